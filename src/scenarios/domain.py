@@ -1,0 +1,128 @@
+"""What the framework must know of a schema: its tables, its DDL, who owns what, and which columns are personal.
+
+Without one such description every part (templates, the writer, load, freeze, the plugin) would carry its own
+knowledge of Dev Coach, and a project's own schema would be a second-class guest. A `Domain` is all of that in
+one place; the three built-in systems and anything a user brings are described the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from scenarios.errors import DomainError
+
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import MetaData, Table
+
+BUILT_IN = ("dev_coach", "coach_bot", "essay_coach")
+"""The systems that come with the project; each is a package ``scenarios.domains.<name>`` with a ``DOMAIN``."""
+
+PERSONAL = "personal"
+"""Key in ``Column.info`` that classifies a column for anonymisation.
+
+Values: ``"email"``, ``"first_name"``, ``"last_name"``, ``"username"``, ``"phone"``, ``"secret"``, ``"text"``
+(free text that may mention people), ``"date_of_birth"``, ``"address"``, or ``None`` for "not personal".
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How rows of a domain belong to an instance of a scenario.
+
+    Attributes:
+        table: the table with one row an instance (``test_scenario_testscenario``).
+        column: the column by which scoped rows name their instance (``test_scenario_id``).
+    """
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A schema the framework knows.
+
+    Attributes:
+        name: the system's name in files and commands, ``"dev_coach"``.
+        title: its name for people, ``"Dev Coach"``.
+        metadata: the SQLAlchemy metadata with all its tables.
+        ddl: returns one SQL script that creates everything in an empty database, functions, triggers,
+            policies and views included. Deterministic, since templates are named by its hash.
+        owner: the table whose rows are people; freeze and forget start from it. None where there is none.
+        scope: how rows belong to an instance, None where the schema has no such column.
+        reference: tables that belong to no instance and are shared (prompts, roles).
+        extensions: PostgreSQL extensions the DDL needs.
+        before_load: called inside the loading transaction, before rows are written, with the connection and
+            the rows' time span per table; makes the partitions they need, say.
+        after_load: called inside the loading transaction after the rows; refreshes views, say.
+        parts: dotted names of the modules that complete the domain, imported only when used:
+            ``"factories"``, ``"builder"``, ``"sections"``, ``"validators"``, ``"queries"``.
+    """
+
+    name: str
+    title: str
+    metadata: MetaData
+    ddl: Callable[[], str]
+    owner: str | None = None
+    scope: Scope | None = None
+    reference: frozenset[str] = frozenset()
+    extensions: tuple[str, ...] = ()
+    before_load: Callable[[psycopg.Connection[Any], Mapping[str, Any]], None] | None = None
+    after_load: Callable[[psycopg.Connection[Any]], None] | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self, name: str) -> Table:
+        """Return the table *name* (with its schema where it has one).
+
+        Raises:
+            DomainError: the domain has no such table.
+        """
+        try:
+            return self.metadata.tables[name]
+        except KeyError:
+            raise DomainError(
+                f"{self.title} has no table {name!r}",
+                remedy=f"its tables are {', '.join(sorted(self.metadata.tables))}",
+            ) from None
+
+    def part(self, name: str) -> ModuleType:
+        """Import and return the module that completes the domain as *name*.
+
+        Raises:
+            DomainError: the domain names no such part.
+        """
+        if name not in self.parts:
+            raise DomainError(
+                f"{self.title} has no {name}",
+                remedy=f"name the module in Domain.parts[{name!r}]; it has {', '.join(self.parts) or 'none'}",
+            )
+        return import_module(self.parts[name])
+
+
+def domain_names() -> list[str]:
+    """Return the names of all domains: the built-in ones, then those of installed packages."""
+    return [*BUILT_IN, *sorted(point.name for point in entry_points(group="scenarios.domains"))]
+
+
+def get_domain(name: str) -> Domain:
+    """Return the domain *name*, built in or provided by a package's ``scenarios.domains`` entry point.
+
+    Raises:
+        DomainError: there is no such domain.
+    """
+    if name in BUILT_IN:
+        found = import_module(f"scenarios.domains.{name}").DOMAIN
+    else:
+        points = {point.name: point for point in entry_points(group="scenarios.domains")}
+        if name not in points:
+            raise DomainError(f"there is no system {name!r}", remedy=f"known are {', '.join(domain_names())}")
+        found = points[name].load()
+    if not isinstance(found, Domain):
+        raise DomainError(f"the system {name!r} is described by a {type(found).__name__}, not a Domain")
+    return found

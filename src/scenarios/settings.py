@@ -1,0 +1,184 @@
+"""Every setting, where its value came from, and its default.
+
+A value nobody can trace is the usual cause of a test run that talks to the wrong database. So each setting is
+looked up in one order (flag, ``SCENARIOS_*`` environment variable, ``[tool.scenarios]`` in ``pyproject.toml``,
+default) and keeps its origin, which every message about it repeats. ``DATABASE_URL`` is never read.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from scenarios.errors import SettingsError, redact
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """A setting's value and its origin, as a phrase for messages (``"environment SCENARIOS_SEED"``)."""
+
+    value: T
+    source: str
+
+    def __str__(self) -> str:
+        return f"{redact(str(self.value))} (from {self.source})"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is known of a setting before anyone gave it a value."""
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    help: str
+
+    @property
+    def variable(self) -> str:
+        return f"SCENARIOS_{self.name.upper()}"
+
+
+def _flag(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("expected yes or no")
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(os.pathsep) if part)
+
+
+def _provider(text: str) -> str:
+    if text in {"auto", "embedded", "container"} or text.startswith(("postgresql://", "postgres://")):
+        return text
+    raise ValueError("expected auto, embedded, container, or a postgresql:// URL")
+
+
+SPECS: Mapping[str, Spec] = {
+    spec.name: spec
+    for spec in (
+        Spec(
+            "provider",
+            "auto",
+            _provider,
+            "Where the server comes from: auto, embedded, container, or a postgresql:// URL.",
+        ),
+        Spec("postgres_bin", "", _text, "Directory with initdb and postgres; empty: search for one."),
+        Spec("image", "postgres:17", _text, "Container image when the server is a container."),
+        Spec("require_container", False, _flag, "Fail instead of skipping when no container engine answers."),
+        Spec("cache_dir", "", _text, "Cache for binaries and initdb results; empty: the user's cache."),
+        Spec("runtime_dir", "", _text, "Where servers live; empty: tmpfs where there is room."),
+        Spec("seed", "scenarios", _text, "Seed of all generated values."),
+        Spec("locale", "en_US", _text, "Locale of generated names."),
+        Spec("library", (), _paths, "Directories with scenario files, besides the built-in library."),
+        Spec("keep_failed", False, _flag, "Keep the database of a failed test."),
+        Spec("report", "", _text, "Write a report of the run: html or json."),
+        Spec("max_rows", 0, int, "Budget of rows a single test may build; 0: no budget."),
+        Spec("keep_templates", 20, int, "Templates kept by clean-up, newest first."),
+        Spec("template_age_days", 14, int, "Age in days after which clean-up drops an unused template."),
+    )
+}
+
+
+class Settings:
+    """The settings of one run.
+
+    Args:
+        flags: values given on a command line; ``None`` values count as not given.
+        environ: the environment, by default the process's.
+        project: directory from which ``pyproject.toml`` is looked for upwards, by default the current one.
+
+    Raises:
+        SettingsError: when a looked-up value cannot be used, naming its source.
+    """
+
+    def __init__(
+        self,
+        flags: Mapping[str, Any] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        project: Path | None = None,
+    ) -> None:
+        self._flags = {name: value for name, value in (flags or {}).items() if value is not None}
+        self._environ = os.environ if environ is None else environ
+        self._project = project or Path.cwd()
+        unknown = sorted(set(self._flags) - set(SPECS))
+        if unknown:
+            raise SettingsError(
+                f"unknown setting {unknown[0]!r}", remedy=f"known settings are {', '.join(sorted(SPECS))}"
+            )
+
+    @cached_property
+    def project_file(self) -> Path | None:
+        """The nearest ``pyproject.toml``, or None."""
+        for directory in (self._project, *self._project.parents):
+            candidate = directory / "pyproject.toml"
+            if candidate.is_file():
+                return candidate
+        return None
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        if self.project_file is None:
+            return {}
+        try:
+            content = tomllib.loads(self.project_file.read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(
+                "cannot read the project's settings",
+                where=str(self.project_file),
+                why=str(error),
+                remedy="mend the file; [tool.scenarios] is optional",
+            ) from error
+        table: dict[str, Any] = content.get("tool", {}).get("scenarios", {})
+        unknown = sorted(set(table) - set(SPECS))
+        if unknown:
+            raise SettingsError(
+                f"unknown setting {unknown[0]!r}",
+                where=f"{self.project_file}, [tool.scenarios]",
+                remedy=f"known settings are {', '.join(sorted(SPECS))}",
+            )
+        return table
+
+    def get(self, name: str) -> Setting[Any]:
+        """Return the setting *name* with its source.
+
+        Raises:
+            KeyError: there is no such setting.
+            SettingsError: its value cannot be used.
+        """
+        spec = SPECS[name]
+        if name in self._flags:
+            return self._parsed(spec, self._flags[name], "the command line")
+        if spec.variable in self._environ:
+            return self._parsed(spec, self._environ[spec.variable], f"environment {spec.variable}")
+        if name in self._table:
+            return self._parsed(spec, self._table[name], f"{self.project_file}, [tool.scenarios]")
+        return Setting(spec.default, "the default")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name).value
+
+    def _parsed(self, spec: Spec, raw: Any, source: str) -> Setting[Any]:
+        if isinstance(raw, list):
+            raw = os.pathsep.join(map(str, raw))
+        try:
+            return Setting(spec.parse(raw) if isinstance(raw, str) else type(spec.default)(raw), source)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(
+                f"setting {spec.name!r} cannot be {raw!r}", where=source, why=str(error), remedy=spec.help
+            ) from error
