@@ -1,4 +1,4 @@
-"""What the framework must know of a schema: its tables, its DDL, who owns what, and which columns are personal.
+"""What the framework must know of a schema: tables, DDL, who owns what, which columns are personal.
 
 Without one such description every part (templates, the writer, load, freeze, the plugin) would carry its own
 knowledge of Dev Coach, and a project's own schema would be a second-class guest. A `Domain` is all of that in
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
 BUILT_IN = ("dev_coach", "coach_bot", "essay_coach")
-"""The systems that come with the project; each is a package ``scenarios.domains.<name>`` with a ``DOMAIN``."""
+"""The systems that come with the project; each is a package in ``scenarios.domains`` with a ``DOMAIN``."""
 
 PERSONAL = "personal"
 """Key in ``Column.info`` that classifies a column for anonymisation.
