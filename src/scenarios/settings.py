@@ -2,7 +2,8 @@
 
 A value nobody can trace is the usual cause of a test run that talks to the wrong database. So each setting is
 looked up in one order (flag, ``SCENARIOS_*`` environment variable, ``[tool.scenarios]`` in
-``pyproject.toml``, default) and keeps its origin, which every message about it repeats. ``DATABASE_URL`` is never read.
+``pyproject.toml``, default) and keeps its origin, which every message about it repeats. ``DATABASE_URL``
+is never read.
 """
 
 from __future__ import annotations
