@@ -1,0 +1,31 @@
+"""Coach Bot: an async data layer over four tables, and its description for the framework.
+
+`DOMAIN` is what templates, load and freeze work with; `models` is the centre. The data layer is
+`connection` (engine and sessions from settings), `crud` (reads and writes that never commit), `schemas` (what
+may come in and go out) and `errors` (the one tree of errors they raise). Importing it opens nothing and reads
+no settings.
+"""
+
+from __future__ import annotations
+
+from scenarios.domain import Domain
+from scenarios.domains.coach_bot.base import Base
+from scenarios.domains.coach_bot.ddl import ddl
+from scenarios.domains.coach_bot.models import Chat, Log, Message, User
+
+__all__ = ["DOMAIN", "Base", "Chat", "Log", "Message", "User"]
+
+DOMAIN = Domain(
+    name="coach_bot",
+    title="Coach Bot",
+    metadata=Base.metadata,
+    ddl=ddl,
+    owner="users",
+    parts={
+        "factories": "scenarios.factories.coach_bot",
+        "builder": "scenarios.builders.coach_bot",
+        "sections": "scenarios.library.sections.coach_bot",
+        "validators": "scenarios.domains.coach_bot.validators",
+        "queries": "scenarios.domains.coach_bot.queries",
+    },
+)
