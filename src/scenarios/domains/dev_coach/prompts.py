@@ -1,0 +1,78 @@
+"""The area *prompts*: the versioned texts the coach is instructed with. They belong to no user and no scenario."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import Mapped, mapped_column
+
+from scenarios.domains.dev_coach.base import (
+    NOT_PERSONAL,
+    Base,
+    CreatedMixin,
+    IdMixin,
+    UpdatedMixin,
+    time_order,
+)
+from scenarios.domains.dev_coach.enums import (
+    ActionType,
+    CoachingPhase,
+    ContextKey,
+    PromptType,
+    column_type,
+    elements,
+    vocabulary,
+)
+
+
+class Prompt(IdMixin, CreatedMixin, UpdatedMixin, Base):
+    """One version of the prompt of a phase; without a phase, of the whole system."""
+
+    __tablename__ = "prompts_prompt"
+    __table_args__ = (
+        # A prompt without a phase has versions, too: two NULL phases count as the same.
+        UniqueConstraint("coaching_phase", "version", postgresql_nulls_not_distinct=True),
+        CheckConstraint("version > 0", name="version"),
+        vocabulary("coaching_phase", CoachingPhase),
+        vocabulary("prompt_type", PromptType),
+        elements("required_context_keys", ContextKey),
+        elements("allowed_actions", ActionType),
+        time_order(),
+        Index(
+            "prompts_prompt_active_idx",
+            "coaching_phase",
+            "version",
+            postgresql_where=text("is_active = true"),
+        ),
+    )
+
+    coaching_phase: Mapped[CoachingPhase | None] = mapped_column(
+        column_type(CoachingPhase, 32), info=NOT_PERSONAL
+    )
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    name: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
+    description: Mapped[str | None] = mapped_column(Text, info=NOT_PERSONAL)
+    body: Mapped[str] = mapped_column(Text, info=NOT_PERSONAL)
+    required_context_keys: Mapped[list[str]] = mapped_column(
+        MutableList.as_mutable(ARRAY(String(64))),
+        default=list,
+        server_default=text("'{}'"),
+        info=NOT_PERSONAL,
+    )
+    allowed_actions: Mapped[list[str]] = mapped_column(
+        MutableList.as_mutable(ARRAY(String(64))),
+        default=list,
+        server_default=text("'{}'"),
+        info=NOT_PERSONAL,
+    )
+    prompt_type: Mapped[PromptType] = mapped_column(
+        column_type(PromptType, 32),
+        default=PromptType.COACH,
+        server_default=PromptType.COACH.value,
+        info=NOT_PERSONAL,
+    )
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+
+    def __repr__(self) -> str:
+        return f"Prompt(coaching_phase={self.coaching_phase}, version={self.version})"

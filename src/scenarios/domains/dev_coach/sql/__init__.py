@@ -1,0 +1,1 @@
+"""The SQL texts of Dev Coach, read with importlib.resources."""
