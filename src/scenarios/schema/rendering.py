@@ -19,6 +19,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import (
     AddConstraint,
     CreateIndex,
+    CreateSchema,
     CreateSequence,
     CreateTable,
     ExecutableDDLElement,
@@ -39,7 +40,7 @@ class SqlObject:
         name: its name; a function's with its argument types in parentheses.
         create: one SQL statement.
         table: the table it is on, for triggers and policies.
-        before_tables: whether it must exist before the tables (a function a default or a CHECK calls, a type).
+        before_tables: whether it must exist before the tables (a function that a CHECK calls, a type).
     """
 
     kind: str
@@ -97,17 +98,15 @@ def _statement(element: ExecutableDDLElement) -> str:
 
 
 def table_statements(metadata: MetaData, tables: Sequence[Table] | None = None) -> list[str]:
-    """Return the statements that create *tables* (all of *metadata*): schemas, sequences, tables, keys, indexes.
+    """Return the statements that create *tables* (all of *metadata*), with all they need.
 
-    Tables come in foreign-key order; a foreign key that closes a cycle follows as an ALTER TABLE.
-    Native enum types are created first.
+    Schemas, types and sequences come first. Tables come in foreign-key order; a foreign key that
+    closes a cycle follows as an ALTER TABLE.
     """
     chosen = sorted(tables if tables is not None else metadata.tables.values(), key=lambda table: table.key)
     statements: list[str] = []
     for schema in sorted({table.schema for table in chosen if table.schema}):
-        statements.append(
-            f"CREATE SCHEMA IF NOT EXISTS {_dialect().identifier_preparer.quote_schema(schema)}"
-        )
+        statements.append(_statement(CreateSchema(schema, if_not_exists=True)))
     types: dict[str, Any] = {}
     for table in chosen:
         for column in table.columns:
@@ -120,7 +119,8 @@ def table_statements(metadata: MetaData, tables: Sequence[Table] | None = None) 
     for _, sequence in sorted(metadata._sequences.items()) if tables is None else ():
         statements.append(_statement(CreateSequence(sequence)))
     late = []
-    for ordered, constraints in sort_tables_and_constraints(chosen):
+    pairs = sort_tables_and_constraints(chosen)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+    for ordered, constraints in pairs:
         if ordered is None:
             late = sorted(constraints, key=lambda constraint: str(constraint.name))
             continue
@@ -129,7 +129,8 @@ def table_statements(metadata: MetaData, tables: Sequence[Table] | None = None) 
             _statement(CreateIndex(index))
             for index in sorted(ordered.indexes, key=lambda index: str(index.name))
         )
-    statements.extend(_statement(AddConstraint(constraint)) for constraint in late)
+    # Not isolated: rendering must not change what a later create_all does with the constraint.
+    statements.extend(_statement(AddConstraint(key, isolate_from_table=False)) for key in late)
     return statements
 
 

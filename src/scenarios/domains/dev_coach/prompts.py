@@ -1,4 +1,4 @@
-"""The area *prompts*: the versioned texts the coach is instructed with. They belong to no user and no scenario."""
+"""The area *prompts*: the versioned texts that instruct the coach. They belong to no user and no scenario."""
 
 from __future__ import annotations
 
