@@ -1,0 +1,82 @@
+"""The questions Coach Bot asks its tables, as SQLAlchemy statements with one stable order each.
+
+Rows may share a timestamp (several made in one statement do), so every order ends with the id: a page
+boundary in the middle of equal times neither repeats nor loses a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from scenarios.domains.coach_bot.models import SEND_MESSAGE, Chat, Log, Message, User
+
+LARGEST_PAGE: Final = 1000
+"""Rows one page may have at most."""
+
+Speaker = Literal["user", "coach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two rows: after the row with this time and id."""
+
+    time: datetime
+    id: UUID
+
+
+def user_by_email(email: str) -> Select[User]:
+    """The user with this address, whatever its case; the index on ``lower(email)`` answers it."""
+    return select(User).where(func.lower(User.email) == func.lower(email))
+
+
+def chats_of_user(user_id: UUID) -> Select[Chat]:
+    """A user's chats, oldest first."""
+    return select(Chat).where(Chat.user_id == user_id).order_by(Chat.created_at, Chat.id)
+
+
+def messages_of_chat(chat_id: UUID, *, after: Cursor | None = None) -> Select[Message]:
+    """A chat's messages in the order they were sent, from the cursor on."""
+    query = select(Message).where(Message.chat_id == chat_id).order_by(Message.sent_at, Message.id)
+    if after is not None:
+        query = query.where(_past(Message.sent_at, Message.id, after))
+    return query
+
+
+def logs_of_chat(chat_id: UUID, *, action: str | None = None, after: Cursor | None = None) -> Select[Log]:
+    """A chat's audit trail in order, all actions or one, from the cursor on."""
+    query = select(Log).where(Log.chat_id == chat_id).order_by(Log.logged_at, Log.id)
+    if action is not None:
+        query = query.where(Log.action == action)
+    if after is not None:
+        query = query.where(_past(Log.logged_at, Log.id, after))
+    return query
+
+
+def _past(
+    time: InstrumentedAttribute[datetime], key: InstrumentedAttribute[UUID], after: Cursor
+) -> ColumnElement[bool]:
+    # A row comparison, so that one index range answers it.
+    return tuple_(time, key) > tuple_(after.time, after.id)
+
+
+def speakers(messages: Sequence[Message], logs: Sequence[Log]) -> list[Speaker]:
+    """Tell for each message of a chat, in order, who spoke.
+
+    A reply carries the user's ``sender_id`` too, so the table does not say. What a person wrote is followed
+    by a ``send_message`` log; where logs are missing, speakers take turns, beginning with the user.
+    """
+    times = sorted(log.logged_at for log in logs if log.action == SEND_MESSAGE)
+    result: list[Speaker] = []
+    for position, message in enumerate(messages):
+        following = messages[position + 1].sent_at if position + 1 < len(messages) else None
+        logged = any(message.sent_at <= time and (following is None or time < following) for time in times)
+        previous_was_user = bool(result) and result[-1] == "user"
+        result.append("user" if logged or not previous_was_user else "coach")
+    return result
