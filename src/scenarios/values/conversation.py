@@ -1,0 +1,181 @@
+"""Dialogues that read like one conversation, for any length and every phase.
+
+Random sentences in alternating roles pass every constraint and fool nobody: a tester cannot tell whether
+the application shows the right message. Here a phase is an ordered list of exchanges (a question, the
+answers that fit it, and what the coach says to such an answer), so each coach turn takes up the reply
+before it and then asks exactly one thing. A long conversation goes round again with other variants and
+never says the same thing twice in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from scenarios.errors import ValuesError
+from scenarios.values.banks import bank_file
+
+if TYPE_CHECKING:
+    from scenarios.values.keyed import Row
+
+COACH, USER = "COACH", "USER"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a dialogue.
+
+    Attributes:
+        role: ``"COACH"`` or ``"USER"``.
+        content: what is said.
+        phase: the phase it belongs to.
+        topic: a get-to-know-you question or an identity category, where the exchange has one.
+    """
+
+    role: str
+    content: str
+    phase: str
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question with what may follow it."""
+
+    ask: tuple[str, ...]
+    say: tuple[str, ...]
+    ack: tuple[str, ...]
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All a phase has to say."""
+
+    phase: str
+    openers: tuple[str, ...]
+    revisits: tuple[str, ...]
+    exchanges: tuple[Exchange, ...]
+
+
+@lru_cache(maxsize=64)
+def script(phase: str, system: str = "dev_coach") -> Script:
+    """Return the script of *phase*.
+
+    Raises:
+        ValuesError: the system has no such phase.
+    """
+    scripts = bank_file(system)["conversation"]
+    if phase not in scripts:
+        raise ValuesError(
+            f"no conversation is written for the phase {phase!r}",
+            where=f"text banks of {system}",
+            remedy=f"phases are {', '.join(scripts)}",
+        )
+    data = scripts[phase]
+    exchanges = tuple(
+        Exchange(tuple(e["ask"]), tuple(e["say"]), tuple(e["ack"]), e.get("topic", ""))
+        for e in data["exchanges"]
+    )
+    return Script(phase, tuple(data["openers"]), tuple(data["revisits"]), exchanges)
+
+
+def phases(system: str = "dev_coach") -> tuple[str, ...]:
+    """Return the phases that have a script, in the order a client passes through them."""
+    return tuple(bank_file(system)["conversation"])
+
+
+def conversation(
+    row: Row,
+    phase: str | Enum | Sequence[str | Enum],
+    length: int,
+    *,
+    name: str | None = None,
+    identities: Sequence[str] = (),
+    system: str = "dev_coach",
+    field: str = "conversation",
+) -> Iterator[Turn]:
+    """Yield *length* messages that alternate between coach and user and begin with the coach.
+
+    Args:
+        row: whose conversation it is; its handle decides all picks.
+        phase: a phase, or several in order that share the length evenly.
+        length: number of messages; an odd one ends with the coach.
+        name: the client's first name; by default the row's own.
+        identities: names of the client's identities, spoken of in turn; by default some of the bank's.
+        system: whose scripts to use.
+        field: tells two conversations of one row apart.
+
+    Raises:
+        ValuesError: the length is negative or a phase has no script.
+    """
+    if length < 0:
+        raise ValuesError(f"a conversation cannot have {length} messages")
+    given = [phase] if isinstance(phase, (str, Enum)) else list(phase)
+    scripts = [script(_text(each), system) for each in given]
+    if not scripts:
+        raise ValuesError("a conversation needs at least one phase")
+    client = name if name is not None else row.first_name()
+    if not identities:
+        identities = row.sample(f"{field}.identities", _default_identities(system), 4)
+    return _turns(row, scripts, length, client, tuple(identities), field)
+
+
+def _turns(
+    row: Row, scripts: Sequence[Script], length: int, client: str, identities: tuple[str, ...], field: str
+) -> Iterator[Turn]:
+    # Pairs of coach and user are shared among the phases; the odd last coach turn belongs to the last one.
+    pairs = (length + 1) // 2
+    given = 0
+    ack = ""
+    for number, current in enumerate(scripts):
+        share = pairs * (number + 1) // len(scripts) - pairs * number // len(scripts)
+        base = f"{field}.{number}"
+        for position in range(share):
+            lap, place = divmod(position, len(current.exchanges))
+            exchange = current.exchanges[place]
+            key = f"{base}.{position}"
+            identity = identities[(lap * 3 + place // 2 + number) % len(identities)]
+            if position == 0:
+                opener = _variant(row, f"{base}.opener", current.openers, 0)
+                lead = f"{ack} {opener}" if ack else opener
+            elif place == 0:
+                lead = f"{ack} {_variant(row, f'{base}.revisit', current.revisits, lap)}"
+            else:
+                lead = ack
+            ask = _variant(row, f"{base}.{place}.ask", exchange.ask, lap)
+            coach = _fill(f"{lead} {ask}", client, identity)
+            yield Turn(COACH, coach, current.phase, exchange.topic)
+            given += 1
+            if given == length:
+                return
+            said = _fill(_variant(row, f"{base}.{place}.say", exchange.say, lap), client, identity)
+            yield Turn(USER, said, current.phase, exchange.topic)
+            given += 1
+            if given == length:
+                return
+            ack = exchange.ack[row.word(f"{key}.ack") * len(exchange.ack) >> 64]
+
+
+def _variant(row: Row, field: str, variants: tuple[str, ...], turn: int) -> str:
+    """Return a variant that differs from the one of the turn before, whatever the row."""
+    return variants[(row.word(field) + turn) % len(variants)]
+
+
+def _fill(text: str, client: str, identity: str) -> str:
+    return text.replace("{name}", client).replace("{identity}", identity)
+
+
+@lru_cache(maxsize=8)
+def _default_identities(system: str) -> tuple[str, ...]:
+    names: Mapping[str, list[str]] = bank_file(system).get(
+        "identity_names", {"": ["this", "that", "the plan", "the next step"]}
+    )
+    return tuple(dict.fromkeys(name for group in names.values() for name in group)) or ("this",)
+
+
+def _text(value: str | Enum) -> str:
+    return str(value.value) if isinstance(value, Enum) else value

@@ -1,0 +1,84 @@
+"""Texts that read like people, in order, at any length."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from scenarios.errors import ValuesError
+from scenarios.values import Keyed, add_bank, bank, bank_names, conversation
+from scenarios.values.conversation import phases, script
+
+PHASES = phases()
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("handle", ["maya", "omar", "7"])
+def test_five_thousand_messages_of_a_phase_stay_a_conversation(phase, handle):
+    turns = list(conversation(Keyed("s").at(handle), phase, 5000))
+    assert len(turns) == 5000
+    assert [turn.role for turn in turns[:4]] == ["COACH", "USER", "COACH", "USER"]
+    assert {turn.role for turn in turns[::2]} == {"COACH"}
+    assert {turn.role for turn in turns[1::2]} == {"USER"}
+    for earlier, later in zip(turns, turns[2:], strict=False):
+        assert earlier.content != later.content
+    for turn in turns[::2]:
+        assert turn.content.count("?") == 1, turn.content
+        assert 1 <= len(re.findall(r"[.!?](?=\s|$)", turn.content)) <= 4, turn.content
+    assert not any("{" in turn.content or "  " in turn.content for turn in turns)
+
+
+def test_each_reply_answers_the_question_before_it():
+    turns = list(conversation(Keyed("s").at("maya"), "IDENTITY_REFINEMENT", 400, identities=["Maker"]))
+    scripted = script("IDENTITY_REFINEMENT").exchanges
+    for coach, user in zip(turns[::2], turns[1::2], strict=True):
+        fits = [e for e in scripted if any(coach.content.endswith(a.format(identity="Maker")) for a in e.ask)]
+        assert fits
+        assert any(user.content in [s.format(identity="Maker") for s in e.say] for e in fits)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 7, 20, 101])
+def test_any_length_and_several_phases_in_order(length):
+    turns = list(conversation(Keyed("s").at("maya"), PHASES[:3], length, name="Maya"))
+    assert len(turns) == length
+    order = [PHASES.index(turn.phase) for turn in turns]
+    assert order == sorted(order)
+    if length >= 20:
+        assert set(order) == {0, 1, 2}
+        assert "Maya" in " ".join(turn.content for turn in turns)
+
+
+def test_a_longer_conversation_begins_like_the_shorter_one():
+    row = Keyed("s").at("maya")
+    assert list(conversation(row, "INTEGRATION", 500))[:40] == list(conversation(row, "INTEGRATION", 40))
+
+
+def test_what_cannot_be_told_is_refused():
+    row = Keyed("s").at("maya")
+    with pytest.raises(ValuesError, match="no conversation is written for the phase 'NAPPING'"):
+        conversation(row, "NAPPING", 3)
+    with pytest.raises(ValuesError, match="-1 messages"):
+        conversation(row, "INTEGRATION", -1)
+
+
+def test_banks_hold_what_their_names_promise():
+    assert all(text.startswith("I ") for text in bank("dev_coach.texts.affirmations"))
+    assert not any(re.match(r"(I|You) ", text) for text in bank("dev_coach.texts.notes"))
+    assert all(text.endswith(".") for text in bank("dev_coach.texts.notes"))
+    assert all(len(text) <= 255 for text in bank("dev_coach.texts.self_descriptions"))
+    for name in bank_names():
+        texts = bank(name)
+        assert len(set(texts)) == len(texts), name
+        assert "lorem" not in " ".join(texts).lower()
+
+
+def test_a_bank_of_ones_own():
+    add_bank("garden.plants", ["fern", "moss"])
+    add_bank("garden.plants", ["fern", "moss"])
+    assert Keyed("s").at("x").text("garden.plants") in {"fern", "moss"}
+    assert sorted(Keyed("s").at("x").texts("garden.plants", 2)) == ["fern", "moss"]
+    with pytest.raises(ValuesError, match="already a text bank"):
+        add_bank("garden.plants", ["oak"])
+    with pytest.raises(ValuesError, match=r"no text bank 'garden\.tools'"):
+        bank("garden.tools")
