@@ -1,0 +1,180 @@
+"""The fixtures a test asks for, and the small session fixtures a project overrides.
+
+Extension is by overriding a fixture, not by options: a project that defines `scenario_schema` in its
+``conftest.py`` (its ``MetaData``, an Alembic config, a path to SQL, a `Domain`) has everything else. Each
+fixture here does one thing and hands over to `worker` or `isolation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scenarios.pytest_plugin.keys import SETTINGS
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session
+
+    from scenarios.journal import Changes
+    from scenarios.library import Instance, Library
+    from scenarios.postgres import Database, Server
+    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.worker import Worker
+    from scenarios.settings import Settings
+
+# --- What a project may override
+
+
+@pytest.fixture(scope="session")
+def scenario_settings(pytestconfig: pytest.Config) -> Settings:
+    """The settings of this run, with the source of each."""
+    return pytestconfig.stash[SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def scenario_server(pytestconfig: pytest.Config) -> Server:
+    """The PostgreSQL server. Override it to bring one of your own: any `scenarios.Server`."""
+    from scenarios.pytest_plugin.worker import Worker
+
+    return Worker.of(pytestconfig).server
+
+
+@pytest.fixture(scope="session")
+def scenario_schema() -> object:
+    """The schema of the tests' databases.
+
+    Override it with a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a callable
+    that gets a connection. None (the default) stands for the system of the scenario a test names.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def scenario_library(scenario_settings: Settings, scenario_schema: object) -> Library:
+    """The scenarios that markers and `load_scenario` find by name."""
+    from scenarios.pytest_plugin.worker import project_library
+
+    return project_library(scenario_settings, scenario_schema)
+
+
+@pytest.fixture(scope="session")
+def _scenario_worker(
+    pytestconfig: pytest.Config,
+    scenario_server: Server,
+    scenario_schema: object,
+    scenario_library: Library,
+) -> Worker:
+    from scenarios.pytest_plugin.worker import Worker
+
+    worker = Worker.of(pytestconfig)
+    worker.equip(scenario_server, scenario_schema, scenario_library)
+    return worker
+
+
+# --- Data that lives longer than one test, which each test nevertheless finds untouched
+
+
+@pytest.fixture(scope="session")
+def scenario_db_url(request: pytest.FixtureRequest, _scenario_worker: Worker) -> str:
+    """The URL of this worker's home database; it stays the same for the whole run.
+
+    For an application that makes its engine once, or runs in another process.
+    """
+    return _scenario_worker.home(request.session).database.url
+
+
+def _wide(request: pytest.FixtureRequest, worker: Worker) -> Iterator[Database]:
+    worker.refuse_inside_test(request)
+    with worker.home(request.session).wide(f"{request.scope}:{request.node.nodeid}") as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def scenario_session_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
+    """The home database, for a session-scoped fixture that fills it once."""
+    yield from _wide(request, _scenario_worker)
+
+
+@pytest.fixture(scope="package")
+def scenario_package_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
+    """The home database, for a package-scoped fixture; undone when the package ends."""
+    yield from _wide(request, _scenario_worker)
+
+
+@pytest.fixture(scope="module")
+def scenario_module_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
+    """The home database, for a module-scoped fixture; undone when the module ends."""
+    yield from _wide(request, _scenario_worker)
+
+
+@pytest.fixture(scope="class")
+def scenario_class_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
+    """The home database, for a class-scoped fixture; undone when the class ends."""
+    yield from _wide(request, _scenario_worker)
+
+
+# --- One test
+
+
+@pytest.fixture(autouse=True)
+def _scenario_marker(request: pytest.FixtureRequest) -> None:
+    """A test that only carries the marker (its application reads the database) is served as well."""
+    if request.node.get_closest_marker("scenario") is not None:
+        request.getfixturevalue("_scenario_test")
+
+
+@pytest.fixture
+def _scenario_test(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Test]:
+    from scenarios.pytest_plugin.isolation import isolated
+
+    with isolated(request.node, _scenario_worker, frozenset(request.fixturenames)) as test:
+        yield test
+
+
+@pytest.fixture
+def scenario_db(_scenario_test: Test) -> Database:
+    """The test's database, in the state its markers name; anything may be committed to it."""
+    return _scenario_test.database
+
+
+@pytest.fixture
+def scenario(_scenario_test: Test) -> Instance:
+    """The loaded scenario of the closest marker; ``scenario["maya"]`` is a row."""
+    return _scenario_test.instance()
+
+
+@pytest.fixture
+def load_scenario(_scenario_test: Test) -> Callable[..., Instance]:
+    """Loads a further scenario inside the test: ``load_scenario("name", **params)``."""
+    return _scenario_test.load
+
+
+@pytest.fixture
+def scenario_changes(_scenario_test: Test) -> Callable[[], Changes]:
+    """Returns what the test has changed so far, when called."""
+    return _scenario_test.changes
+
+
+@pytest.fixture
+def scenario_session(_scenario_test: Test) -> Iterator[Session]:
+    """A SQLAlchemy session on the test's database.
+
+    Its commits are real unless the test uses nothing else that reaches the database: then they are
+    savepoints of one transaction that is rolled back (the cheapest rung).
+    """
+    from scenarios.pytest_plugin.sessions import session_for
+
+    with session_for(_scenario_test) as session:
+        yield session
+
+
+@pytest.fixture
+def scenario_async_session(request: pytest.FixtureRequest) -> AsyncSession:
+    """The same for ``asyncio``; works under pytest-asyncio and under anyio, on the loop of the test."""
+    from scenarios.pytest_plugin.sessions import async_fixture_name
+
+    session: AsyncSession = request.getfixturevalue(async_fixture_name(request))
+    return session

@@ -1,0 +1,31 @@
+"""The names under which the plugin's parts find each other, and the words of its options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    pass
+
+SETTINGS = pytest.StashKey["Settings"]()
+WORKER = pytest.StashKey["Worker"]()
+TEST = pytest.StashKey["Test"]()
+
+OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows")
+"""Settings that have a command-line option, ``--scenarios-<name>``."""
+
+RUNGS = ("rollback", "restore", "clone")
+"""The isolation ladder, cheapest first."""
+
+WIDE_FIXTURES = frozenset(
+    {
+        "scenario_db_url",
+        "scenario_session_db",
+        "scenario_package_db",
+        "scenario_module_db",
+        "scenario_class_db",
+    }
+)
+"""Fixtures that outlive a test: who uses one of them stays on the worker's home database."""

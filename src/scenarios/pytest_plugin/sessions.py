@@ -1,0 +1,110 @@
+"""SQLAlchemy sessions on the test's database, bound so that their commits mean what the rung says.
+
+On the rollback rung a session lives in one transaction and its commits are savepoints in it; otherwise its
+commits are real. The asynchronous ones are bound to the loop of the test: an engine that is carried to
+another loop hangs or fails far from the cause, so the engine here says at once what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from scenarios.errors import ScenariosError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from scenarios.postgres import Database
+    from scenarios.pytest_plugin.isolation import Test
+
+
+@contextmanager
+def session_for(test: Test) -> Iterator[Session]:
+    """Give the test a session; on the rollback rung everything it did is gone afterwards."""
+    if test.rung != "rollback":
+        with Session(test.database.engine) as session:
+            yield session
+        return
+    with test.database.engine.connect() as connection:
+        outer = connection.begin()
+        try:
+            with Session(connection, join_transaction_mode="create_savepoint") as session:
+                test.session = session
+                yield session
+        finally:
+            test.session = None
+            outer.rollback()
+
+
+@asynccontextmanager
+async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
+    """The same on the running loop."""
+    async with async_engine_for(test.database) as engine:
+        if test.rung != "rollback":
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                yield session
+            return
+        async with engine.connect() as connection:
+            outer = await connection.begin()
+            try:
+                async with AsyncSession(
+                    connection, join_transaction_mode="create_savepoint", expire_on_commit=False
+                ) as session:
+                    yield session
+            finally:
+                await outer.rollback()
+
+
+@asynccontextmanager
+async def async_engine_for(database: Database) -> AsyncIterator[AsyncEngine]:
+    """An engine without a pool, on the driver the database prefers, that stays on the running loop."""
+    engine = create_async_engine(database.async_engine.url, poolclass=NullPool)
+    _bind_to_running_loop(engine)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _bind_to_running_loop(engine: AsyncEngine) -> None:
+    home = asyncio.get_running_loop()
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def same_loop(*_: Any) -> None:
+        if asyncio.get_running_loop() is not home:
+            raise ScenariosError(
+                "this asynchronous session belongs to another event loop",
+                why="the fixture was set up on one loop and is used on another",
+                remedy="give the test and its fixtures the same loop scope "
+                '(pytest-asyncio: loop_scope="function" on both; anyio: one anyio_backend scope)',
+            )
+
+
+def async_fixture_name(request: pytest.FixtureRequest) -> str:
+    """Return the fixture that makes the asynchronous session under the test's own async plugin.
+
+    Raises:
+        ScenariosError: the test is not asynchronous, or no plugin that runs such tests is installed.
+    """
+    node = request.node
+    manager = request.config.pluginmanager
+    if manager.hasplugin("anyio") and (
+        node.get_closest_marker("anyio") is not None or "anyio_backend" in request.fixturenames
+    ):
+        return "_scenario_anyio_session"
+    if manager.hasplugin("asyncio"):
+        return "_scenario_asyncio_session"
+    raise ScenariosError(
+        "scenario_async_session needs a plugin that runs asynchronous tests",
+        where=node.nodeid,
+        remedy="install pytest-asyncio and mark the test with @pytest.mark.asyncio, "
+        "or install anyio and mark it with @pytest.mark.anyio",
+    )

@@ -1,0 +1,158 @@
+"""A worker's database and the layers of data on it, so that a test starts where it asked to start.
+
+Without it each test would load its state again, or a test would inherit what the one before it left behind.
+A `Stage` is one database with a stack of layers on it: at the bottom the bare schema, above it what wider
+fixtures put there (session, package, module, class), on top the scenarios the test named. Each layer ends in
+a snapshot of the journal. The next test that wants the same layers costs one restore; one that wants others
+goes back to the last layer both share and loads only what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scenarios.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from scenarios.journal import Restored, Snapshot
+    from scenarios.postgres import Database
+
+Fill = Callable[["Database"], Any]
+"""Puts a layer's data into the database and returns what tests get to see of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """What makes two loaded scenarios the same: the name and the parameters."""
+
+    name: str
+    params: tuple[tuple[str, Hashable], ...]
+
+    @classmethod
+    def of(cls, name: str, params: dict[str, Any]) -> StateKey:
+        return cls(name, tuple(sorted((key, repr(value)) for key, value in params.items())))
+
+    def __str__(self) -> str:
+        if not self.params:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.params)})"
+
+
+@dataclass(slots=True)
+class Layer:
+    """One layer: its key, where the database stood before and after it, and what filling it returned."""
+
+    key: Hashable
+    before: Snapshot
+    after: Snapshot | None = None
+    """None for a wide layer: its owner may write for as long as it is open."""
+    value: Any = None
+
+    @property
+    def wide(self) -> bool:
+        """Owned by a fixture wider than a test; once lost it cannot be filled again."""
+        return self.after is None
+
+
+@dataclass(slots=True)
+class Stage:
+    """One database and its stack of layers, the wide ones below the scenarios."""
+
+    database: Database
+    layers: list[Layer] = field(default_factory=list)
+    spoiled_by: str | None = None
+    """The test whose effects could not be undone while wider data lay on the stage."""
+
+    def settle(self, wanted: list[tuple[StateKey, Fill]]) -> list[Any]:
+        """Make the scenarios on the stage exactly *wanted*, in that order, and return their values.
+
+        What is there already and wanted stays; the rest is undone by one restore.
+
+        Raises:
+            DatabaseError: an earlier test's effects destroyed data of a wider fixture.
+        """
+        self._refuse_when_spoiled()
+        floor = self._floor()
+        keep = floor
+        for key, _ in wanted:
+            if keep == len(self.layers) or self.layers[keep].key != key:
+                break
+            keep += 1
+        self._drop_to(keep)
+        for key, fill in wanted[keep - floor :]:
+            self._push(key, fill)
+        return [layer.value for layer in self.layers[floor:]]
+
+    def clear(self) -> None:
+        """Take the scenarios off, so that a wider fixture can write below them."""
+        self._drop_to(self._floor())
+
+    def _floor(self) -> int:
+        return sum(layer.wide for layer in self.layers)
+
+    def _push(self, key: Hashable, fill: Fill) -> None:
+        before = self.database.snapshot()
+        try:
+            value = fill(self.database)
+        except BaseException:
+            # A load is one transaction, but a project's own fill may commit before it fails.
+            self.database.restore(before)
+            raise
+        self.layers.append(Layer(key, before, self.database.snapshot(), value))
+
+    def _drop_to(self, count: int) -> None:
+        if len(self.layers) > count:
+            before = self.layers[count].before
+            del self.layers[count:]
+            self.database.restore(before)
+
+    @contextmanager
+    def wide(self, key: Hashable) -> Iterator[Database]:
+        """Open a layer for a fixture wider than a test; what it commits lasts until the layer is closed."""
+        self._refuse_when_spoiled()
+        self.clear()
+        depth = len(self.layers)
+        self.layers.append(Layer(key, self.database.snapshot()))
+        try:
+            yield self.database
+        finally:
+            if self.spoiled_by is None:
+                self._drop_to(depth)
+            elif depth == 0:
+                self.spoiled_by = None  # nothing of the wider data is left to protect
+
+    def begin(self) -> Snapshot:
+        """Return the point a test starts from.
+
+        Without a scenario on top it is taken now, since wider fixtures may have written since the last test.
+        """
+        if self.layers and self.layers[-1].after is not None:
+            return self.layers[-1].after
+        return self.database.snapshot()
+
+    def undo(self, start: Snapshot, culprit: str) -> Restored:
+        """Put the database back to *start* after the test *culprit*."""
+        restored = self.database.restore(start)
+        if not restored.in_place:
+            self.lose(culprit)
+        return restored
+
+    def lose(self, culprit: str) -> None:
+        """Note that the database was made anew because of *culprit*: no layer is on it any more."""
+        if self._floor():
+            self.spoiled_by = culprit
+        self.layers.clear()
+
+    def _refuse_when_spoiled(self) -> None:
+        if self.spoiled_by is not None:
+            raise DatabaseError(
+                "the data of a wider fixture is gone",
+                where=f"database {self.database.name}",
+                why=f"{self.spoiled_by} did something that could not be undone in place (DDL, for one), "
+                "so the database was made anew",
+                remedy='mark that test with @pytest.mark.scenario_isolation("clone"): '
+                "it then gets a database of its own",
+            )

@@ -1,0 +1,191 @@
+"""What one pytest process has: a server, its databases, and the scenarios it can load.
+
+Without one owner the fixtures would each start, clone and close on their own, and two of them would disagree
+about which database a test is on. A worker has one *home* database whose URL never changes, for tests that
+share it with something longer-lived than themselves, and one further database for each state that other tests
+name, so that going from one test to the next costs a restore and not a load.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scenarios.errors import LibraryError, ScenariosError
+from scenarios.pytest_plugin.keys import SETTINGS, WORKER
+from scenarios.pytest_plugin.stage import Fill, Stage, StateKey
+
+if TYPE_CHECKING:
+    from scenarios.library import Library
+    from scenarios.postgres import Database, Server
+    from scenarios.settings import Settings
+
+MOST_STAGES = 12
+"""Databases a worker keeps for states; the one unused for longest makes room."""
+
+
+class Worker:
+    """The server and the databases of one pytest process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._resources = ExitStack()
+        self._started: Server | None = None
+        self._server: Server | None = None
+        self._schema: object = None
+        self._library: Library | None = None
+        self._home: Stage | None = None
+        self._stages: OrderedDict[Hashable, tuple[Stage, ExitStack]] = OrderedDict()
+        self.test_in_progress: str | None = None
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Worker:
+        """Return this process's worker; nothing is started by making it."""
+        worker = config.stash.get(WORKER, None)
+        if worker is None:
+            worker = config.stash[WORKER] = cls(config.stash[SETTINGS])
+        return worker
+
+    @property
+    def server(self) -> Server:
+        """The server the settings name, started at the first use and shared with the other workers."""
+        if self._started is None:
+            from scenarios.postgres import start_server
+
+            self._started = self._resources.enter_context(start_server(settings=self.settings))
+        return self._started
+
+    def equip(self, server: Server, schema: object, library: Library) -> None:
+        """Take what the project's fixtures decided."""
+        self._server, self._schema, self._library = server, schema, library
+
+    @property
+    def library(self) -> Library:
+        assert self._library is not None, "equip() comes first"
+        return self._library
+
+    # --- databases
+
+    def home(self, session: pytest.Session) -> Stage:
+        """Return the stage on the database whose URL stays the same for the whole run."""
+        if self._home is None:
+            schema = self._schema if self._schema is not None else self._only_system(session)
+            self._home = Stage(self._resources.enter_context(self._database(schema)))
+        return self._home
+
+    def stage(self, session: pytest.Session, states: Sequence[StateKey], *, home: bool) -> Stage:
+        """Return the stage for a test that starts in *states*; ``home`` when it must be the home database."""
+        if home:
+            return self.home(session)
+        schema = self._schema if self._schema is not None else self._system_of(states)
+        key = (id(schema) if self._schema is not None else schema, tuple(states))
+        if key in self._stages:
+            self._stages.move_to_end(key)
+        else:
+            if len(self._stages) >= MOST_STAGES:
+                _, (_, oldest) = self._stages.popitem(last=False)
+                oldest.close()
+            own = ExitStack()
+            self._stages[key] = (Stage(own.enter_context(self._database(schema))), own)
+        return self._stages[key][0]
+
+    def home_if_any(self) -> Stage | None:
+        return self._home
+
+    def abandon(self, stage: Stage) -> None:
+        """Forget a stage whose database is kept for a person to look at."""
+        for key, (known, _) in list(self._stages.items()):
+            if known is stage:
+                del self._stages[key]
+
+    def _database(self, schema: object) -> Database:
+        assert self._server is not None, "equip() comes first"
+        if isinstance(schema, str):
+            from scenarios.domain import get_domain
+
+            schema = get_domain(schema)
+        return self._server.database(schema)
+
+    def _system_of(self, states: Sequence[StateKey]) -> str | None:
+        systems = {self.library[state.name].system for state in states}
+        if len(systems) > 1:
+            raise LibraryError(
+                f"one test cannot start in scenarios of {' and '.join(sorted(systems))}",
+                why="a database has the schema of one system",
+                remedy="name scenarios of one system, or override the fixture scenario_schema",
+            )
+        return next(iter(systems), None)
+
+    def _only_system(self, session: pytest.Session) -> str | None:
+        names = {mark.args[0] for item in session.items for mark in item.iter_markers("scenario")}
+        systems = {self.library[name].system for name in names}
+        if len(systems) > 1:
+            raise LibraryError(
+                "the home database can have the schema of one system only",
+                why=f"the scenarios of this run belong to {', '.join(sorted(systems))}",
+                remedy="override the session fixture scenario_schema, or run the systems' tests separately",
+            )
+        return next(iter(systems), None)
+
+    # --- scenarios
+
+    def fill(self, state: StateKey, params: dict[str, Any]) -> Fill:
+        definition = self.library[state.name]
+        return lambda database: definition.load(database, **params)
+
+    # --- guards
+
+    def before_wider_fixture(self) -> None:
+        """Called before a fixture wider than a test is set up: it must write below the scenarios."""
+        if self._home is not None and self.test_in_progress is None:
+            self._home.clear()
+
+    def refuse_inside_test(self, request: pytest.FixtureRequest) -> None:
+        if self.test_in_progress is not None:
+            raise ScenariosError(
+                f"{request.fixturename} was asked for in the middle of a test",
+                where=self.test_in_progress,
+                why="what a wider fixture writes would be undone with the test",
+                remedy="name the fixture in the test's arguments instead of calling getfixturevalue",
+            )
+
+    # --- the end
+
+    def header(self) -> list[str]:
+        """Say which server is used and why; empty when none was needed."""
+        server = self._server or (self.server if self._server is None and self._started else None)
+        if server is None:
+            return []
+        lines = [
+            f"scenarios: PostgreSQL {server.version_text}, {server.provider} ({server.why_chosen})",
+            f"scenarios: seed {self.settings.get('seed')}",
+        ]
+        lines.extend(f"scenarios: {line}" for line in self._templates(server))
+        return lines
+
+    def _templates(self, server: Server) -> list[str]:
+        return [str(template) for template in getattr(server, "templates_used", ())]
+
+    def close(self) -> None:
+        with self._resources:
+            for _, own in self._stages.values():
+                self._resources.push(own)
+            self._stages.clear()
+
+
+def server_is_overridden(item: pytest.Item) -> bool:
+    """Whether the project brings its own `scenario_server`; then nothing may be started ahead of it."""
+    manager = getattr(item.session, "_fixturemanager", None)
+    definitions = manager.getfixturedefs("scenario_server", item) if manager is not None else None
+    return definitions is None or len(definitions) > 1
+
+
+def project_library(settings: Settings, schema: object) -> Library:
+    """Return the library of a project: its own directories, then the built-in scenarios."""
+    from scenarios.library import Library
+
+    return Library.for_project(settings, schema=schema)
