@@ -46,8 +46,8 @@ def scenario_server(pytestconfig: pytest.Config) -> Server:
 def scenario_schema() -> object:
     """The schema of the tests' databases.
 
-    Override it with a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a callable
-    that gets a connection. None (the default) stands for the system of the scenario a test names.
+    Override it with a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a
+    callable that gets a connection. None (the default) stands for the system of the scenario a test names.
     """
     return None
 
