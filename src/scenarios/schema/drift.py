@@ -1,0 +1,209 @@
+"""Whether models, migrations, kept files and a live database say the same.
+
+Each of them can create the schema, and people use each: tests the models, production the migrations, a DBA the
+SQL file. Checked separately they drift apart; here each makes a database and the catalogues are compared.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import create_engine, pool
+from sqlalchemy.engine import URL, make_url
+
+from scenarios.domain import Domain
+from scenarios.errors import SchemaDriftError, redact
+from scenarios.resources import resource
+from scenarios.schema import diagrams, migrations
+from scenarios.schema.catalogue import Catalogue, Difference, Normalise, read_catalogue
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(slots=True)
+class DriftReport:
+    """What was compared, and how it differs from the models' DDL.
+
+    Attributes:
+        system: the system's name.
+        compared: what was compared, in order: ``"create_all"``, ``"migrations"``, ...
+        findings: for each of them, a line for each thing that is not as the models say.
+    """
+
+    system: str
+    compared: list[str] = field(default_factory=list)
+    findings: dict[str, list[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything drifted."""
+        return any(self.findings.values())
+
+    def add(self, subject: str, differences: list[Difference] | list[str]) -> None:
+        """Record the comparison of *subject*."""
+        self.compared.append(subject)
+        self.findings[subject] = [str(difference) for difference in differences]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "system": self.system,
+            "clean": not self,
+            "compared": [
+                {"subject": subject, "differences": self.findings[subject]} for subject in self.compared
+            ],
+        }
+
+
+def kept_files(domain: Domain) -> dict[str, Callable[[], str]]:
+    """Return the files kept under ``schema/<system>/`` and what makes each."""
+    scope = domain.scope.column if domain.scope else None
+    return {
+        "schema.sql": domain.ddl,
+        "diagram.mmd": lambda: diagrams.mermaid(domain.metadata, title=domain.title),
+        "diagram.svg": lambda: diagrams.svg(domain.metadata, title=domain.title, scope=scope),
+    }
+
+
+def write_kept_files(domain: Domain, directory: Path | None = None) -> list[Path]:
+    """Write the kept files of *domain* and return those that changed."""
+    directory = directory or resource("schema") / domain.name
+    directory.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, make in kept_files(domain).items():
+        path, text = directory / name, make()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+def stale_files(domain: Domain, directory: Path | None = None) -> list[Path]:
+    """Return the kept files of *domain* that are missing or not what the models give."""
+    directory = directory or resource("schema") / domain.name
+    return [
+        directory / name
+        for name, make in kept_files(domain).items()
+        if not (directory / name).is_file() or (directory / name).read_text(encoding="utf-8") != make()
+    ]
+
+
+class Scratch:
+    """Makes empty databases on a server and drops them again.
+
+    Args:
+        url: an administrative URL of a server where databases may be created.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+
+    def _conninfo(self, url: URL) -> str:
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the SQLAlchemy URL of a new, empty database; it is dropped at the end."""
+        name = f"scenarios_drift_{secrets.token_hex(6)}"
+        with psycopg.connect(self._conninfo(self._url), autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            try:
+                url = self._url.set(drivername="postgresql+psycopg", database=name)
+                yield url.render_as_string(hide_password=False)
+            finally:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _alchemy(url: str) -> Iterator[Connection]:
+    engine = create_engine(url, poolclass=pool.NullPool)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _plain(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = ()) -> Catalogue:
+    """Return the catalogue of the database at *url*, read only.
+
+    Raises:
+        SchemaDriftError: it cannot be reached.
+    """
+    try:
+        with psycopg.connect(_plain(url)) as connection:
+            connection.read_only = True
+            return read_catalogue(connection, ignored_schemas=ignored_schemas)
+    except psycopg.OperationalError as error:
+        raise SchemaDriftError(
+            "the database to compare with cannot be reached", where=redact(url), why=str(error).strip()
+        ) from error
+
+
+def _run(url: str, script: str) -> None:
+    with psycopg.connect(_plain(url), autocommit=True) as connection:
+        connection.execute(script.encode())
+
+
+def check(
+    domain: Domain,
+    admin_url: str,
+    *,
+    live: str | None = None,
+    directory: Path | None = None,
+    normalise: Normalise | None = None,
+    ignore: tuple[str, ...] = (),
+    ignored_schemas: tuple[str, ...] = (),
+) -> DriftReport:
+    """Compare everything that can create or is the schema of *domain* with the models' DDL.
+
+    Args:
+        domain: the system.
+        admin_url: a server on which scratch databases are made and dropped.
+        live: the URL of a database to compare too; it is only read.
+        directory: where the kept files and migrations are, ``schema/<system>`` if None.
+        normalise: evens out what a live database changes on purpose.
+        ignore: kinds that are not compared, such as ``"columns"`` for their order.
+        ignored_schemas: schemas of a live database that are not part of the system.
+    """
+    scratch, report = Scratch(admin_url), DriftReport(domain.name)
+    directory = directory or resource("schema") / domain.name
+    with scratch.database() as url:
+        _run(url, domain.ddl())
+        expected = catalogue_of(url)
+    with scratch.database() as url:
+        with _alchemy(url) as connection:
+            domain.metadata.create_all(connection)
+        report.add("create_all", expected.differences(catalogue_of(url), ignore=ignore))
+    if (directory / "schema.sql").is_file():
+        with scratch.database() as url:
+            _run(url, (directory / "schema.sql").read_text(encoding="utf-8"))
+            report.add("schema.sql", expected.differences(catalogue_of(url), ignore=ignore))
+    if (directory / "migrations" / "env.py").is_file():
+        with scratch.database() as url:
+            with _alchemy(url) as connection:
+                migrations.upgrade(domain.name, connection)
+            report.add("migrations", expected.differences(catalogue_of(url), ignore=ignore))
+            with _alchemy(url) as connection:
+                changes = [
+                    f"autogenerate would {change}" for change in migrations.autogenerated(domain, connection)
+                ]
+            report.add("alembic check", changes)
+    report.add(
+        "kept files", [f"{path} is not what the models give" for path in stale_files(domain, directory)]
+    )
+    if live is not None:
+        found = catalogue_of(live, ignored_schemas=ignored_schemas)
+        report.add(redact(live), expected.differences(found, ignore=ignore, normalise=normalise))
+    return report

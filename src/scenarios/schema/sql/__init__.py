@@ -1,0 +1,1 @@
+"""The SQL texts of the schema tools, read with importlib.resources."""
