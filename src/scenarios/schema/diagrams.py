@@ -79,10 +79,7 @@ def _marks(table: Table, column: Column[Any]) -> list[str]:
     marks = []
     if column.primary_key:
         marks.append("PK")
-    if (
-        any(column.name == key.columns.keys()[0] for key in table.foreign_key_constraints)
-        or column.foreign_keys
-    ):
+    if column.foreign_keys:
         marks.append("FK")
     if not column.primary_key and {column.name} in _unique_sets(table):
         marks.append("UK")
@@ -104,9 +101,8 @@ def mermaid(metadata: MetaData, *, title: str | None = None) -> str:
     for relation in relations(metadata):
         parent = "|o" if relation.optional else "||"
         child = "o|" if relation.single else "o{"
-        lines.append(
-            f"    {_word(relation.parent)} {parent}--{child} {_word(relation.child)} : {_word(relation.column)}"
-        )
+        ends = f"{_word(relation.parent)} {parent}--{child} {_word(relation.child)}"
+        lines.append(f"    {ends} : {_word(relation.column)}")
     return "\n".join(lines) + "\n"
 
 
@@ -209,11 +205,12 @@ def _edge(relation: Relation, boxes: Mapping[str, _Box], scope: str | None) -> s
     if relation.column == scope:
         classes.append("scope")
     label = escape(f"{relation.child}.{relation.column} -> {relation.parent}")
-    return f'  <path class="{" ".join(classes)}" marker-end="url(#arrow)" d="{path}"><title>{label}</title></path>'
+    look = f'class="{" ".join(classes)}" marker-end="url(#arrow)"'
+    return f'  <path {look} d="{path}"><title>{label}</title></path>'
 
 
 def svg(metadata: MetaData, *, title: str = "", scope: str | None = None) -> str:
-    """Return *metadata* as an SVG drawing: a box for each table, a dashed arrow where the reference is optional.
+    """Return *metadata* as an SVG drawing: a box for each table, dashed arrows for optional references.
 
     Args:
         title: written above the drawing.
@@ -240,19 +237,20 @@ def svg(metadata: MetaData, *, title: str = "", scope: str | None = None) -> str
 
 
 def _draw(box: _Box) -> list[str]:
-    right = box.x + box.width
+    left, right = box.x + _PAD, box.x + box.width - _PAD
+    frame = f'x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}"'
     lines = [
-        f'  <rect class="box" x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}"/>',
-        f'  <rect class="head" x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{_HEAD - 4}"/>',
-        f'  <text class="name" x="{box.x + _PAD:.0f}" y="{box.y + 15:.0f}">{escape(box.table.fullname)}</text>',
+        f'  <rect class="box" {frame} height="{box.height:.0f}"/>',
+        f'  <rect class="head" {frame} height="{_HEAD - 4}"/>',
+        f'  <text class="name" x="{left:.0f}" y="{box.y + 15:.0f}">{escape(box.table.fullname)}</text>',
     ]
     for place, column in enumerate(box.table.columns):
         y = box.y + _HEAD + place * _ROW + 12
         marks = " ".join(_marks(box.table, column))
         # A question mark for a column that may be empty.
         name = column.name + ("?" if column.nullable else "")
-        lines.append(f'  <text x="{box.x + _PAD:.0f}" y="{y:.0f}">{escape(name)}</text>')
+        lines.append(f'  <text x="{left:.0f}" y="{y:.0f}">{escape(name)}</text>')
         kind = f'<tspan class="type">{escape(column_type_name(column))}</tspan>'
         mark = f' <tspan class="mark">{marks}</tspan>' if marks else ""
-        lines.append(f'  <text x="{right - _PAD:.0f}" y="{y:.0f}" text-anchor="end">{kind}{mark}</text>')
+        lines.append(f'  <text x="{right:.0f}" y="{y:.0f}" text-anchor="end">{kind}{mark}</text>')
     return lines

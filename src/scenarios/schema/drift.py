@@ -1,7 +1,7 @@
 """Whether models, migrations, kept files and a live database say the same.
 
-Each of them can create the schema, and people use each: tests the models, production the migrations, a DBA the
-SQL file. Checked separately they drift apart; here each makes a database and the catalogues are compared.
+Each of them can create the schema, and people use each: tests the models, production the migrations, a DBA
+the SQL file. Checked separately they drift apart; here each makes a database and the catalogues are compared.
 """
 
 from __future__ import annotations

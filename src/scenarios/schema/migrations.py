@@ -1,7 +1,7 @@
 """Running a system's migrations, and the environment Alembic needs for it.
 
 The migrations of a system lie in ``schema/<system>/migrations``. Their ``env.py`` is one call to
-`run_environment`, so that offline mode, a connection given by the caller and a URL behave the same everywhere.
+`run_environment`, so that offline mode, a given connection and a URL behave the same everywhere.
 """
 
 from __future__ import annotations
