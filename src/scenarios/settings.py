@@ -63,6 +63,15 @@ def _paths(text: str) -> tuple[str, ...]:
     return tuple(part for part in text.split(os.pathsep) if part)
 
 
+def _tcp(text: str) -> str:
+    lowered = text.strip().lower()
+    if lowered in {"on", "off"}:
+        return lowered
+    if lowered.isdigit() and 0 < int(lowered) < 65536:
+        return lowered
+    raise ValueError("expected on, off, or a port")
+
+
 def _provider(text: str) -> str:
     if text in {"auto", "embedded", "container"} or text.startswith(("postgresql://", "postgres://")):
         return text
@@ -79,6 +88,12 @@ SPECS: Mapping[str, Spec] = {
             "Where the server comes from: auto, embedded, container, or a postgresql:// URL.",
         ),
         Spec("postgres_bin", "", _text, "Directory with initdb and postgres; empty: search for one."),
+        Spec(
+            "tcp",
+            "off",
+            _tcp,
+            "Whether an embedded server also listens on 127.0.0.1: off, on (a free port), or a port.",
+        ),
         Spec("image", "postgres:17", _text, "Container image when the server is a container."),
         Spec("require_container", False, _flag, "Fail instead of skipping when no container engine answers."),
         Spec("cache_dir", "", _text, "Cache for binaries and initdb results; empty: the user's cache."),

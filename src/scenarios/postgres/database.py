@@ -1,0 +1,303 @@
+"""A database to work in: its URLs and engines, and the journal's snapshots.
+
+A test wants one object that gives it a connection in whatever dialect its application speaks and puts the
+database back afterwards. What is destructive here asks the database itself whether it is ours.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from scenarios.errors import DatabaseError, SafetyError
+from scenarios.postgres import urls
+from scenarios.postgres.connections import connect
+from scenarios.postgres.ownership import is_ours
+
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from scenarios.journal import Changes, Restored, Snapshot
+    from scenarios.postgres.server import Server
+
+
+class Database:
+    """A PostgreSQL database; a context manager that gives it back.
+
+    Attributes:
+        name: its name on the server.
+        server: the server it was made on; None for one that was attached.
+        owned: whether it carries our mark; nothing destructive works on one that does not.
+        schema: what it was made from: a Domain, a MetaData, a path, a callable, or None.
+        keep: whether it stays when the run ends.
+        source: the database it was cloned from.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, str],
+        *,
+        name: str,
+        server: Server | None,
+        owned: bool,
+        schema: object = None,
+        source: str = "",
+        keep: bool = False,
+    ) -> None:
+        self.name = name
+        self.server = server
+        self.owned = owned
+        self.schema = schema
+        self.keep = keep
+        self._parameters = dict(parameters)
+        self.source = source
+        self._lock = threading.RLock()
+        self._control: psycopg.Connection[Any] | None = None
+        self._engine: Engine | None = None
+        self._async_engine: AsyncEngine | None = None
+        self._closed = False
+
+    # How to reach it
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL with the driver psycopg, password included."""
+        return urls.sqlalchemy_url(self._parameters).render_as_string(hide_password=False)
+
+    @property
+    def async_url(self) -> str:
+        """The SQLAlchemy URL with the driver asyncpg where it is installed, psycopg otherwise."""
+        return urls.sqlalchemy_url(self._parameters, _async_driver()).render_as_string(hide_password=False)
+
+    @property
+    def dsn(self) -> str:
+        """The libpq URI, password included; psycopg, asyncpg and psql read it."""
+        return urls.libpq_url(self._parameters)
+
+    @property
+    def safe_url(self) -> str:
+        """`dsn` without the password, for people and logs."""
+        return urls.safe_url(self._parameters)
+
+    @property
+    def psql(self) -> str:
+        """The command with which a person looks into the database. It does not show the password."""
+        return f"psql '{self.safe_url}'"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The libpq environment variables for the database, password included, for other programs."""
+        names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+        names["dbname"] = "PGDATABASE"
+        return {names[key]: value for key, value in self._parameters.items() if key in names}
+
+    @property
+    def engine(self) -> Engine:
+        """A SQLAlchemy engine, made on first use and disposed of by `close`."""
+        with self._lock:
+            self._require_open()
+            if self._engine is None:
+                from sqlalchemy import create_engine
+
+                self._engine = create_engine(urls.sqlalchemy_url(self._parameters))
+            return self._engine
+
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """An async SQLAlchemy engine without a pool, since a pool would belong to one event loop."""
+        with self._lock:
+            self._require_open()
+            if self._async_engine is None:
+                from sqlalchemy.ext.asyncio import create_async_engine
+                from sqlalchemy.pool import NullPool
+
+                url = urls.sqlalchemy_url(self._parameters, _async_driver())
+                self._async_engine = create_async_engine(url, poolclass=NullPool)
+            return self._async_engine
+
+    def connect(self, *, autocommit: bool = True) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a new psycopg connection.
+
+        Raises:
+            ServerError: it is refused.
+        """
+        self._require_open()
+        return connect(self._parameters, autocommit=autocommit)
+
+    @property
+    def control(self) -> psycopg.Connection[Any]:
+        """The cached autocommit connection the journal works on."""
+        with self._lock:
+            self._require_open()
+            if self._control is None or self._control.closed:
+                self._control = connect(self._parameters, application="pg-scenarios control")
+            return self._control
+
+    # The journal
+
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """Remember the state of the database; costs a fraction of a millisecond.
+
+        Raises:
+            SafetyError: the database is not ours.
+        """
+        from scenarios import journal
+
+        with self._lock:
+            return journal.snapshot(self.control, name)
+
+    def restore(self, snapshot: Snapshot | str) -> Restored:
+        """Put the database back into the state of *snapshot*; open connections stay valid.
+
+        Raises:
+            SafetyError: the database is not ours.
+            JournalError: it cannot be done.
+        """
+        from scenarios import journal
+
+        with self._lock:
+            return journal.restore(self.control, snapshot)
+
+    def changes(self, since: Snapshot | str) -> Changes:
+        """Return the rows inserted, updated and deleted since *since*."""
+        from scenarios import journal
+
+        with self._lock:
+            return journal.changes(self.control, since)
+
+    @contextmanager
+    def restored(self) -> Iterator[Snapshot]:
+        """Take a snapshot, and restore it after the block, whatever happens in it."""
+        taken = self.snapshot()
+        try:
+            yield taken
+        finally:
+            self.restore(taken)
+
+    def checksum(self) -> str:
+        """Return a checksum of every table and sequence."""
+        from scenarios import journal
+
+        with self._lock:
+            return journal.checksum(self.control)
+
+    def save(self, path: str | Path) -> None:
+        """Write the database's content to a portable snapshot file."""
+        from scenarios import journal
+
+        with self._lock:
+            journal.save(self.control, path)
+
+    def open(self, path: str | Path) -> None:
+        """Replace the database's content by that of a portable snapshot file.
+
+        Raises:
+            SafetyError: the database is not ours.
+            SnapshotFileError: the file cannot be read or does not fit.
+        """
+        from scenarios import journal
+
+        with self._lock:
+            journal.open_file(self.control, path)
+
+    # Copies
+
+    def fork(self, name: str | None = None) -> Database:
+        """Return a new database with this one's present content.
+
+        PostgreSQL copies no database somebody is connected to, so our own idle connections are closed and
+        reopened; others must be closed by who holds them.
+
+        Raises:
+            DatabaseError: the database is in use, or was attached.
+        """
+        server = self._require_server("fork")
+        self._hang_up()
+        return server.fork(self, name)
+
+    def recreate(self) -> None:
+        """Replace the database by a fresh clone of what it was made from, under the same name and URL.
+
+        Connections to it are ended; engines reconnect by themselves.
+
+        Raises:
+            SafetyError: the database is not ours.
+            DatabaseError: the clone cannot be made, or the database was attached.
+        """
+        server = self._require_server("recreate")
+        self._hang_up()
+        server.recreate(self.name, self.source, self.keep)
+
+    # The end
+
+    def close(self) -> None:
+        """End our connections and give the database back; it is dropped by the end of the run unless kept."""
+        with self._lock:
+            if self._closed:
+                return
+            self._hang_up()
+            self._closed = True
+            if self.server is not None:
+                self.server.discard(self)
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+                self._control = None
+            if self._engine is not None:
+                self._engine.dispose()
+            # The async engine keeps no connection, so there is nothing to dispose of.
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise DatabaseError(f"the database {self.name!r} was closed", remedy="ask for another one")
+
+    def _require_server(self, action: str) -> Server:
+        self._require_open()
+        if self.server is None or not self.owned:
+            raise SafetyError(
+                f"will not {action} the database {self.name!r}",
+                where=self.safe_url,
+                why="it was attached, not created by this project",
+                remedy="use a database from `scenarios.start_server().database(..)`",
+            )
+        return self.server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.safe_url}>"
+
+
+def attach(url: str) -> Database:
+    """Return the database at *url*, which stays whoever's it is.
+
+    What is destructive works on it only if it carries our mark, as a database kept by an earlier run does.
+
+    Raises:
+        SettingsError: the URL cannot be read.
+        ServerError: the server refuses.
+    """
+    parameters = urls.parameters_of(url)
+    with connect(parameters) as conn:
+        name, owned = conn.info.dbname, is_ours(conn)
+    return Database({**parameters, "dbname": name}, name=name, server=None, owned=owned)
+
+
+def _async_driver() -> str:
+    from importlib.util import find_spec
+
+    return "asyncpg" if find_spec("asyncpg") is not None else "psycopg"

@@ -1,0 +1,134 @@
+"""The mark that says a database is ours to destroy.
+
+A name can be imitated, a setting can be wrong, a URL can be somebody's production. So nothing destructive is
+done to a database that does not carry the mark this project wrote when it created it. The mark is a comment
+on the database that repeats the database's object id: `CREATE DATABASE .. TEMPLATE` does not copy comments,
+and a comment that came along in a dump carries the wrong id, so a copy somebody made of ours is theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from scenarios.errors import SafetyError
+from scenarios.postgres.processes import birth_of
+
+_PREFIX = "pg-scenarios 1 "
+
+Kind = Literal["template", "database"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is written on a database of ours.
+
+    Attributes:
+        kind: a template to clone from, or a database to work in.
+        oid: the database's object id; a mark with another one is void.
+        lease: the advisory lock its owner holds while alive, see `scenarios.postgres.leases`.
+        host: the machine of its owner.
+        pid: its owner's process.
+        birth: when that process began, to tell it from a later one with its number.
+        created: when, ISO 8601, UTC.
+        label: what it was made from, for people.
+        ready: a template is complete; written last.
+        keep: not to be collected when its owner is gone.
+        template: the template it was cloned from.
+        inputs: for a template: the hash of each thing that went into it.
+    """
+
+    kind: Kind
+    oid: int = 0
+    lease: int = 0
+    host: str = field(default_factory=platform.node)
+    pid: int = field(default_factory=os.getpid)
+    birth: str = field(default_factory=lambda: birth_of(os.getpid()))
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    label: str = ""
+    ready: bool = False
+    keep: bool = False
+    template: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def render(self) -> str:
+        return _PREFIX + json.dumps(asdict(self), sort_keys=True)
+
+
+def parse(comment: str | None, oid: int) -> Mark | None:
+    """Return the mark in a database's *comment*; None when there is none or it is another database's."""
+    if comment is None or not comment.startswith(_PREFIX):
+        return None
+    try:
+        fields: dict[str, Any] = json.loads(comment.removeprefix(_PREFIX))
+        found = Mark(**fields)
+    except (ValueError, TypeError):
+        return None
+    return found if found.oid == oid else None
+
+
+def mark(conn: psycopg.Connection[Any], name: str, content: Mark) -> Mark:
+    """Write *content* on the database *name*, which the caller has just created or already owns as ours.
+
+    Returns:
+        the mark as written, with the database's object id.
+
+    Raises:
+        SafetyError: the database carries a comment of somebody else.
+    """
+    row = conn.execute(
+        "SELECT oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+        [name],
+    ).fetchone()
+    if row is None:
+        raise SafetyError("cannot mark a database that does not exist", where=name)
+    oid, comment = row
+    if comment is not None and parse(comment, oid) is None:
+        raise SafetyError(
+            "will not mark a database that carries somebody else's comment",
+            where=name,
+            why=f"its comment is {comment[:80]!r}",
+        )
+    content = replace(content, oid=oid)
+    statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+    conn.execute(statement.format(sql.Identifier(name), sql.Literal(content.render())))
+    return content
+
+
+def read_mark(conn: psycopg.Connection[Any], name: str | None = None) -> Mark | None:
+    """Return the mark of the database *name*, by default the connection's own; None when it has none."""
+    row = conn.execute(
+        "SELECT oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
+        " WHERE datname = coalesce(%s::text, current_database())",
+        [name],
+    ).fetchone()
+    return None if row is None else parse(row[1], row[0])
+
+
+def is_ours(conn: psycopg.Connection[Any]) -> bool:
+    """Whether the database *conn* is connected to carries our mark."""
+    return read_mark(conn) is not None
+
+
+def require_ours(conn: psycopg.Connection[Any], action: str) -> None:
+    """Refuse *action* (``"restore a snapshot"``) unless the connection's database carries our mark.
+
+    Raises:
+        SafetyError: it does not.
+    """
+    if is_ours(conn):
+        return
+    raise SafetyError(
+        f"will not {action} in the database {conn.info.dbname!r}",
+        where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
+        why="it does not carry the mark of a database this project created, so it may hold somebody's data",
+        remedy="use a database from `scenarios.start_server().database(..)`; no flag turns this off",
+    )

@@ -1,0 +1,131 @@
+"""Ending a PostgreSQL server for good, also one whose starter was killed.
+
+A process id alone proves nothing: it is reused. So a process is only ever ended when its command line names
+the data directory that is being removed. A postmaster that had to be killed leaves its shared memory segment
+behind, which is removed as well.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+STOP_SECONDS = 10.0
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def adopt(child: subprocess.Popen[bytes]) -> None:
+    """Remember *child*, so that it can be waited for and is no zombie when it ends."""
+    _children[child.pid] = child
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of *pid*; empty when there is no such process, or only its corpse."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+        return ""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        if Path("/proc/self/cmdline").exists():
+            return ""
+    answer = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    status, _, command = answer.stdout.strip().partition(" ")
+    return "" if status.startswith("Z") else command.strip()
+
+
+def birth_of(pid: int) -> str:
+    """Return when *pid* was started, in the system's own unit, to tell it from a later one with its number.
+
+    Empty when there is no such process, or the system does not say.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[19]
+
+
+def processes_naming(directory: Path) -> list[int]:
+    """Return the ids of PostgreSQL processes whose command line names *directory*."""
+    if Path("/proc/self/cmdline").exists():
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    else:
+        answer = subprocess.run(["ps", "-axo", "pid="], capture_output=True, text=True, check=False)
+        pids = [int(word) for word in answer.stdout.split()]
+    return [pid for pid in pids if pid != os.getpid() and _is_postgres(command_of(pid), directory)]
+
+
+def _is_postgres(command: str, directory: Path) -> bool:
+    program = command.partition(" ")[0].rpartition("/")[2]
+    return program in {"postgres", "initdb"} and f"{directory}/" in f"{command}/".replace(" ", "/ ")
+
+
+def postmaster_of(data: Path) -> int | None:
+    """Return the process id of the server running on *data*, None when there is none."""
+    lines = _pid_file(data)
+    if not lines:
+        return None
+    with suppress(ValueError):
+        pid = int(lines[0])
+        if pid > 0 and str(data) in command_of(pid):
+            return pid
+    return None
+
+
+def is_ready(data: Path) -> bool:
+    """Whether the server on *data* says it accepts connections."""
+    lines = _pid_file(data)
+    return len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+def _pid_file(data: Path) -> list[str]:
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def end_server(directory: Path) -> None:
+    """End every PostgreSQL process of the server in *directory*, at once and without its data's consent.
+
+    The data is thrown away afterwards, so the shutdown checkpoint would be work for nothing.
+    """
+    data = directory / "data"
+    segment = _shared_memory(data)
+    postmaster = postmaster_of(data)
+    if postmaster is not None:
+        _end(postmaster, signal.SIGQUIT)
+    for pid in processes_naming(directory):
+        _end(pid, signal.SIGQUIT)
+    if segment is not None and (ipcrm := shutil.which("ipcrm")) is not None:
+        # Fails, as it should, when the server removed its segment itself.
+        subprocess.run([ipcrm, "-m", segment], capture_output=True, check=False)
+
+
+def _end(pid: int, first: signal.Signals) -> None:
+    command = command_of(pid)
+    for sign, patience in ((first, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, sign)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if command_of(pid) != command:
+                return
+            time.sleep(0.002)
+
+
+def _shared_memory(data: Path) -> str | None:
+    lines = _pid_file(data)
+    if len(lines) < 7:
+        return None
+    words = lines[6].split()
+    return words[1] if len(words) == 2 and words[1].isdigit() else None

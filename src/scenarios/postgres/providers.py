@@ -1,0 +1,148 @@
+"""Where a server comes from: a ladder, tried from the top, that says what happened on each rung.
+
+A test run that silently falls back to another server is worse than one that fails; one that fails with the
+last rung's complaint only sends people the wrong way. So what was chosen and why is kept for the report, and
+when nothing works there is one message with each thing that was tried, what it said, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from scenarios.errors import ScenariosError, ServerError
+from scenarios.postgres import embedded, registry, urls
+from scenarios.postgres.binaries import Search, find_binaries, readable_for
+from scenarios.postgres.places import cache_directory, runtime_directory, server_account
+from scenarios.postgres.registry import Record, Seat
+from scenarios.postgres.server import Server
+from scenarios.settings import Setting, Settings
+
+
+def start_server(
+    provider: str | None = None, *, settings: Settings | None = None, share: bool = True
+) -> Server:
+    """Return a PostgreSQL server to make databases on; a context manager.
+
+    Args:
+        provider: ``"embedded"``, ``"container"``, a ``postgresql://`` URL, ``"auto"``, or None for what the
+            settings say. Automatic means: a server of ours that is already running for this project, then
+            embedded binaries, then a container.
+        settings: by default those of the current directory and environment.
+        share: use a running server of this project, and let others use ours; it ends with its last user.
+
+    Raises:
+        ServerError: no server can be had; the message lists everything that was tried.
+        SettingsError: a setting cannot be used.
+    """
+    settings = settings or Settings()
+    wanted = Setting(provider, "the call") if provider is not None else settings.get("provider")
+    if urls.is_url(str(wanted.value)):
+        return _external(str(wanted.value), wanted.source, settings)
+    rungs: dict[str, Callable[[Settings, bool, str], Server]] = {
+        "embedded": _embedded,
+        "container": _container,
+    }
+    if wanted.value in rungs:
+        return rungs[wanted.value](settings, share, f"demanded by {wanted.source}")
+    if wanted.value != "auto":
+        raise ServerError(
+            f"there is no provider {wanted.value!r}",
+            where=wanted.source,
+            remedy="use auto, embedded, container, or a postgresql:// URL",
+        )
+    refusals: list[str] = []
+    for name, rung in rungs.items():
+        try:
+            return rung(settings, share, f"automatic ({wanted.source})")
+        except ScenariosError as error:
+            refusals.append(f"{name}: {error.what}; {error.why or 'no reason given'}; mend: {error.remedy}")
+    raise ServerError(
+        "no PostgreSQL server could be had",
+        why="\n         ".join(refusals),
+        remedy="mend one of these, or name a server with SCENARIOS_PROVIDER=postgresql://user@host/db",
+    )
+
+
+def _external(url: str, source: str, settings: Settings) -> Server:
+    parameters = urls.parameters_of(url)
+    place = hashlib.sha256(urls.safe_url({**parameters, "dbname": ""}).encode()).hexdigest()[:12]
+    notes = cache_directory(settings) / f"external-{place}"
+    notes.mkdir(mode=0o700, exist_ok=True)
+    return Server("external", f"named by {source}", parameters, notes=notes, leave=lambda: False)
+
+
+def kind_of(settings: Settings, provider: str) -> str:
+    """Return the name servers of *provider* with these *settings* share, in this project."""
+    project = settings.project_file.parent if settings.project_file else Path.cwd()
+    own = "|".join(str(settings[name]) for name in ("postgres_bin", "tcp", "image"))
+    text = f"{os.geteuid()}|{project.resolve()}"
+    return f"{_short(text)}{provider[0]}{_short(own)}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:5]
+
+
+def _embedded(settings: Settings, share: bool, reason: str) -> Server:
+    runtime = runtime_directory(settings)
+    account = server_account()
+
+    def start(directory: Path) -> Record:
+        cache = cache_directory(settings)
+        found = find_binaries(settings, search=Search())
+        usable = readable_for(found, account, cache)
+        tcp = settings["tcp"]
+        port = None if tcp == "off" else 0 if tcp == "on" else int(tcp)
+        parameters = embedded.start(usable, account, cache, directory, tcp_port=port)
+        return Record("embedded", parameters, f"{found.source} ({found.bin})", os.getpid())
+
+    collect_dead(runtime)
+    seat = registry.take_seat(runtime, kind_of(settings, "embedded"), start, end_directory, share=share)
+    return _seated("embedded", seat, reason)
+
+
+def _container(settings: Settings, share: bool, reason: str) -> Server:
+    from scenarios.postgres import container
+
+    runtime = runtime_directory(settings)
+
+    def start(directory: Path) -> Record:
+        return container.start(settings, directory)
+
+    collect_dead(runtime)
+    seat = registry.take_seat(runtime, kind_of(settings, "container"), start, end_directory, share=share)
+    return _seated("container", seat, reason)
+
+
+def _seated(provider: str, seat: Seat, reason: str) -> Server:
+    how = "joined the running server" if seat.joined else "started"
+    return Server(
+        provider,
+        f"{reason}; {how}, {seat.record.origin}",
+        seat.record.parameters,
+        notes=seat.directory,
+        leave=seat.leave,
+        directory=seat.directory,
+    )
+
+
+def end_directory(directory: Path) -> None:
+    """End the server in *directory*, of whatever provider, and remove what it left."""
+    record = registry.read_record(directory)
+    if record is not None and record.provider == "container":
+        from scenarios.postgres import container
+
+        container.end(record.container)
+    registry.end_embedded(directory)
+
+
+def collect_dead(runtime: Path) -> list[Path]:
+    """End the servers in *runtime* whose users are all gone; return their directories."""
+    return [
+        directory
+        for directory in registry.directories(runtime)
+        if not registry.is_used(directory) and registry.collect(directory, end_directory)
+    ]

@@ -1,0 +1,205 @@
+"""Servers that are shared by workers and overlapping runs, and end with their last user.
+
+Eight workers that each start a server waste seconds; one that stops a server others still use breaks their
+tests; one that is killed leaves a server for ever. Each server has a directory, and in it one file for each
+process that uses it, locked by that process: the kernel lets go of the lock whatever ends the process.
+Whoever finds no locked file left ends the server. All of it happens under one lock for servers of a kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios.postgres.embedded import remove_tree
+from scenarios.postgres.locks import HeldLock, exclusive, is_locked, try_lock
+from scenarios.postgres.processes import end_server, postmaster_of
+
+_RECORD = "server.json"
+_KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a later user must know of a running server.
+
+    Attributes:
+        provider: ``"embedded"`` or ``"container"``.
+        parameters: libpq parameters of its superuser.
+        origin: where it came from, for people.
+        starter: the process that started it.
+        container: the container's id, empty for an embedded server.
+    """
+
+    provider: str
+    parameters: Mapping[str, str]
+    origin: str
+    starter: int
+    container: str = ""
+
+
+@dataclass(slots=True)
+class Seat:
+    """This process's use of a server; `leave` gives it back."""
+
+    directory: Path
+    record: Record
+    joined: bool
+    _lease: HeldLock
+    _end: Callable[[Path], None]
+    _process: int
+
+    def leave(self) -> bool:
+        """Give the seat back, and end the server if it was the last one.
+
+        Returns:
+            whether the server was ended.
+        """
+        if os.getpid() != self._process:
+            return False  # A forked child shares its parent's seat.
+        with _alone(self.directory):
+            self._lease.release()
+            if is_used(self.directory):
+                return False
+            self._end(self.directory)
+        with suppress(OSError):
+            self.directory.parent.rmdir()
+        return True
+
+
+def take_seat(
+    runtime: Path, kind: str, start: Callable[[Path], Record], end: Callable[[Path], None], *, share: bool
+) -> Seat:
+    """Use the running server of *kind*, or start one.
+
+    Args:
+        runtime: the directory in which servers live.
+        kind: servers of one kind are interchangeable; at most one of them is shared.
+        start: starts a server in the directory it is given; called with nobody else starting that kind.
+        end: ends the server in a directory and removes the directory.
+        share: False starts a server nobody else is given.
+    """
+    name = kind if share else f"{kind[:6]}{secrets.token_hex(4)}"
+    with exclusive(runtime / f"{name}.lock"):
+        for directory in sorted(runtime.glob(f"{name}-*")):
+            record = read_record(directory)
+            if record is not None and is_alive(directory, record):
+                return Seat(directory, record, True, _sit(directory), end, os.getpid())
+            end(directory)
+        directory = runtime / f"{name}-{secrets.token_hex(2)}"
+        directory.mkdir(mode=0o755)
+        directory.chmod(0o755)
+        lease = _sit(directory)
+        try:
+            record = start(directory)
+            _write_record(directory, record)
+        except BaseException:
+            lease.release()
+            end(directory)
+            raise
+        return Seat(directory, record, False, lease, end, os.getpid())
+
+
+def _sit(directory: Path) -> HeldLock:
+    leases = directory / "leases"
+    leases.mkdir(mode=0o700, exist_ok=True)
+    lease = try_lock(leases / f"{os.getpid()}-{secrets.token_hex(4)}")
+    if lease is None:
+        raise AssertionError("a name nobody else knows cannot be locked")
+    return lease
+
+
+def is_used(directory: Path) -> bool:
+    """Whether a living process uses the server in *directory*, or it is kept on purpose."""
+    return bool(users_of(directory)) or kept_until(directory) > time.time()
+
+
+def users_of(directory: Path) -> list[int]:
+    """Return the process ids of the living users of the server in *directory*."""
+    leases = directory / "leases"
+    if not leases.is_dir():
+        return []
+    return [int(lease.name.partition("-")[0]) for lease in sorted(leases.iterdir()) if is_locked(lease)]
+
+
+def keep(directory: Path, until: float) -> None:
+    """Keep the server in *directory* without users until the time *until* (seconds since the epoch)."""
+    (directory / _KEPT).write_text(str(until))
+
+
+def release(directory: Path) -> None:
+    """Keep the server in *directory* no longer; it ends with its last user."""
+    (directory / _KEPT).unlink(missing_ok=True)
+
+
+def kept_until(directory: Path) -> float:
+    """Return until when the server is kept without users; 0 when it is not."""
+    try:
+        return float((directory / _KEPT).read_text())
+    except (OSError, ValueError):
+        return 0.0
+
+
+def is_alive(directory: Path, record: Record) -> bool:
+    """Whether the server can still be expected to answer."""
+    if record.provider == "container":
+        from scenarios.postgres.container import is_running
+
+        return is_running(record.container)
+    return postmaster_of(directory / "data") is not None
+
+
+def read_record(directory: Path) -> Record | None:
+    """Return the record of the server in *directory*; None for one that never became ready."""
+    try:
+        fields: dict[str, Any] = json.loads((directory / _RECORD).read_text())
+        return Record(**fields)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_record(directory: Path, record: Record) -> None:
+    half = directory / f"{_RECORD}.half"
+    half.touch(mode=0o600)
+    half.write_text(json.dumps(asdict(record)))
+    half.rename(directory / _RECORD)
+
+
+def end_embedded(directory: Path) -> None:
+    """End the embedded server in *directory* and remove everything it left."""
+    end_server(directory)
+    remove_tree(directory)
+
+
+def directories(runtime: Path) -> list[Path]:
+    """Return the directories of all servers, living and dead."""
+    return sorted(path for path in runtime.glob("*-*") if path.is_dir())
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    name = directory.name.rpartition("-")[0]
+    with exclusive(directory.parent / f"{name}.lock"):
+        yield
+
+
+def collect(directory: Path, end: Callable[[Path], None]) -> bool:
+    """End and remove the server in *directory* if nobody uses it; False when somebody does or is at it."""
+    name = directory.name.rpartition("-")[0]
+    lock = try_lock(directory.parent / f"{name}.lock")
+    if lock is None:
+        return False
+    try:
+        if not directory.is_dir() or is_used(directory):
+            return False
+        end(directory)
+        return True
+    finally:
+        lock.release()

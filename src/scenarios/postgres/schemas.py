@@ -1,0 +1,255 @@
+"""What a template is made from: each kind of schema, what must be hashed of it, and how it is built.
+
+A template named by less than everything that goes into it is stale without anyone noticing: the helper a
+migration imports changed, the server was upgraded, an extension was added. So each source gives its inputs
+by name, and a rebuilt template can say which of them differs.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+import psycopg
+from psycopg import sql
+
+from scenarios.errors import TemplateError
+from scenarios.postgres.scripts import run_script
+
+if TYPE_CHECKING:
+    import alembic.config
+    from sqlalchemy import MetaData
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What a template needs of a `scenarios.domain.Domain`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def extensions(self) -> tuple[str, ...]: ...
+
+    @property
+    def ddl(self) -> Callable[[], str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A schema that can be hashed and built.
+
+    Attributes:
+        label: its name for people; templates with the same label are versions of one another.
+        inputs: name of each input to its hash.
+        build: creates the schema in the empty database behind the autocommit connection.
+        extensions: extensions to create first.
+    """
+
+    label: str
+    inputs: Mapping[str, str]
+    build: Callable[[psycopg.Connection[Any], str], None]
+    extensions: tuple[str, ...] = ()
+
+
+def read_source(schema: object) -> Source:
+    """Return *schema* as a `Source`.
+
+    Args:
+        schema: a Domain, a SQLAlchemy ``MetaData``, the path of a ``.sql`` file or of a directory of them, an
+            Alembic ``Config``, a callable that is given a psycopg connection, or None for an empty database.
+
+    Raises:
+        TemplateError: it is something else, or cannot be read.
+    """
+    if schema is None:
+        return Source("empty", {}, lambda conn, url: None)
+    if isinstance(schema, Described):
+        return _from_domain(schema)
+    if isinstance(schema, str | Path):
+        return _from_path(Path(schema))
+    home = type(schema).__module__.partition(".")[0]
+    if home == "alembic" or hasattr(schema, "config_file_name"):
+        return _from_alembic(cast("alembic.config.Config", schema))
+    if hasattr(schema, "sorted_tables"):
+        return _from_metadata(cast("MetaData", schema))
+    if callable(schema):
+        return _from_callable(schema)
+    raise TemplateError(
+        f"cannot make a database from a {type(schema).__name__}",
+        remedy="give a Domain, a MetaData, a path to .sql, an Alembic Config, a callable, or None",
+    )
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return a short hash of *parts*, each with its length, so that no two lists of parts look the same."""
+    total = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        total.update(f"{len(raw)}:".encode())
+        total.update(raw)
+    return total.hexdigest()[:20]
+
+
+def _from_domain(domain: Described) -> Source:
+    ddl = domain.ddl()
+    inputs = {"ddl": digest(ddl), "extensions": digest(*domain.extensions)}
+
+    def build(conn: psycopg.Connection[Any], url: str) -> None:
+        run_script(conn, ddl, f"the DDL of {domain.name}")
+
+    return Source(domain.name, inputs, build, tuple(domain.extensions))
+
+
+def _from_metadata(metadata: MetaData) -> Source:
+    from sqlalchemy import create_engine, create_mock_engine
+
+    rendered: list[str] = []
+
+    def note(statement: Any, *args: object, **kwargs: object) -> None:
+        compiled = statement if isinstance(statement, str) else statement.compile(dialect=mock.dialect)
+        rendered.append(str(compiled))
+
+    mock = create_mock_engine("postgresql+psycopg://", note)
+    metadata.create_all(mock, checkfirst=False)
+
+    def build(conn: psycopg.Connection[Any], url: str) -> None:
+        engine = create_engine(url)
+        try:
+            with engine.begin() as connection:
+                for name in sorted({table.schema for table in metadata.tables.values() if table.schema}):
+                    conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)))
+                metadata.create_all(connection)
+        finally:
+            engine.dispose()
+
+    tables = ", ".join(sorted(metadata.tables)[:3])
+    return Source(f"metadata of {tables or 'no tables'}", {"tables": digest(*rendered)}, build)
+
+
+def _from_path(path: Path) -> Source:
+    files = sorted(path.glob("*.sql")) if path.is_dir() else [path]
+    if not files:
+        raise TemplateError("a directory given as schema holds no .sql file", where=str(path))
+    try:
+        scripts = {file: file.read_text("utf-8") for file in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(
+            "cannot read the schema",
+            where=str(path),
+            why=str(error),
+            remedy="give the path of a .sql file in UTF-8, or of a directory of them",
+        ) from error
+
+    def build(conn: psycopg.Connection[Any], url: str) -> None:
+        for file, script in scripts.items():
+            run_script(conn, script, str(file))
+
+    inputs = {f"file {file.name}": digest(script) for file, script in scripts.items()}
+    return Source(f"SQL {path.resolve()}", inputs, build)
+
+
+def _from_alembic(config: alembic.config.Config) -> Source:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    directory = ScriptDirectory.from_config(config)
+    inputs = {"alembic.ini": digest(*_options(config))}
+    homes = [Path(directory.dir), *(Path(str(place)) for place in directory.versions)]
+    for file in sorted({found for home in homes for found in home.rglob("*") if found.is_file()}):
+        if file.suffix in {".py", ".sql", ".mako"}:
+            inputs[f"file {file.name}"] = digest(file.read_bytes())
+
+    def build(conn: psycopg.Connection[Any], url: str) -> None:
+        from sqlalchemy import create_engine
+
+        engine = create_engine(url)
+        before = config.get_main_option("sqlalchemy.url")
+        config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        try:
+            with engine.connect() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "heads")
+                if connection.in_transaction():
+                    connection.commit()
+        finally:
+            config.attributes.pop("connection", None)
+            if before is not None:
+                config.set_main_option("sqlalchemy.url", before.replace("%", "%%"))
+            engine.dispose()
+        row = conn.execute(
+            "SELECT count(*) FROM pg_class WHERE relname = %s AND relkind = 'r'",
+            [config.get_main_option("version_table") or "alembic_version"],
+        ).fetchone()
+        if not row or not row[0]:
+            raise TemplateError(
+                "the migrations did not reach the template",
+                where=f"{directory.dir}/env.py",
+                why="after the upgrade the template has no alembic_version table: env.py connects elsewhere",
+                remedy="let env.py use config.attributes['connection'], or the option sqlalchemy.url",
+            )
+
+    return Source(f"Alembic {Path(directory.dir).resolve()}", inputs, build)
+
+
+def _options(config: alembic.config.Config) -> list[str]:
+    section = config.get_section(config.config_ini_section, {}) or {}
+    return [
+        f"{name}={value}" for name, value in sorted(section.items()) if name not in {"sqlalchemy.url", "here"}
+    ]
+
+
+def _from_callable(function: Callable[..., object]) -> Source:
+    def build(conn: psycopg.Connection[Any], url: str) -> None:
+        function(conn)
+
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", "")
+    return Source(f"{module}.{name}", {f"code of {name}": code_digest(function)}, build)
+
+
+def code_digest(function: Callable[..., object]) -> str:
+    """Return a hash of what *function* does, as far as Python can tell.
+
+    It covers the function's code, its defaults, the values it closes over, and the file it stands in, since
+    that is where its helpers are.
+    """
+    if isinstance(function, functools.partial):
+        given = repr((function.args, sorted(function.keywords.items())))
+        return digest(code_digest(function.func), given)
+    inner = inspect.unwrap(function)
+    code = getattr(inner, "__code__", None)
+    if code is None and hasattr(inner, "__func__"):
+        code = inner.__func__.__code__
+    if code is None:
+        code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
+    parts: list[str | bytes] = [*_code_parts(code)] if code is not None else [repr(inner)]
+    parts.append(repr(getattr(inner, "__defaults__", None)))
+    for cell in getattr(inner, "__closure__", None) or ():
+        value = cell.cell_contents
+        parts.append(code_digest(value) if callable(value) else _stable(value))
+    try:
+        file = inspect.getsourcefile(inner if code is None else code)
+    except TypeError:
+        file = None
+    if file is not None and Path(file).is_file():
+        parts.append(Path(file).read_bytes())
+    return digest(*parts)
+
+
+def _stable(value: object) -> str:
+    text = repr(value)
+    return type(value).__qualname__ if " at 0x" in text else text
+
+
+def _code_parts(code: CodeType) -> list[str | bytes]:
+    parts: list[str | bytes] = [code.co_code, repr(code.co_names)]
+    for constant in code.co_consts:
+        parts += _code_parts(constant) if isinstance(constant, CodeType) else [repr(constant)]
+    return parts

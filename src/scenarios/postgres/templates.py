@@ -1,0 +1,199 @@
+"""Templates: a database with a schema, built once and cloned for every test.
+
+Without a name that covers everything that went in, a stale template gives green tests on an old schema;
+without a lock, eight workers build it eight times; without a mark that is written last, a worker clones one
+that a killed run left half-built. The lock is an advisory one, so it is gone when its holder is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from scenarios.errors import ScenariosError, TemplateError
+from scenarios.postgres.leases import number_of
+from scenarios.postgres.ownership import Mark, mark
+from scenarios.postgres.schemas import Source, code_digest, digest, read_source
+
+if TYPE_CHECKING:
+    from scenarios.postgres.server import Server
+
+PREFIX = "scn_t_"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A database to clone from, complete and closed to connections.
+
+    Attributes:
+        name: the database's name, from the hash of its inputs.
+        label: what it was made from.
+        inputs: name of each input to its hash.
+        schema: the object it was made from.
+        built: whether this call built it; False when it was there.
+        ms: what the call took, in milliseconds.
+        why_rebuilt: the inputs by which it differs from the newest other template of the same label; ``"first
+            build"`` when there is none; empty when it was there.
+    """
+
+    name: str
+    label: str
+    inputs: Mapping[str, str]
+    schema: object
+    built: bool
+    ms: float
+    why_rebuilt: str
+
+
+def get_template(
+    server: Server,
+    schema: object,
+    *,
+    base: Template | None = None,
+    populate: Callable[[psycopg.Connection[Any]], object] | None = None,
+    key: str = "",
+) -> Template:
+    """Return the template for *schema*, built if it is not there. See `Server.template`."""
+    begun = time.perf_counter()
+    source = read_source(schema)
+    inputs = {"server": str(server.version), "journal": _journal_digest(), **source.inputs}
+    if base is not None:
+        inputs["base"] = base.name
+    if populate is not None:
+        inputs["populate"] = code_digest(populate)
+    if key:
+        inputs["key"] = digest(key)
+    parts = [part for pair in sorted(inputs.items()) for part in pair]
+    name = f"{PREFIX}{digest(source.label, *parts)}"
+
+    def done(built: bool, why: str) -> Template:
+        elapsed = (time.perf_counter() - begun) * 1000
+        return Template(name, source.label, inputs, schema, built, elapsed, why)
+
+    if _is_ready(server, name):
+        return done(False, "")
+    with server.connect() as conn:
+        # Whoever holds this builds; the others wait, and find it ready.
+        conn.execute("SELECT pg_advisory_lock(%s)", [number_of(f"template {name}")])
+        if _is_ready(server, name):
+            return done(False, "")
+        server.discard_now(name)
+        why = _why(server, name, source.label, inputs)
+        _build(server, name, source, base, populate, inputs)
+        return done(True, why)
+
+
+def _is_ready(server: Server, name: str) -> bool:
+    found = server.read_mark(name)
+    return found is not None and found.ready
+
+
+def _build(
+    server: Server,
+    name: str,
+    source: Source,
+    base: Template | None,
+    populate: Callable[[psycopg.Connection[Any]], object] | None,
+    inputs: Mapping[str, str],
+) -> None:
+    template = base.name if base is not None else "template0"
+    content = server.create(
+        name,
+        template,
+        Mark("template", label=source.label, inputs=inputs, template=base.name if base else ""),
+    )
+    try:
+        with server.connect(name) as conn:
+            for extension in source.extensions:
+                _create_extension(conn, extension)
+            source.build(conn, server.sqlalchemy_url(name))
+            if populate is not None:
+                populate(conn)
+            if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                conn.commit()
+            _install_journal(server, conn)
+            conn.execute("ANALYZE")
+        with server.connect() as conn:
+            statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
+            conn.execute(statement.format(sql.Identifier(name)))
+            mark(conn, name, replace(content, ready=True))
+    except BaseException as error:
+        server.discard_now(name)
+        if isinstance(error, ScenariosError) or not isinstance(error, Exception):
+            raise
+        raise TemplateError(
+            f"a template could not be built from {source.label}",
+            where=f"server {server.safe_url}",
+            why=f"{type(error).__name__}: {error}",
+            remedy="mend the schema; the half-built template was dropped",
+        ) from error
+
+
+def _create_extension(conn: psycopg.Connection[Any], extension: str) -> None:
+    try:
+        conn.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(extension)))
+    except psycopg.Error as error:
+        raise TemplateError(
+            f"the extension {extension!r} cannot be created",
+            why=str(error).strip(),
+            remedy="name a server that has it (SCENARIOS_POSTGRES_BIN, SCENARIOS_IMAGE) or a role that may",
+        ) from error
+
+
+def _install_journal(server: Server, conn: psycopg.Connection[Any]) -> None:
+    """Put the journal into the template, so that its clones have it from the start."""
+    from scenarios.errors import JournalError
+
+    journal = find_journal()
+    if journal is None:
+        return
+    try:
+        journal.install(conn)
+    except JournalError as error:
+        # A role without the rights for it still gets templates and clones; a snapshot will say why not.
+        server.limits.append(f"no journal in templates: {error.what}")
+
+
+def find_journal() -> Any:
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    return import_module("scenarios.journal") if find_spec("scenarios.journal") else None
+
+
+def _journal_digest() -> str:
+    from importlib.resources import files
+
+    if find_journal() is None:
+        return ""
+    parts: list[str | bytes] = []
+    for entry in sorted(files("scenarios.journal").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith((".py", ".sql")):
+            parts += [entry.name, entry.read_bytes()]
+    return digest(*parts)
+
+
+def _why(server: Server, name: str, label: str, inputs: Mapping[str, str]) -> str:
+    """Say by which inputs *name* differs from the newest ready template of the same label."""
+    others = [
+        found
+        for other, found in server.marked()
+        if other != name and found.kind == "template" and found.label == label and found.ready
+    ]
+    if not others:
+        return "first build"
+    last = max(others, key=lambda found: found.created).inputs
+    changed = sorted(item for item in {*last, *inputs} if last.get(item) != inputs.get(item))
+    return ", ".join(
+        f"{item} is new"
+        if item not in last
+        else f"{item} is gone"
+        if item not in inputs
+        else f"{item} changed"
+        for item in changed
+    )
