@@ -158,7 +158,8 @@ def render(
 def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
     """Make ``metadata.create_all`` create *objects* as well, and ``drop_all`` drop them.
 
-    Without it a database made by ``create_all`` would have the tables but not the rules.
+    Without it a database made by ``create_all`` would have the tables but not the rules. Objects that are
+    not on a table must be written so that creating them again does no harm (``CREATE OR REPLACE``).
     """
 
     def run(connection: Connection, statements: Iterable[str]) -> None:
@@ -167,24 +168,36 @@ def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
         for statement in statements:
             plain.exec_driver_sql(statement)
 
+    def whole(tables: Iterable[Table] | None) -> bool:
+        return tables is None or {table.key for table in tables} >= set(metadata.tables)
+
     @event.listens_for(metadata, "before_create")
     def _before(target: MetaData, connection: Connection, **_: Any) -> None:
         run(connection, [item.create for item in objects if item.before_tables])
 
     @event.listens_for(metadata, "after_create")
-    def _after(target: MetaData, connection: Connection, **_: Any) -> None:
-        run(connection, [item.create for item in objects if not item.before_tables])
+    def _after(
+        target: MetaData, connection: Connection, tables: Iterable[Table] | None = None, **_: Any
+    ) -> None:
+        # What is on a table that exists already, or is not created this time, is left alone.
+        made = {table.fullname for table in (metadata.tables.values() if tables is None else tables)}
+        wanted = [
+            item for item in objects if not item.before_tables and (not item.table or item.table in made)
+        ]
+        run(connection, [item.create for item in wanted])
 
     @event.listens_for(metadata, "before_drop")
     def _before_drop(target: MetaData, connection: Connection, **_: Any) -> None:
         run(connection, [item.drop for item in reversed(objects) if item.kind in _BEFORE_DROP])
 
     @event.listens_for(metadata, "after_drop")
-    def _after_drop(target: MetaData, connection: Connection, **_: Any) -> None:
-        run(
-            connection,
-            [item.drop for item in reversed(objects) if not item.table and item.kind not in _BEFORE_DROP],
-        )
+    def _after_drop(
+        target: MetaData, connection: Connection, tables: Iterable[Table] | None = None, **_: Any
+    ) -> None:
+        # Tables that stay still need their functions.
+        if whole(tables):
+            free = [item for item in reversed(objects) if not item.table and item.kind not in _BEFORE_DROP]
+            run(connection, [item.drop for item in free])
 
 
 _BEFORE_DROP = frozenset({"view", "materialized view"})

@@ -30,6 +30,11 @@ _REFUSE_UPDATE = sql.SQL(
     "CREATE TRIGGER {name} AFTER UPDATE ON {table} REFERENCING NEW TABLE AS changed_rows\n"
     "    FOR EACH STATEMENT EXECUTE FUNCTION dev_coach_refuse_scope()"
 )
+_PASS_ON = sql.SQL(
+    "CREATE TRIGGER {name} AFTER UPDATE OF test_scenario_id ON {table} FOR EACH ROW\n"
+    "    WHEN (OLD.test_scenario_id IS DISTINCT FROM NEW.test_scenario_id)\n"
+    "    EXECUTE FUNCTION dev_coach_pass_scope_on({arguments})"
+)
 _TOUCH = sql.SQL(
     "CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW\n"
     "    WHEN (OLD.* IS DISTINCT FROM NEW.* AND OLD.updated_at IS NOT DISTINCT FROM NEW.updated_at)\n"
@@ -70,6 +75,8 @@ def objects() -> list[SqlObject]:
             _trigger(_REFUSE_INSERT, table, "scope_of_inserted"),
             _trigger(_REFUSE_UPDATE, table, "scope_of_updated"),
         ]
+    users = Base.metadata.tables["users_user"]
+    found.append(_trigger(_PASS_ON, users, "pass_scope_on", tuple(table.name for table in owned_tables())))
     for _, table in sorted(Base.metadata.tables.items()):
         if "updated_at" in table.columns:
             dated = ("created_at",) if "created_at" in table.columns else ()

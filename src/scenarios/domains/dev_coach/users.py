@@ -21,6 +21,7 @@ from scenarios.domains.dev_coach.base import (
     IdMixin,
     ScopedMixin,
     UpdatedMixin,
+    Verbatim,
     json_object,
     personal,
     time_order,
@@ -57,7 +58,7 @@ class User(IdMixin, CreatedMixin, UpdatedMixin, ScopedMixin, Base):
     __table_args__ = (
         UniqueConstraint("email"),
         UniqueConstraint("username"),
-        CheckConstraint(f"email ~* '{EMAIL_PATTERN}'", name="email"),
+        CheckConstraint(Verbatim(f"email ~* '{EMAIL_PATTERN}'"), name="email"),
         time_order(),
         Index("users_user_email_lower_key", func.lower(text("email")), unique=True),
         Index(None, "created_at"),
@@ -77,7 +78,8 @@ class User(IdMixin, CreatedMixin, UpdatedMixin, ScopedMixin, Base):
     )
 
     email: Mapped[str] = mapped_column(String(254), info=personal("email"))
-    username: Mapped[str | None] = mapped_column(String(150), info=personal("username"))
+    # Last, as where it was added to tables that had rows already.
+    username: Mapped[str | None] = mapped_column(String(150), sort_order=99, info=personal("username"))
     password: Mapped[str] = mapped_column(String(128), info=personal("secret"))
     first_name: Mapped[str] = mapped_column(
         String(150), default="", server_default="", info=personal("first_name")

@@ -14,7 +14,7 @@ WITH schemas AS (
      WHERE NOT c.relname = ANY (%(ignored_tables)s)
        AND NOT EXISTS (SELECT FROM extension_members e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 )
-SELECT 'schema' AS kind, name, '' AS definition FROM schemas WHERE name <> 'public'
+SELECT 'schema'::text AS kind, name::text AS name, ''::text AS definition FROM schemas WHERE name <> 'public'
 UNION ALL
 SELECT 'extension', extname, '' FROM pg_extension WHERE extname <> 'plpgsql'
 UNION ALL

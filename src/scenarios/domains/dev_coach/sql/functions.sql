@@ -73,3 +73,23 @@ BEGIN
     RETURN NULL;
 END
 $body$;
+
+-- @function dev_coach_pass_scope_on()
+CREATE OR REPLACE FUNCTION dev_coach_pass_scope_on() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
+DECLARE
+    owned text;
+BEGIN
+    -- A handle names a row inside one scenario: it ends when its row leaves the scenario.
+    DELETE FROM test_scenario_testscenariouser
+     WHERE user_id = NEW.id AND test_scenario_id IS DISTINCT FROM NEW.test_scenario_id;
+    DELETE FROM test_scenario_testscenariochatmessage
+     WHERE user_id = NEW.id AND test_scenario_id IS DISTINCT FROM NEW.test_scenario_id;
+    FOREACH owned IN ARRAY TG_ARGV LOOP
+        EXECUTE format('UPDATE %I SET test_scenario_id = $1 WHERE user_id = $2'
+                       ' AND test_scenario_id IS DISTINCT FROM $1', owned)
+          USING NEW.test_scenario_id, NEW.id;
+    END LOOP;
+    RETURN NULL;
+END
+$body$;

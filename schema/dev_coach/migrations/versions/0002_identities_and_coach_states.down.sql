@@ -1,0 +1,3 @@
+DROP TABLE coach_states_coachstate;
+
+DROP TABLE identities_identity;

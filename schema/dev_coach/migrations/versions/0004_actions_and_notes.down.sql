@@ -1,0 +1,3 @@
+DROP TABLE user_notes_usernote;
+
+DROP TABLE actions_action;

@@ -1,0 +1,3 @@
+DROP INDEX users_user_email_lower_key;
+
+ALTER TABLE users_user DROP COLUMN username;

@@ -1,0 +1,3 @@
+DROP TABLE authentication_verification;
+
+DROP TABLE users_userprofile;

@@ -1,0 +1,3 @@
+DROP TABLE test_scenario_testscenariochatmessage;
+
+DROP TABLE test_scenario_testscenariouser;

@@ -1,0 +1,83 @@
+DROP TRIGGER coach_states_coachstate_phase_transition ON coach_states_coachstate;
+
+DROP TRIGGER users_user_pass_scope_on ON users_user;
+
+DROP TRIGGER users_userprofile_scope_of_updated ON users_userprofile;
+
+DROP TRIGGER users_userprofile_scope_of_inserted ON users_userprofile;
+
+DROP TRIGGER users_userprofile_inherit_scope ON users_userprofile;
+
+DROP TRIGGER user_notes_usernote_scope_of_updated ON user_notes_usernote;
+
+DROP TRIGGER user_notes_usernote_scope_of_inserted ON user_notes_usernote;
+
+DROP TRIGGER user_notes_usernote_inherit_scope ON user_notes_usernote;
+
+DROP TRIGGER test_scenario_testscenariouser_scope_of_updated ON test_scenario_testscenariouser;
+
+DROP TRIGGER test_scenario_testscenariouser_scope_of_inserted ON test_scenario_testscenariouser;
+
+DROP TRIGGER test_scenario_testscenariouser_inherit_scope ON test_scenario_testscenariouser;
+
+DROP TRIGGER test_scenario_testscenariochatmessage_scope_of_updated ON test_scenario_testscenariochatmessage;
+
+DROP TRIGGER test_scenario_testscenariochatmessage_scope_of_inserted ON test_scenario_testscenariochatmessage;
+
+DROP TRIGGER test_scenario_testscenariochatmessage_inherit_scope ON test_scenario_testscenariochatmessage;
+
+DROP TRIGGER identities_identity_scope_of_updated ON identities_identity;
+
+DROP TRIGGER identities_identity_scope_of_inserted ON identities_identity;
+
+DROP TRIGGER identities_identity_inherit_scope ON identities_identity;
+
+DROP TRIGGER coach_states_coachstate_scope_of_updated ON coach_states_coachstate;
+
+DROP TRIGGER coach_states_coachstate_scope_of_inserted ON coach_states_coachstate;
+
+DROP TRIGGER coach_states_coachstate_inherit_scope ON coach_states_coachstate;
+
+DROP TRIGGER coach_states_coachingsessionmessage_scope_of_updated ON coach_states_coachingsessionmessage;
+
+DROP TRIGGER coach_states_coachingsessionmessage_scope_of_inserted ON coach_states_coachingsessionmessage;
+
+DROP TRIGGER coach_states_coachingsessionmessage_inherit_scope ON coach_states_coachingsessionmessage;
+
+DROP TRIGGER coach_states_coachingsession_scope_of_updated ON coach_states_coachingsession;
+
+DROP TRIGGER coach_states_coachingsession_scope_of_inserted ON coach_states_coachingsession;
+
+DROP TRIGGER coach_states_coachingsession_inherit_scope ON coach_states_coachingsession;
+
+DROP TRIGGER chat_messages_chatmessage_scope_of_updated ON chat_messages_chatmessage;
+
+DROP TRIGGER chat_messages_chatmessage_scope_of_inserted ON chat_messages_chatmessage;
+
+DROP TRIGGER chat_messages_chatmessage_inherit_scope ON chat_messages_chatmessage;
+
+DROP TRIGGER authentication_verification_scope_of_updated ON authentication_verification;
+
+DROP TRIGGER authentication_verification_scope_of_inserted ON authentication_verification;
+
+DROP TRIGGER authentication_verification_inherit_scope ON authentication_verification;
+
+DROP TRIGGER actions_actionresult_scope_of_updated ON actions_actionresult;
+
+DROP TRIGGER actions_actionresult_scope_of_inserted ON actions_actionresult;
+
+DROP TRIGGER actions_actionresult_inherit_scope ON actions_actionresult;
+
+DROP TRIGGER actions_action_scope_of_updated ON actions_action;
+
+DROP TRIGGER actions_action_scope_of_inserted ON actions_action;
+
+DROP TRIGGER actions_action_inherit_scope ON actions_action;
+
+DROP FUNCTION dev_coach_pass_scope_on();
+
+DROP FUNCTION dev_coach_refuse_scope();
+
+DROP FUNCTION dev_coach_inherit_scope();
+
+DROP FUNCTION dev_coach_phase_transition();
