@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, MetaData, Table, event, func, text
 from sqlalchemy.ext.asyncio import AsyncAttrs
-from sqlalchemy.orm import DeclarativeBase, Mapped, declarative_mixin, mapped_column, validates
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 from sqlalchemy.types import Uuid
 
 from scenarios.domain import PERSONAL
@@ -40,7 +40,6 @@ class Base(AsyncAttrs, DeclarativeBase):
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  # SQLAlchemy declares it an instance variable
 
 
-@declarative_mixin
 class UuidKey:
     """A version 4 UUID, made by Python for the ORM and by the server for everybody else (COPY, plain SQL)."""
 
@@ -54,7 +53,6 @@ class UuidKey:
     )
 
 
-@declarative_mixin
 class Timestamps:
     """When a row was made and when it was last changed, both with time zone.
 

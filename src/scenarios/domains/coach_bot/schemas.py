@@ -7,7 +7,7 @@ transaction begins, with the field's name, and the limits appear in the JSON Sch
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
@@ -20,9 +20,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 
 from scenarios.domains.coach_bot.models import ACTION_LENGTH, EMAIL_LENGTH, USERNAME_LENGTH
 
@@ -76,18 +74,10 @@ class Incoming(BaseModel):
 
 
 class Partial(Incoming):
-    """Base of changes: what is left out stays as it is; null only where the column allows it."""
+    """Base of changes: what is left out stays as it is; null is a value like any other, or refused.
 
-    nullable: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_null(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            nulls = sorted(name for name, value in data.items() if value is None and name not in cls.nullable)
-            if nulls:
-                raise ValueError(f"{', '.join(nulls)} may be left out, but not null")
-        return data
+    A field that was left out reads as None; `changes` tells it apart from one that was set.
+    """
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were given."""
@@ -109,7 +99,7 @@ def _left_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-_OPTIONAL: Any = Field(default=None, json_schema_extra=_left_out)
+_LEFT_OUT: Any = Field(default=None, json_schema_extra=_left_out)
 
 
 class UserCreate(Incoming):
@@ -122,8 +112,8 @@ class UserCreate(Incoming):
 class UserUpdate(Partial):
     """Changes of a user."""
 
-    username: Username | SkipJsonSchema[None] = _OPTIONAL
-    email: Email | SkipJsonSchema[None] = _OPTIONAL
+    username: Username = _LEFT_OUT
+    email: Email = _LEFT_OUT
 
 
 class UserRead(Outgoing):
@@ -142,7 +132,7 @@ class ChatCreate(Incoming):
 class ChatUpdate(Partial):
     """Changes of a chat: hand it to another user."""
 
-    user_id: UUID | SkipJsonSchema[None] = _OPTIONAL
+    user_id: UUID = _LEFT_OUT
 
 
 class ChatRead(Outgoing):
@@ -162,7 +152,7 @@ class MessageCreate(Incoming):
 class MessageUpdate(Partial):
     """Changes of a message: its text."""
 
-    content: Content | SkipJsonSchema[None] = _OPTIONAL
+    content: Content = _LEFT_OUT
 
 
 class MessageRead(Outgoing):
@@ -186,10 +176,8 @@ class LogCreate(Incoming):
 class LogUpdate(Partial):
     """Changes of a line of the audit trail; its details may be taken away."""
 
-    nullable: ClassVar[frozenset[str]] = frozenset({"details"})
-
-    action: Action | SkipJsonSchema[None] = _OPTIONAL
-    details: Details | None = None
+    action: Action = _LEFT_OUT
+    details: Details | None = _LEFT_OUT
 
 
 class LogRead(Outgoing):
