@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from scenarios.domain import Domain
 from scenarios.domains.coach_bot.base import Base
-from scenarios.domains.coach_bot.ddl import ddl
+from scenarios.domains.coach_bot.ddl import ddl, objects
 from scenarios.domains.coach_bot.models import Chat, Log, Message, User
+from scenarios.schema.rendering import attach
 
 __all__ = ["DOMAIN", "Base", "Chat", "Log", "Message", "User"]
+
+attach(Base.metadata, objects())
 
 DOMAIN = Domain(
     name="coach_bot",

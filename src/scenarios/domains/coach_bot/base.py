@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from importlib.resources import files
-from typing import Any
 
-from sqlalchemy import Connection, DateTime, MetaData, Table, event, func, text
+from sqlalchemy import DateTime, MetaData, func, text
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 from sqlalchemy.types import Uuid
@@ -26,9 +24,6 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
 }
 """PostgreSQL's own names, spelt out: migrations can drop by name, errors can be explained by name."""
-
-_TOUCH_FUNCTION = files("scenarios.domains.coach_bot").joinpath("sql/touch_updated_at.sql").read_text("utf-8")
-_TOUCH_TRIGGER = files("scenarios.domains.coach_bot").joinpath("sql/touch_trigger.sql").read_text("utf-8")
 
 
 class Base(AsyncAttrs, DeclarativeBase):
@@ -77,22 +72,3 @@ class Timestamps:
         if isinstance(value, datetime) and value.utcoffset() is None:
             raise ValueError(f"{type(self).__name__}.{key} needs a time zone, got {value.isoformat()}")
         return value
-
-
-@event.listens_for(Base.metadata, "before_create")
-def _create_touch_function(target: MetaData, connection: Connection, **_: Any) -> None:
-    connection.execute(text(_TOUCH_FUNCTION))
-
-
-@event.listens_for(Base.metadata, "after_drop")
-def _drop_touch_function(target: MetaData, connection: Connection, **_: Any) -> None:
-    connection.execute(text("DROP FUNCTION IF EXISTS touch_updated_at()"))
-
-
-def keep_updated_at(table: Table) -> None:
-    """Give *table* the trigger that moves ``updated_at``, as part of its CREATE TABLE."""
-
-    def create_trigger(target: Table, connection: Connection, **_: Any) -> None:
-        connection.execute(text(_TOUCH_TRIGGER.format(table=target.name)))
-
-    event.listen(table, "after_create", create_trigger)

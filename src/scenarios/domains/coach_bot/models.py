@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domain import PERSONAL
-from scenarios.domains.coach_bot.base import Base, Timestamps, UuidKey, keep_updated_at
+from scenarios.domains.coach_bot.base import Base, Timestamps, UuidKey
 
 USERNAME_LENGTH: Final = 255
 EMAIL_LENGTH: Final = 255
@@ -145,5 +145,5 @@ class Log(UuidKey, Timestamps, Base):
         return f"<Log {self.id}>"
 
 
-for _model in (User, Chat, Message, Log):
-    keep_updated_at(Base.metadata.tables[_model.__tablename__])
+METADATA: Final = Base.metadata
+"""The four tables: with the models defined, nothing is added any more."""
