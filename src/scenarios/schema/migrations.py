@@ -158,4 +158,4 @@ def run_script(migration: str, direction: str) -> None:
         op.execute(text(script.replace(":", r"\:")))
         return
     # Without parameters: psycopg then reads no % and takes several statements at once.
-    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(script)
+    op.get_bind().exec_driver_sql(script, execution_options={"no_parameters": True})

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Enum, MetaData, Table, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.schema import (
     AddConstraint,
     CreateIndex,
@@ -162,22 +163,28 @@ def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
     not on a table must be written so that creating them again does no harm (``CREATE OR REPLACE``).
     """
 
-    def run(connection: Connection, statements: Iterable[str]) -> None:
-        # Without parameters, since psycopg would otherwise read the % of a function body.
-        plain = connection.execution_options(no_parameters=True)
+    def run(connection: Connection | MockConnection, statements: Iterable[str]) -> None:
         for statement in statements:
-            plain.exec_driver_sql(statement)
+            if isinstance(connection, MockConnection):
+                # Somebody reads what create_all would do; it is given the statement as it is.
+                connection.execute(statement)  # type: ignore[arg-type]  # the text goes straight to its executor
+            else:
+                # Without parameters, since psycopg would otherwise read the % of a function body.
+                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
     def whole(tables: Iterable[Table] | None) -> bool:
         return tables is None or {table.key for table in tables} >= set(metadata.tables)
 
     @event.listens_for(metadata, "before_create")
-    def _before(target: MetaData, connection: Connection, **_: Any) -> None:
+    def _before(target: MetaData, connection: Connection | MockConnection, **_: Any) -> None:
         run(connection, [item.create for item in objects if item.before_tables])
 
     @event.listens_for(metadata, "after_create")
     def _after(
-        target: MetaData, connection: Connection, tables: Iterable[Table] | None = None, **_: Any
+        target: MetaData,
+        connection: Connection | MockConnection,
+        tables: Iterable[Table] | None = None,
+        **_: Any,
     ) -> None:
         # What is on a table that exists already, or is not created this time, is left alone.
         made = {table.fullname for table in (metadata.tables.values() if tables is None else tables)}
@@ -187,12 +194,15 @@ def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
         run(connection, [item.create for item in wanted])
 
     @event.listens_for(metadata, "before_drop")
-    def _before_drop(target: MetaData, connection: Connection, **_: Any) -> None:
+    def _before_drop(target: MetaData, connection: Connection | MockConnection, **_: Any) -> None:
         run(connection, [item.drop for item in reversed(objects) if item.kind in _BEFORE_DROP])
 
     @event.listens_for(metadata, "after_drop")
     def _after_drop(
-        target: MetaData, connection: Connection, tables: Iterable[Table] | None = None, **_: Any
+        target: MetaData,
+        connection: Connection | MockConnection,
+        tables: Iterable[Table] | None = None,
+        **_: Any,
     ) -> None:
         # Tables that stay still need their functions.
         if whole(tables):

@@ -49,6 +49,7 @@ DOMAIN = Domain(
         "sections": "scenarios.library.sections.dev_coach",
         "validators": "scenarios.domains.dev_coach.validators",
         "queries": "scenarios.domains.dev_coach.queries",
+        "maintenance": "scenarios.domains.dev_coach.maintenance",
     },
 )
 """Dev Coach as the framework sees it."""

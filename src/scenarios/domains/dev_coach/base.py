@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ColumnElement, DateTime, ForeignKey, MetaData, Uuid, text
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, MetaData, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from scenarios.domain import PERSONAL
@@ -32,24 +31,6 @@ NOT_PERSONAL: dict[Any, Any] = {PERSONAL: None}
 def personal(kind: str) -> dict[Any, Any]:
     """Return the ``Column.info`` of a personal column; `scenarios.domain.PERSONAL` lists the kinds."""
     return {PERSONAL: kind}
-
-
-class Verbatim(ColumnElement[bool]):
-    """A condition as it is written, for CHECKs that contain a ``%``.
-
-    SQLAlchemy doubles the ``%`` of a textual condition for psycopg, but sends DDL without parameters, so that
-    nothing halves it again: the pattern in the database would not be the one that was written.
-    """
-
-    inherit_cache = True
-
-    def __init__(self, condition: str) -> None:
-        self.condition = condition
-
-
-@compiles(Verbatim)
-def _verbatim(element: Verbatim, compiler: Any, **_: Any) -> str:
-    return element.condition
 
 
 class Base(DeclarativeBase):

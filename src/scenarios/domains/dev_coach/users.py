@@ -21,7 +21,6 @@ from scenarios.domains.dev_coach.base import (
     IdMixin,
     ScopedMixin,
     UpdatedMixin,
-    Verbatim,
     json_object,
     personal,
     time_order,
@@ -58,7 +57,7 @@ class User(IdMixin, CreatedMixin, UpdatedMixin, ScopedMixin, Base):
     __table_args__ = (
         UniqueConstraint("email"),
         UniqueConstraint("username"),
-        CheckConstraint(Verbatim(f"email ~* '{EMAIL_PATTERN}'"), name="email"),
+        CheckConstraint(f"email ~* '{EMAIL_PATTERN}'", name="email"),
         time_order(),
         Index("users_user_email_lower_key", func.lower(text("email")), unique=True),
         Index(None, "created_at"),

@@ -1,0 +1,150 @@
+"""``scenarios schema``: print a system's DDL, draw it, and check that everything that describes it agrees.
+
+The commands work for every system there is, built in or brought by a package; nothing here knows a table.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from scenarios.schema.drift import DriftReport
+
+
+class DiagramFormat(StrEnum):
+    """How a diagram is drawn."""
+
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+System = Annotated[str, typer.Argument(help="dev_coach, coach_bot, essay_coach, or one of yours.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of printing.")]
+
+
+def render_ddl(system: str) -> str:
+    """Return the SQL script that creates the whole schema of *system* in an empty database.
+
+    Raises:
+        DomainError: there is no such system.
+    """
+    from scenarios.domain import get_domain
+
+    return get_domain(system).ddl()
+
+
+def render_diagram(system: str, kind: DiagramFormat = DiagramFormat.MERMAID) -> str:
+    """Return the entity diagram of *system*.
+
+    Raises:
+        DomainError: there is no such system.
+    """
+    from scenarios.domain import get_domain
+    from scenarios.schema import diagrams
+
+    domain = get_domain(system)
+    if kind is DiagramFormat.SVG:
+        scope = domain.scope.column if domain.scope else None
+        return diagrams.svg(domain.metadata, title=domain.title, scope=scope)
+    return diagrams.mermaid(domain.metadata, title=domain.title)
+
+
+def check_schema(system: str, *, url: str | None = None, provider: str | None = None) -> DriftReport:
+    """Compare models, migrations, kept files and, if *url* is given, a live database of *system*.
+
+    Scratch databases are made on a server of ours and dropped; the live database is only read.
+
+    Args:
+        system: the system's name.
+        url: a database to compare as well.
+        provider: where the server comes from, as for `scenarios.start_server`; the setting if None.
+
+    Raises:
+        DomainError: there is no such system.
+        SchemaDriftError: the live database cannot be reached.
+        ServerError: no server can be had.
+    """
+    from scenarios.domain import get_domain
+    from scenarios.postgres import start_server
+    from scenarios.schema import drift
+
+    domain = get_domain(system)
+    normalise = None
+    if "maintenance" in domain.parts:
+        normalise = getattr(domain.part("maintenance"), "normalise", None)
+    with start_server(provider) as server:
+        return drift.check(domain, server.admin_url, live=url, normalise=normalise)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group ``schema`` to *app*."""
+    group = typer.Typer(
+        name="schema", help="Print, draw and check the schema of a system.", no_args_is_help=True
+    )
+    group.command("ddl")(_ddl)
+    group.command("diagram")(_diagram)
+    group.command("check")(_check)
+    group.command("write")(_write)
+    app.add_typer(group)
+
+
+def _give(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def _ddl(system: System, out: Out = None) -> None:
+    """Print SQL that creates the whole schema, functions and triggers included."""
+    _give(render_ddl(system), out)
+
+
+def _diagram(
+    system: System,
+    kind: Annotated[DiagramFormat, typer.Option("--format", help="How to draw it.")] = DiagramFormat.MERMAID,
+    out: Out = None,
+) -> None:
+    """Draw the tables and their relations."""
+    _give(render_diagram(system, kind), out)
+
+
+def _check(
+    system: System,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Also compare this live database; it is only read.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check that models, migrations, kept files and a live database agree. Exit code 1 if they do not."""
+    import json
+
+    report = check_schema(system, url=url)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2))
+    else:
+        for subject in report.compared:
+            findings = report.findings[subject]
+            typer.echo(
+                f"{subject}: {'as the models say' if not findings else f'{len(findings)} differences'}"
+            )
+            for finding in findings:
+                typer.echo("\n".join(f"  {line}" for line in finding.splitlines()))
+    if report:
+        raise typer.Exit(1)
+
+
+def _write(system: System) -> None:
+    """Write the kept files of a system (DDL and diagrams) anew."""
+    from scenarios.domain import get_domain
+    from scenarios.schema import drift
+
+    changed = drift.write_kept_files(get_domain(system))
+    for path in changed:
+        typer.echo(f"wrote {path}")
+    if not changed:
+        typer.echo("nothing changed")
