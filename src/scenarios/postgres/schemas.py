@@ -130,7 +130,9 @@ def _from_metadata(metadata: MetaData) -> Source:
             engine.dispose()
 
     tables = ", ".join(sorted(metadata.tables)[:3])
-    return Source(f"metadata of {tables or 'no tables'}", {"tables": digest(*rendered)}, build)
+    # Sorted, since a table's indexes are a set and come in another order in every process.
+    inputs = {"tables": digest(*sorted(rendered))}
+    return Source(f"metadata of {tables or 'no tables'}", inputs, build)
 
 
 def _from_path(path: Path) -> Source:
@@ -161,7 +163,7 @@ def _from_alembic(config: alembic.config.Config) -> Source:
 
     directory = ScriptDirectory.from_config(config)
     inputs = {"alembic.ini": digest(*_options(config))}
-    homes = [Path(directory.dir), *(Path(str(place)) for place in directory.versions)]
+    homes = [Path(directory.dir), *map(Path, directory.version_locations)]
     for file in sorted({found for home in homes for found in home.rglob("*") if found.is_file()}):
         if file.suffix in {".py", ".sql", ".mako"}:
             inputs[f"file {file.name}"] = digest(file.read_bytes())

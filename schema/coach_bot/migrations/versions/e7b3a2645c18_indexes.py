@@ -20,8 +20,8 @@ INDEXES = (
     ("ix_logs_user_id", "logs", ["user_id"]),
 )
 
-# Said before the index is tried, since its own message shows one address of one pair. In SQL, so that the
-# script made offline says it too.
+# Said before the index is tried, whose own message shows one address of one pair. In SQL, so that the script
+# made offline says it too, and without a percent sign, which offline would come out doubled.
 REFUSE_DUPLICATES = """
 DO $$
 DECLARE
@@ -32,9 +32,10 @@ BEGIN
         FROM users GROUP BY lower(email) HAVING count(*) > 1
     ) AS duplicates;
     IF pairs IS NOT NULL THEN
-        RAISE EXCEPTION 'users share an e-mail address but for its case: %', pairs
-            USING ERRCODE = 'unique_violation', HINT = 'Change or delete all but one of each, then upgrade
-            again.';
+        RAISE EXCEPTION USING
+            MESSAGE = 'users share an e-mail address but for its case: ' || pairs,
+            HINT = 'Change or delete all but one of each, then upgrade again.',
+            ERRCODE = 'unique_violation';
     END IF;
 END
 $$

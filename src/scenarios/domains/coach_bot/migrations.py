@@ -123,7 +123,7 @@ def explained() -> Iterator[None]:
         elif "not up to date" in message:
             remedy = "run alembic upgrade head first"
         elif "mbiguous" in message or "ultiple head" in message:
-            remedy = "name the branch, as in reference_data@-1, or a revision"
+            remedy = "name where to stop: a revision, or the start of a branch as in reference_data@base"
         raise SchemaDriftError("Coach Bot's migrations cannot be run", why=message, remedy=remedy) from error
 
 
@@ -165,7 +165,7 @@ def run_environment() -> None:
 
 
 def one_head() -> None:
-    """Refuse to go on where history has two ends and nobody said which is meant.
+    """Refuse to go to "the" head where history has several.
 
     Raises:
         SchemaDriftError: naming the heads, and how to join them. Alembic's command line shows it as its own.
@@ -173,31 +173,23 @@ def one_head() -> None:
     from alembic import context
     from alembic.util import CommandError
 
-    class TwoHeads(SchemaDriftError, CommandError):
+    class SeveralHeads(SchemaDriftError, CommandError):
         """Both: ours for callers, Alembic's for its command line, which prints it without a traceback."""
 
-    heads = sorted(context.script.get_heads())
     try:
-        target = context.get_revision_argument()
+        context.get_revision_argument()
     except KeyError:
-        target = None
-    meant = str(target or "")
-    if (
-        len(heads) > 1
-        and meant != "heads"
-        and "@" not in meant
-        and (not target or set(heads) & _ends(target))
-    ):
-        raise TwoHeads(
+        return  # a command that goes nowhere, such as `current`
+    except CommandError as error:
+        heads = sorted(context.script.get_heads())
+        if len(heads) < 2:
+            raise
+        raise SeveralHeads(
             f"Coach Bot's migrations have {len(heads)} heads: {', '.join(heads)}",
             where=str(context.script.dir),
             why="two revisions were made after the same one",
             remedy=f"join them: alembic merge -m 'merge' {' '.join(heads)}",
-        )
-
-
-def _ends(target: str | tuple[str, ...]) -> set[str]:
-    return {target} if isinstance(target, str) else set(target)
+        ) from error
 
 
 def _address(config: Config) -> str | URL:
