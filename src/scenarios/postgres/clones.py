@@ -43,12 +43,17 @@ def copy_database(conn: psycopg.Connection[Any], name: str, template: str, strat
             conn.execute(setting)
         conn.execute(statement)
     except psycopg.Error as error:
-        raise DatabaseError(
-            f"cannot create the database {name!r}",
-            where=f"{conn.info.host or 'local socket'} port {conn.info.port}, from {template!r}",
-            why=f"{error.diag.sqlstate or type(error).__name__} {str(error).strip()}",
-            remedy=_remedy(error),
-        ) from error
+        raise refusal(conn, name, template, error) from error
+
+
+def refusal(conn: psycopg.Connection[Any], name: str, source: str, error: psycopg.Error) -> DatabaseError:
+    """Return the error for *name* not having become a database made from *source*."""
+    return DatabaseError(
+        f"cannot create the database {name!r}",
+        where=f"{conn.info.host or 'local socket'} port {conn.info.port}, from {source!r}",
+        why=f"{error.diag.sqlstate or type(error).__name__} {str(error).strip()}",
+        remedy=_remedy(error),
+    )
 
 
 def _remedy(error: psycopg.Error) -> str:

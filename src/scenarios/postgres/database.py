@@ -232,7 +232,7 @@ class Database:
         """
         server = self._require_server("recreate")
         self._hang_up()
-        server.recreate(self.name, self.source, self.keep)
+        server.recreate(self)
 
     # The end
 

@@ -9,15 +9,14 @@ take theirs in the same one.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import secrets
 from typing import Any
 
 import psycopg
 
+from scenarios.postgres.intents import is_same_process
 from scenarios.postgres.ownership import Mark
-from scenarios.postgres.processes import birth_of
 
 
 def number_of(text: str) -> int:
@@ -50,17 +49,4 @@ def is_dead(mark: Mark, leases: set[int]) -> bool:
     """
     if mark.lease in leases:
         return False
-    return not (mark.host == platform.node() and _runs(mark.pid, mark.birth))
-
-
-def _runs(pid: int, birth: str) -> bool:
-    now = birth_of(pid)
-    if birth and now:
-        return birth == now
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return not (mark.host == platform.node() and is_same_process(mark.pid, mark.birth))

@@ -44,6 +44,7 @@ class Mark:
         keep: not to be collected when its owner is gone.
         template: the template it was cloned from.
         inputs: for a template: the hash of each thing that went into it.
+        used: for a template: the day it was last asked for.
     """
 
     kind: Kind
@@ -58,9 +59,15 @@ class Mark:
     keep: bool = False
     template: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    used: str = field(default_factory=lambda: today())
 
     def render(self) -> str:
         return _PREFIX + json.dumps(asdict(self), sort_keys=True)
+
+
+def today() -> str:
+    """Return the date, UTC, ISO 8601."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def parse(comment: str | None, oid: int) -> Mark | None:

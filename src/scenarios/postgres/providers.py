@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from scenarios.errors import ScenariosError, ServerError
@@ -71,7 +72,7 @@ def _external(url: str, source: str, settings: Settings) -> Server:
     place = hashlib.sha256(urls.safe_url({**parameters, "dbname": ""}).encode()).hexdigest()[:12]
     notes = cache_directory(settings) / f"external-{place}"
     notes.mkdir(mode=0o700, exist_ok=True)
-    return Server("external", f"named by {source}", parameters, notes=notes, leave=lambda: False)
+    return Server("external", f"named by {source}", parameters, notes=notes, leave=lambda tidy: tidy())
 
 
 def kind_of(settings: Settings, provider: str) -> str:
@@ -131,18 +132,19 @@ def _seated(provider: str, seat: Seat, reason: str) -> Server:
 
 def end_directory(directory: Path) -> None:
     """End the server in *directory*, of whatever provider, and remove what it left."""
-    record = registry.read_record(directory)
-    if record is not None and record.provider == "container":
+    if (directory / registry.CONTAINER_NOTE).exists():
         from scenarios.postgres import container
 
-        container.end(record.container)
+        container.end(directory.name)
     registry.end_embedded(directory)
 
 
 def collect_dead(runtime: Path) -> list[Path]:
     """End the servers in *runtime* whose users are all gone; return their directories."""
-    return [
-        directory
-        for directory in registry.directories(runtime)
-        if not registry.is_used(directory) and registry.collect(directory, end_directory)
-    ]
+    collected = []
+    for directory in registry.directories(runtime):
+        # A container whose engine does not answer now is left for the next time.
+        with suppress(ScenariosError):
+            if not registry.is_used(directory) and registry.collect(directory, end_directory):
+                collected.append(directory)
+    return collected

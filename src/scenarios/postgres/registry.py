@@ -18,9 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scenarios.errors import ScenariosError
 from scenarios.postgres.embedded import remove_tree
 from scenarios.postgres.locks import HeldLock, exclusive, is_locked, try_lock
 from scenarios.postgres.processes import end_server, postmaster_of
+
+CONTAINER_NOTE = "container"
+"""File in a server's directory that says a container may exist for it; written before the container."""
 
 _RECORD = "server.json"
 _KEPT = "kept"
@@ -56,8 +60,11 @@ class Seat:
     _end: Callable[[Path], None]
     _process: int
 
-    def leave(self) -> bool:
+    def leave(self, tidy: Callable[[], None]) -> bool:
         """Give the seat back, and end the server if it was the last one.
+
+        Args:
+            tidy: called when others go on using the server; drops what is ours on it.
 
         Returns:
             whether the server was ended.
@@ -65,9 +72,11 @@ class Seat:
         if os.getpid() != self._process:
             return False  # A forked child shares its parent's seat.
         with _alone(self.directory):
-            self._lease.release()
-            if is_used(self.directory):
+            if len(users_of(self.directory)) > 1 or kept_until(self.directory) > time.time():
+                tidy()
+                self._lease.release()
                 return False
+            self._lease.release()
             self._end(self.directory)
         with suppress(OSError):
             self.directory.parent.rmdir()
@@ -102,7 +111,8 @@ def take_seat(
             _write_record(directory, record)
         except BaseException:
             lease.release()
-            end(directory)
+            with suppress(ScenariosError):  # What went wrong first is what matters.
+                end(directory)
             raise
         return Seat(directory, record, False, lease, end, os.getpid())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 
@@ -33,9 +33,9 @@ def run_script(conn: psycopg.Connection[Any], script: str, name: str) -> None:
         try:
             if rows is None:
                 if text.strip():
-                    conn.execute(cast("LiteralString", text), prepare=False)
+                    conn.execute(text, prepare=False)
             else:
-                with conn.cursor() as cursor, cursor.copy(cast("LiteralString", text)) as copy:
+                with conn.cursor() as cursor, cursor.copy(text) as copy:
                     copy.write(rows)
         except psycopg.Error as error:
             position = error.diag.statement_position

@@ -1,33 +1,24 @@
-"""A PostgreSQL server we may use, and the databases made on it.
-
-Everything that creates or drops a database goes through here, so that each one is marked as ours, none is
-dropped that is not, and a run that ends takes its own with it.
-"""
+"""A PostgreSQL server we may use: connections to it, templates and databases on it, and its end."""
 
 from __future__ import annotations
 
 import atexit
-import itertools
-import json
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
-from psycopg import sql
 
-from scenarios.errors import DatabaseError, SafetyError, ServerError
-from scenarios.postgres import clones, leases, registry, urls
+from scenarios.errors import ServerError
+from scenarios.postgres import urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
-from scenarios.postgres.ownership import Mark, mark, parse, read_mark
-from scenarios.postgres.processes import birth_of
+from scenarios.postgres.estate import Estate
+from scenarios.postgres.ownership import Mark
 from scenarios.postgres.templates import Template, get_template
 
 READ_BACK = (
@@ -41,39 +32,10 @@ READ_BACK = (
     "jit",
     "data_directory",
     "server_encoding",
-    "lc_collate",
+    "lc_ctype",
     "TimeZone",
 )
 """Settings read from the running server, for people: asked for is not the same as in effect."""
-
-DATABASE_PREFIX = "scn_d_"
-
-
-class _Intent:
-    """A note on disk that we are about to create a database, for as long as it is not marked.
-
-    A run that is killed between creating and marking leaves a database without a mark; the note lets clean-up
-    know that it is ours nevertheless.
-    """
-
-    def __init__(self, path: Path, lease: int) -> None:
-        self.path = path
-        self._lease = lease
-
-    def __enter__(self) -> None:
-        try:
-            self._write()
-        except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write()
-
-    def _write(self) -> None:
-        self.path.write_text(
-            json.dumps({"lease": self._lease, "pid": os.getpid(), "birth": birth_of(os.getpid())})
-        )
-
-    def __exit__(self, *error: object) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 class Server:
@@ -86,6 +48,8 @@ class Server:
         version_text: ``"18.6"``.
         settings_read_back: what the running server says of the settings that matter.
         limits: what cannot be done here and why, filled as it is found out.
+        directory: where a server of ours lives; None for an external one.
+        estate: our databases on it.
     """
 
     def __init__(
@@ -95,7 +59,7 @@ class Server:
         parameters: Mapping[str, str],
         *,
         notes: Path,
-        leave: Callable[[], bool],
+        leave: Callable[[Callable[[], None]], object],
         directory: Path | None = None,
     ) -> None:
         self.provider = provider
@@ -103,43 +67,43 @@ class Server:
         self.limits: list[str] = []
         self.directory = directory
         self._parameters = dict(parameters)
-        self._notes = notes
         self._leave = leave
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._open: dict[str, Database] = {}
-        self._discarded: list[str] = []
-        self._numbers = itertools.count(1)
-        self._strategy: str | None = None
         self._closed = False
+        self._admin = "postgres"
         try:
-            self._control = self._connect_admin()
-            self._lease = leases.take(self._control)
+            self._find_admin()
+            # Until it is measured: on a server of ours with its data in memory this is the quicker one.
+            preferred = "wal_log" if provider == "external" else "file_copy"
+            self.estate = Estate(self.connect, notes, preferred=preferred)
         except BaseException:
-            leave()
+            leave(lambda: None)
             raise
         atexit.register(self.close)
-        self.version = self._control.info.server_version
-        rows = self._control.execute(
-            "SELECT name, setting || coalesce(unit, '') FROM pg_settings WHERE name = ANY (%s)",
+        control = self.estate.control
+        self.version = control.info.server_version
+        rows = control.execute(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s)",
             [["server_version", *READ_BACK]],
         ).fetchall()
         self.settings_read_back: Mapping[str, str] = dict(rows)
-        self.version_text = self.settings_read_back.get("server_version", str(self.version)).split(" ")[0]
+        self.version_text = self.settings_read_back["server_version"].split(" ")[0]
+        if provider != "external":
+            self.estate.reap()
 
     # Connections
 
-    def _connect_admin(self) -> psycopg.Connection[Any]:
-        """Connect to the database all runs meet in: `postgres`, or the one that was named."""
+    def _find_admin(self) -> None:
+        """Choose the database all runs meet in: `postgres`, or the one that was named."""
         named = self._parameters.get("dbname")
+        if not named or named == "postgres":
+            return
         try:
-            self._admin = "postgres"
-            return self.connect()
+            self.connect().close()
         except ServerError:
-            if not named or named == "postgres":
-                raise
             self._admin = named
-            return self.connect()
 
     def connect(self, dbname: str = "", *, autocommit: bool = True) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a connection of the server's own role to *dbname*, by default the administrative database.
@@ -191,6 +155,10 @@ class Server:
         """
         return get_template(self, schema, base=base, populate=populate, key=key)
 
+    def prefetch(self, template: Template, size: int = 2) -> None:
+        """Keep *size* clones of *template* ready, made in the background; worth it where clones are slow."""
+        self.estate.stock(template.name, size, self._content(template, keep=False))
+
     def database(
         self,
         schema: object = None,
@@ -213,19 +181,25 @@ class Server:
         """
         if template is None and schema is not None:
             template = self.template(schema)
-        name = name or self.next_name()
         source = template.name if template is not None else "template0"
-        self.create(
-            name,
-            source,
-            Mark("database", template=source, keep=keep, label=template.label if template else "empty"),
-        )
+        ready = self.estate.take(source) if name is None and not keep else None
+        if ready is None:
+            ready = name or self.estate.next_name()
+            self.estate.create(ready, source, self._content(template, keep))
+        return self._opened(ready, template.schema if template is not None else schema, source, keep)
+
+    def _content(self, template: Template | None, keep: bool) -> Mark:
+        if template is None:
+            return Mark("database", template="template0", label="empty", keep=keep)
+        return Mark("database", template=template.name, label=template.label, keep=keep)
+
+    def _opened(self, name: str, schema: object, source: str, keep: bool) -> Database:
         database = Database(
             self.parameters(name),
             name=name,
             server=self,
             owned=True,
-            schema=template.schema if template is not None else schema,
+            schema=schema,
             source=source,
             keep=keep,
         )
@@ -233,159 +207,27 @@ class Server:
             self._open[name] = database
         return database
 
-    def next_name(self) -> str:
-        """Return a database name nobody else uses."""
-        return f"{DATABASE_PREFIX}{self._lease:x}_{next(self._numbers)}"
-
-    def create(self, name: str, template: str, content: Mark) -> Mark:
-        """Create the database *name* as a copy of *template* and mark it as ours.
-
-        Raises:
-            DatabaseError: it cannot be created.
-        """
-        content = replace(content, lease=self._lease)
-        with self._lock, self._intending(name):
-            control = self._living_control()
-            clones.copy_database(control, name, template, self._strategy_for(template))
-            try:
-                return mark(control, name, content)
-            except BaseException:
-                control.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-                raise
-
-    def _living_control(self) -> psycopg.Connection[Any]:
-        if self._closed:
-            raise ServerError("the server was closed", where=self.safe_url, remedy="start another one")
-        if self._control.closed:
-            self._control = self.connect()
-            self._control.execute("SELECT pg_advisory_lock(%s)", [self._lease])
-        return self._control
-
-    def _strategy_for(self, template: str) -> str:
-        if self._strategy is not None:
-            return self._strategy
-        if template == "template0":
-            return "file_copy" if self.provider == "embedded" else "wal_log"
-        file = self._notes / "clone.json"
-        try:
-            self._strategy = str(json.loads(file.read_text())["strategy"])
-        except (OSError, ValueError, KeyError):
-            scratch = self.next_name()
-            with self._intending(scratch):
-                self._strategy, took = clones.quickest(self._control, template, scratch)
-            with suppress(OSError):
-                half = file.with_name(f"clone.{os.getpid()}.half")
-                half.write_text(json.dumps({"strategy": self._strategy, "ms": took}))
-                half.rename(file)
-        return self._strategy
-
-    def _intending(self, name: str) -> _Intent:
-        return _Intent(self._notes / "intents" / name, self._lease)
-
-    def read_mark(self, name: str) -> Mark | None:
-        """Return our mark on the database *name*; None when it has none or does not exist."""
-        with self._lock:
-            return read_mark(self._living_control(), name)
-
-    def marked(self) -> list[tuple[str, Mark]]:
-        """Return every database of ours on this server with its mark."""
-        with self._lock:
-            rows = (
-                self._living_control()
-                .execute(
-                    "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
-                )
-                .fetchall()
-            )
-        return [(name, found) for name, oid, comment in rows if (found := parse(comment, oid)) is not None]
-
-    def discard(self, database: Database) -> None:
-        """Take *database* out of use; it is dropped when the run ends, since a drop forces a checkpoint."""
-        with self._lock:
-            if self._open.pop(database.name, None) is not None and not database.keep:
-                self._discarded.append(database.name)
-
-    def discard_now(self, name: str) -> None:
-        """Drop the database *name* if it exists, ending its connections.
-
-        Raises:
-            SafetyError: it does not carry our mark.
-        """
-        with self._lock:
-            control = self._living_control()
-            found = control.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-            if found is None:
-                return
-            if read_mark(control, name) is None and not self._intending(name).path.exists():
-                raise SafetyError(
-                    f"will not drop the database {name!r}",
-                    where=self.safe_url,
-                    why="it does not carry the mark of a database this project created",
-                    remedy="drop it yourself if it may go",
-                )
-            control.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
     def fork(self, database: Database, name: str | None = None) -> Database:
         """Return a new database with the present content of *database*. See `Database.fork`.
 
         Raises:
             DatabaseError: somebody is connected to it.
         """
-        name = name or self.next_name()
-        self.create(
-            name, database.name, Mark("database", template=database.source, label=f"fork of {database.name}")
-        )
-        copy = Database(
-            self.parameters(name),
-            name=name,
-            server=self,
-            owned=True,
-            schema=database.schema,
-            source=database.source,
-        )
+        name = name or self.estate.next_name()
+        content = Mark("database", template=database.source, label=f"fork of {database.name}")
+        self.estate.create(name, database.name, content)
+        return self._opened(name, database.schema, database.source, keep=False)
+
+    def recreate(self, database: Database) -> None:
+        """Replace *database* by a fresh clone of what it was made from. See `Database.recreate`."""
+        content = Mark("database", template=database.source, label="recreated", keep=database.keep)
+        self.estate.replace(database.name, database.source, content)
+
+    def discard(self, database: Database) -> None:
+        """Take *database* out of use; it is dropped by the end of the run unless it is kept."""
         with self._lock:
-            self._open[name] = copy
-        return copy
-
-    def recreate(self, name: str, source: str, keep: bool, label: str = "") -> None:
-        """Replace the database *name* by a fresh copy of *source* under the same name.
-
-        The old one is renamed and dropped when the run ends.
-
-        Raises:
-            SafetyError: it does not carry our mark.
-            DatabaseError: the copy cannot be made.
-        """
-        with self._lock:
-            control = self._living_control()
-            if read_mark(control, name) is None:
-                raise SafetyError(
-                    f"will not recreate the database {name!r}",
-                    where=self.safe_url,
-                    why="it does not carry the mark of a database this project created",
-                )
-            aside = self.next_name()
-            deadline = time.monotonic() + clones.BUSY_SECONDS
-            while True:
-                control.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-                )
-                try:
-                    control.execute(
-                        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                            sql.Identifier(name), sql.Identifier(aside)
-                        )
-                    )
-                    break
-                except psycopg.errors.ObjectInUse as error:
-                    if time.monotonic() > deadline:
-                        raise DatabaseError(
-                            f"cannot recreate the database {name!r}",
-                            why=str(error).strip(),
-                            remedy="end the program that keeps connecting to it",
-                        ) from error
-            self._discarded.append(aside)
-            self.create(name, source, Mark("database", template=source, keep=keep, label=label))
+            if self._open.pop(database.name, None) is not None and not database.keep:
+                self.estate.discard(database.name)
 
     # The end
 
@@ -394,25 +236,12 @@ class Server:
         with self._lock:
             if self._closed or os.getpid() != self._process:
                 return
+            self._closed = True
             atexit.unregister(self.close)
             for database in list(self._open.values()):
-                database.close()
-            if not self._ends_with_us():
-                self._drop_all(self._discarded)
-            self._closed = True
-            self._control.close()
-        self._leave()
-
-    def _ends_with_us(self) -> bool:
-        """Whether leaving ends the server, so that dropping its databases one by one would be for nothing."""
-        if self.directory is None or registry.kept_until(self.directory) > time.time():
-            return False
-        return len(registry.users_of(self.directory)) <= 1
-
-    def _drop_all(self, names: Iterable[str]) -> None:
-        for name in names:
-            with suppress(psycopg.Error, SafetyError, ServerError):
-                self.discard_now(name)
+                with suppress(psycopg.Error, ServerError):
+                    database.close()
+        self.estate.close(self._leave)
 
     def __enter__(self) -> Self:
         return self

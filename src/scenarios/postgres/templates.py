@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,13 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import ScenariosError, TemplateError
+from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
-from scenarios.postgres.ownership import Mark, mark
+from scenarios.postgres.ownership import Mark, today
 from scenarios.postgres.schemas import Source, code_digest, digest, read_source
 
 if TYPE_CHECKING:
     from scenarios.postgres.server import Server
-
-PREFIX = "scn_t_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,12 @@ def get_template(
     """Return the template for *schema*, built if it is not there. See `Server.template`."""
     begun = time.perf_counter()
     source = read_source(schema)
-    inputs = {"server": str(server.version), "journal": _journal_digest(), **source.inputs}
+    inputs = {
+        "server": str(server.version),
+        "role": digest(server.estate.control.info.user),  # A template is cloned by its owner alone.
+        "journal": _journal_digest(),
+        **source.inputs,
+    }
     if base is not None:
         inputs["base"] = base.name
     if populate is not None:
@@ -69,7 +74,7 @@ def get_template(
     if key:
         inputs["key"] = digest(key)
     parts = [part for pair in sorted(inputs.items()) for part in pair]
-    name = f"{PREFIX}{digest(source.label, *parts)}"
+    name = f"{TEMPLATE_PREFIX}{digest(source.label, *parts)}"
 
     def done(built: bool, why: str) -> Template:
         elapsed = (time.perf_counter() - begun) * 1000
@@ -82,15 +87,19 @@ def get_template(
         conn.execute("SELECT pg_advisory_lock(%s)", [number_of(f"template {name}")])
         if _is_ready(server, name):
             return done(False, "")
-        server.discard_now(name)
+        server.estate.drop(name)
         why = _why(server, name, source.label, inputs)
         _build(server, name, source, base, populate, inputs)
         return done(True, why)
 
 
 def _is_ready(server: Server, name: str) -> bool:
-    found = server.read_mark(name)
-    return found is not None and found.ready
+    found = server.estate.read_mark(name)
+    if found is None or not found.ready:
+        return False
+    if found.used != today():
+        server.estate.write_mark(name, replace(found, used=today()))
+    return True
 
 
 def _build(
@@ -101,29 +110,28 @@ def _build(
     populate: Callable[[psycopg.Connection[Any]], object] | None,
     inputs: Mapping[str, str],
 ) -> None:
-    template = base.name if base is not None else "template0"
-    content = server.create(
-        name,
-        template,
-        Mark("template", label=source.label, inputs=inputs, template=base.name if base else ""),
-    )
+    working = server.estate.next_name()
+    content = Mark("template", label=source.label, inputs=inputs, template=base.name if base else "")
+    made = server.estate.create(working, base.name if base is not None else "template0", content)
     try:
-        with server.connect(name) as conn:
+        with server.connect(working) as conn:
             for extension in source.extensions:
                 _create_extension(conn, extension)
-            source.build(conn, server.sqlalchemy_url(name))
+            source.build(conn, server.sqlalchemy_url(working))
             if populate is not None:
                 populate(conn)
-            if not conn.autocommit or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                conn.commit()
+            conn.commit()
             _install_journal(server, conn)
             conn.execute("ANALYZE")
-        with server.connect() as conn:
-            statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
-            conn.execute(statement.format(sql.Identifier(name)))
-            mark(conn, name, replace(content, ready=True))
+        control = server.estate.control
+        statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
+        control.execute(statement.format(sql.Identifier(working)))
+        server.estate.rename(control, working, name)
+        server.estate.write_mark(name, replace(made, ready=True))
     except BaseException as error:
-        server.discard_now(name)
+        for left in (working, name):
+            with suppress(psycopg.Error, ScenariosError):
+                server.estate.drop(left)
         if isinstance(error, ScenariosError) or not isinstance(error, Exception):
             raise
         raise TemplateError(
@@ -182,7 +190,7 @@ def _why(server: Server, name: str, label: str, inputs: Mapping[str, str]) -> st
     """Say by which inputs *name* differs from the newest ready template of the same label."""
     others = [
         found
-        for other, found in server.marked()
+        for other, found in server.estate.marked().items()
         if other != name and found.kind == "template" and found.label == label and found.ready
     ]
     if not others:

@@ -1,0 +1,358 @@
+"""What we own on a server: every database of ours is created, replaced and dropped here.
+
+In one place, so that each one is marked as ours before anyone is given it, none is dropped that is not, a
+crash at any point leaves something clean-up can tell from other people's databases, and a drop, which forces
+a checkpoint, does not happen while a test waits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
+from scenarios.postgres import clones, leases
+from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
+from scenarios.postgres.ownership import Mark, mark, parse, read_mark
+
+DISCARDED_AT_MOST = 32
+"""Databases out of use that may pile up during a run before the oldest are dropped in the background."""
+
+
+@dataclass(slots=True)
+class _Stock:
+    """Clones made in advance."""
+
+    size: int
+    content: Mark
+    ready: deque[str] = field(default_factory=deque)
+
+
+class Estate:
+    """Our databases on one server.
+
+    Args:
+        connect: returns an autocommit connection to the administrative database.
+        notes: a directory for intents and measurements.
+        preferred: the clone strategy to use before one was measured.
+    """
+
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], notes: Path, *, preferred: str
+    ) -> None:
+        self._connect = connect
+        self._notes = notes
+        self._preferred = preferred
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._discarded: deque[str] = deque()
+        self._stocks: dict[str, _Stock] = {}
+        self._chores: queue.SimpleQueue[Callable[[psycopg.Connection[Any]], None] | None] = (
+            queue.SimpleQueue()
+        )
+        self._helper: threading.Thread | None = None
+        self._closed = False
+        self._control = connect()
+        self._lease = leases.take(self._control)
+        self.strategy: str | None = None
+
+    @property
+    def control(self) -> psycopg.Connection[Any]:
+        """The connection that holds the lease; made anew when it was cut.
+
+        Raises:
+            ServerError: the server was closed, or does not answer.
+        """
+        if self._closed:
+            raise ServerError("the server was closed", remedy="start another one")
+        if self._control.closed:
+            self._control = self._connect()
+            self._control.execute("SELECT pg_advisory_lock(%s)", [self._lease])
+        return self._control
+
+    def next_name(self) -> str:
+        """Return a database name nobody else uses."""
+        return f"{DATABASE_PREFIX}{self._lease:x}_{next(self._numbers)}"
+
+    # Making
+
+    def create(self, name: str, source: str, content: Mark) -> Mark:
+        """Create the database *name* as a copy of *source*, marked with *content*.
+
+        Raises:
+            DatabaseError: it cannot be created; nothing is left of it.
+        """
+        with self._lock:
+            return self._create(self.control, name, source, content)
+
+    def _create(self, conn: psycopg.Connection[Any], name: str, source: str, content: Mark) -> Mark:
+        content = replace(content, lease=self._lease)
+        if is_generated(name):
+            return self._create_marked(conn, name, source, content)
+        # A name somebody chose may be somebody's database. It is given last, when ours is marked.
+        working = self.next_name()
+        made = self._create_marked(conn, working, source, content)
+        try:
+            self.rename(conn, working, name)
+        except BaseException:
+            self._drop(conn, working)
+            raise
+        return made
+
+    def _create_marked(self, conn: psycopg.Connection[Any], name: str, source: str, content: Mark) -> Mark:
+        strategy = self._strategy_for(source)
+        with intent(self._notes, name):
+            clones.copy_database(conn, name, source, strategy)
+            try:
+                return mark(conn, name, content)
+            except BaseException:
+                conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+                raise
+
+    def rename(self, conn: psycopg.Connection[Any], old: str, new: str) -> None:
+        """Rename the database *old*; its mark stays valid.
+
+        Raises:
+            DatabaseError: there is a database *new*, or somebody is connected to *old*.
+        """
+        statement = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+        try:
+            conn.execute(statement)
+        except psycopg.Error as error:
+            raise clones.refusal(conn, new, old, error) from error
+
+    def _strategy_for(self, source: str) -> str:
+        if self.strategy is not None:
+            return self.strategy
+        if source == "template0":
+            return self._preferred
+        file = self._notes / "clone.json"
+        try:
+            self.strategy = str(json.loads(file.read_text())["strategy"])
+        except (OSError, ValueError, KeyError):
+            scratch = self.next_name()
+            with intent(self._notes, scratch):
+                self.strategy, took = clones.quickest(self.control, source, scratch)
+            with suppress(OSError):
+                half = file.with_name(f"clone.{os.getpid()}.half")
+                half.write_text(json.dumps({"strategy": self.strategy, "ms": took}))
+                half.rename(file)
+        return self.strategy
+
+    def clone_costs(self) -> Mapping[str, float]:
+        """Return what each way to clone was measured to take here, in milliseconds; empty before that."""
+        try:
+            took: dict[str, float] = json.loads((self._notes / "clone.json").read_text())["ms"]
+        except (OSError, ValueError, KeyError):
+            return {}
+        return took
+
+    # Clones in advance
+
+    def stock(self, source: str, size: int, content: Mark) -> None:
+        """Keep *size* clones of *source* ready, made in the background."""
+        with self._lock:
+            self._strategy_for(source)
+            self._stocks[source] = _Stock(size, content)
+            self._refill(source)
+
+    def take(self, source: str) -> str | None:
+        """Return the name of a clone of *source* that is ready; None when there is none."""
+        with self._lock:
+            stock = self._stocks.get(source)
+            if stock is None or not stock.ready:
+                return None
+            name = stock.ready.popleft()
+            self._refill(source)
+            return name
+
+    def _refill(self, source: str) -> None:
+        stock = self._stocks[source]
+
+        def chore(conn: psycopg.Connection[Any]) -> None:
+            while len(stock.ready) < stock.size and not self._closed:
+                name = self.next_name()
+                self._create(conn, name, source, stock.content)
+                stock.ready.append(name)
+
+        self._later(chore)
+
+    def _later(self, chore: Callable[[psycopg.Connection[Any]], None]) -> None:
+        if self._helper is None:
+            self._helper = threading.Thread(target=self._work, name="pg-scenarios clones", daemon=True)
+            self._helper.start()
+        self._chores.put(chore)
+
+    def _work(self) -> None:
+        with self._connect() as conn:
+            while (chore := self._chores.get()) is not None:
+                # What fails here in advance fails again, with its message, when it is really needed.
+                with suppress(ScenariosError, psycopg.Error):
+                    chore(conn)
+
+    # Asking
+
+    def read_mark(self, name: str) -> Mark | None:
+        """Return our mark on the database *name*; None when it has none or does not exist."""
+        with self._lock:
+            return read_mark(self.control, name)
+
+    def write_mark(self, name: str, content: Mark) -> None:
+        """Replace our mark on the database *name*."""
+        with self._lock:
+            mark(self.control, name, content)
+
+    def marked(self) -> dict[str, Mark]:
+        """Return every database of ours on this server, also of other runs, with its mark."""
+        with self._lock:
+            rows = self.control.execute(
+                "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
+            ).fetchall()
+        return {name: found for name, oid, comment in rows if (found := parse(comment, oid)) is not None}
+
+    # Unmaking
+
+    def discard(self, name: str) -> None:
+        """Take the database *name* out of use; it is dropped by the end of the run."""
+        with self._lock:
+            self._discarded.append(name)
+            if len(self._discarded) > DISCARDED_AT_MOST:
+                oldest = [self._discarded.popleft() for _ in range(DISCARDED_AT_MOST // 2)]
+                self._later(lambda conn: self._drop_all(conn, oldest))
+
+    def drop(self, name: str) -> None:
+        """Drop the database *name* if it exists, ending its connections.
+
+        Raises:
+            SafetyError: it does not carry our mark.
+        """
+        with self._lock:
+            self._drop(self.control, name)
+
+    def _drop(self, conn: psycopg.Connection[Any], name: str) -> None:
+        if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            return
+        if read_mark(conn, name) is None:
+            raise SafetyError(
+                f"will not drop the database {name!r}",
+                where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
+                why="it does not carry the mark of a database this project created",
+                remedy="drop it yourself if it may go; no flag turns this off",
+            )
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _drop_all(self, conn: psycopg.Connection[Any], names: list[str]) -> None:
+        for name in names:
+            with suppress(psycopg.Error, SafetyError):
+                self._drop(conn, name)
+
+    def replace(self, name: str, source: str, content: Mark) -> None:
+        """Replace our database *name* by a fresh copy of *source* under the same name.
+
+        The old one is renamed, which takes a millisecond, and dropped later.
+
+        Raises:
+            SafetyError: it does not carry our mark.
+            DatabaseError: somebody keeps connecting to it, or the copy cannot be made.
+        """
+        with self._lock:
+            conn = self.control
+            if read_mark(conn, name) is None:
+                raise SafetyError(
+                    f"will not replace the database {name!r}",
+                    where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
+                    why="it does not carry the mark of a database this project created",
+                )
+            fresh, aside = self.next_name(), self.next_name()
+            self._create(conn, fresh, source, content)
+            try:
+                self._rename_busy(conn, name, aside)
+            except BaseException:
+                self._drop(conn, fresh)
+                raise
+            self.discard(aside)
+            self.rename(conn, fresh, name)
+
+    def _rename_busy(self, conn: psycopg.Connection[Any], name: str, aside: str) -> None:
+        deadline = time.monotonic() + clones.BUSY_SECONDS
+        while True:
+            conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            try:
+                self.rename(conn, name, aside)
+                return
+            except DatabaseError as error:
+                busy = isinstance(error.__cause__, psycopg.errors.ObjectInUse)
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.002)
+
+    def reap(self, *, dry_run: bool = False) -> list[str]:
+        """Drop what dead runs left on this server; return the names.
+
+        That is: databases and half-built templates whose owner is gone, unless they are kept on purpose, and
+        those that were created and never marked.
+        """
+        with self._lock:
+            conn = self.control
+            alive = leases.held(conn)
+            dead = [
+                name
+                for name, found in sorted(self.marked().items())
+                if not found.keep and not found.ready and leases.is_dead(found, alive)
+            ]
+            unmarked = dict(abandoned(self._notes))
+            if dry_run:
+                rows = conn.execute(
+                    "SELECT datname FROM pg_database WHERE datname = ANY (%s)", [list(unmarked)]
+                ).fetchall()
+                return [*dead, *(row[0] for row in rows if row[0] not in dead)]
+            reaped = []
+            for name in dead:
+                self._drop(conn, name)
+                reaped.append(name)
+            for name, note in unmarked.items():
+                found = conn.execute(
+                    "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+                ).fetchone()
+                if found is not None and found[0] is None:
+                    conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+                    reaped.append(name)
+                note.unlink(missing_ok=True)
+            return reaped
+
+    # The end
+
+    def close(self, leave: Callable[[Callable[[], None]], object]) -> None:
+        """Let go of the server.
+
+        Args:
+            leave: gives the server back; calls what it is given if the server goes on without us, so that
+                our databases are dropped from it.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            helper, self._helper = self._helper, None
+            self._closed = True
+        if helper is not None:
+            self._chores.put(None)
+            helper.join()
+        for stock in self._stocks.values():
+            self._discarded.extend(stock.ready)
+        try:
+            leave(lambda: self._drop_all(self._control, list(self._discarded)))
+        finally:
+            self._control.close()
