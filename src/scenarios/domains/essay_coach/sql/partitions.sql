@@ -31,6 +31,7 @@ DECLARE
     key       text;
     lower     text;
     upper     text;
+    waiting   boolean;
 BEGIN
     SELECT a.attname INTO key
     FROM pg_partitioned_table AS p
@@ -58,24 +59,15 @@ BEGIN
     lower := to_char(first_day, 'YYYY-MM-DD') || ' 00:00:00+00';
     upper := to_char(first_day + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
 
-    -- Made apart and attached, not made in place: the rows of the month that already lie in the default
-    -- partition would make that fail, and attaching asks for a weaker lock on the parent. A month that
-    -- was retired earlier comes back with its rows.
+    -- Made apart and attached, not made in place: attaching asks for a weaker lock on the parent, and a month
+    -- that was retired earlier comes back with its rows. Rows of the month that lie in the default partition
+    -- would forbid it, so they step aside meanwhile. They come back after the month is attached, not before:
+    -- the foreign keys of a table attached with rows are checked as its owner, whom the forced row-level
+    -- security of the referenced tables shows nothing.
     IF to_regclass(format('public.%I', child)) IS NULL THEN
         EXECUTE format(
             'CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', child, parent
         );
-        IF parent = 'audit_log' THEN
-            ALTER TABLE public.audit_log_default DISABLE TRIGGER audit_log_append_only;
-        END IF;
-        EXECUTE format(
-            'WITH moved AS (DELETE FROM public.%I WHERE %I >= %L::timestamptz AND %I < %L::timestamptz'
-            ' RETURNING *) INSERT INTO public.%I SELECT * FROM moved',
-            parent || '_default', key, lower, key, upper, child
-        );
-        IF parent = 'audit_log' THEN
-            ALTER TABLE public.audit_log_default ENABLE TRIGGER audit_log_append_only;
-        END IF;
         EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', child);
         IF parent = 'audit_log' THEN
             EXECUTE format(
@@ -85,9 +77,31 @@ BEGIN
         END IF;
     END IF;
     EXECUTE format(
+        'SELECT EXISTS (SELECT FROM public.%I WHERE %I >= %L::timestamptz AND %I < %L::timestamptz)',
+        parent || '_default', key, lower, key, upper
+    ) INTO waiting;
+    IF waiting THEN
+        EXECUTE format('CREATE TABLE public.%I (LIKE public.%I)', child || '_waiting', parent);
+        IF parent = 'audit_log' THEN
+            ALTER TABLE public.audit_log_default DISABLE TRIGGER audit_log_append_only;
+        END IF;
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM public.%I WHERE %I >= %L::timestamptz AND %I < %L::timestamptz'
+            ' RETURNING *) INSERT INTO public.%I SELECT * FROM moved',
+            parent || '_default', key, lower, key, upper, child || '_waiting'
+        );
+        IF parent = 'audit_log' THEN
+            ALTER TABLE public.audit_log_default ENABLE TRIGGER audit_log_append_only;
+        END IF;
+    END IF;
+    EXECUTE format(
         'ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
         parent, child, lower, upper
     );
+    IF waiting THEN
+        EXECUTE format('INSERT INTO public.%I SELECT * FROM public.%I', child, child || '_waiting');
+        EXECUTE format('DROP TABLE public.%I', child || '_waiting');
+    END IF;
     RETURN true;
 END
 $$;
