@@ -1,4 +1,4 @@
-"""Months as partitions: their bounds, their making and retiring, and what happens to those who address one."""
+"""Months as partitions: their bounds, making and retiring, and what becomes of who addresses one."""
 
 from __future__ import annotations
 

@@ -124,13 +124,13 @@ def test_a_student_writes_an_essay(world):
 @pytest.mark.parametrize(
     "statement",
     [
-        f"INSERT INTO essays (institution_id, user_id, title, content) VALUES ({NORTH}, {BEN}, 'x', 'x')",
-        f"INSERT INTO essays (institution_id, user_id, title, content) VALUES ({SOUTH}, {ADA}, 'x', 'x')",
-        f"UPDATE essays SET title = 'After the fact' WHERE id = {ADA_DONE}",
-        f"UPDATE essays SET user_id = {BEN} WHERE id = {ADA_DRAFT}",
-        f"UPDATE essays SET ai_processing_status = 'succeeded' WHERE id = {ADA_DRAFT}",
-        f"UPDATE users SET role = 'admin', is_staff = true WHERE id = {ADA}",
-        f"UPDATE users SET institution_id = {SOUTH} WHERE id = {ADA}",
+        "INSERT INTO essays (institution_id, user_id, title, content) VALUES (1, 14, 'x', 'x')",
+        "INSERT INTO essays (institution_id, user_id, title, content) VALUES (2, 13, 'x', 'x')",
+        "UPDATE essays SET title = 'After the fact' WHERE id = 101",
+        "UPDATE essays SET user_id = 14 WHERE id = 102",
+        "UPDATE essays SET ai_processing_status = 'succeeded' WHERE id = 102",
+        "UPDATE users SET role = 'admin', is_staff = true WHERE id = 13",
+        "UPDATE users SET institution_id = 2 WHERE id = 13",
         "SELECT password FROM users",
         "SELECT * FROM ai_responses",
         "SELECT * FROM logs",
@@ -140,7 +140,7 @@ def test_a_student_writes_an_essay(world):
         "SELECT refresh_views()",
         "UPDATE feedback SET score = 100",
         "DELETE FROM feedback",
-        f"INSERT INTO submissions (essay_id, version_number, content) VALUES ({ADA_DONE}, 2, 'x')",
+        "INSERT INTO submissions (essay_id, version_number, content) VALUES (101, 2, 'x')",
         "INSERT INTO reports (user_id, report_type, title) VALUES (13, 'student_progress', 'x')",
         "UPDATE roles SET permissions = '[\"*\"]'",
         "TRUNCATE essays CASCADE",
@@ -268,6 +268,9 @@ def test_copy_out_is_filtered_and_copy_in_refused(world):
             cursor.copy("COPY (SELECT id FROM essays ORDER BY id) TO STDOUT") as out,
         ):
             assert [int(row[0]) for row in out.rows()] == [ADA_DONE, ADA_DRAFT]
-        with world.refused(psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported):
-            with world.conn.cursor() as cursor, cursor.copy("COPY submissions FROM STDIN") as into:
-                into.write_row((1, 1, 1, "x", 0, "", "now"))
+        with (
+            world.refused(psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported),
+            world.conn.cursor() as cursor,
+            cursor.copy("COPY submissions FROM STDIN") as into,
+        ):
+            into.write_row((1, 1, 1, "x", 0, "", "now"))

@@ -41,8 +41,8 @@ class Institution(Base):
 
     id: Mapped[Key]
     name: Mapped[str] = string(100, unique=True)
-    student_count: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[Created]
+    student_count: Mapped[int] = mapped_column(server_default=text("0"))
 
     users: Mapped[list[User]] = relationship(back_populates="institution", passive_deletes=True)
 
