@@ -1,0 +1,9 @@
+"""The fluent builder: a state said in sentences, checked call by call, loaded as often as wanted.
+
+`scenarios.builders.dev_coach.a_scenario` begins a Dev Coach scenario. The centre is
+`scenarios.builders.base`, which says how to write the builder of another system.
+"""
+
+from scenarios.builders.base import BuiltScenario, Loaded, Program, Rendered, Step
+
+__all__ = ["BuiltScenario", "Loaded", "Program", "Rendered", "Step"]

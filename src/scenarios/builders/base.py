@@ -1,0 +1,351 @@
+"""What every system's builder stands on: the program of calls, rendering it to rows, and loading them.
+
+Without it each system would decide again how a call is checked, how a handle becomes an id, and how a loaded
+scenario is asked for its rows; and the same scenario could not be loaded twice, because its rows were made
+when it was written down. Here a builder only *records* what was said, checked call by call. `Rendered` rows
+are made from that record for one instance and one clock, as often as wanted.
+
+How to write the builder of a system (``builders/essay_coach.py``):
+
+1. One plan class per thing a person says (``StudentPlan``, ``EssayPlan``): plain dataclasses, no rows.
+2. A `Program` subclass with the plans and ``render(context, instance) -> Rendered``: makes rows, through the
+   system's factories or `scenarios.graph.Graph.add_rows`, with ids from ``context.id(handle)`` and times from
+   ``context.clock``; nothing random, nothing from outside.
+3. Steps: classes over the one program, each a subclass of the step whose methods may follow it, so that a
+   type checker completes exactly what can be said next::
+
+       class ScenarioStep(Step[EssayProgram]):
+           def student(self, handle: str, *, name: str | None = None) -> StudentStep: ...
+
+       class StudentStep(ScenarioStep):              # after a student: more of them, or another one
+           def essay(self, handle: str, *, title: str | None = None) -> EssayStep: ...
+
+       class EssayStep(StudentStep):                 # after an essay: more of it, or any of the above
+           def as_submitted(self, at: str = "-1h") -> EssayStep: ...
+
+   A step checks its call there and then with ``self.program.refuse(...)``: the error is about that call, at
+   its line.
+4. A function that starts it: ``def a_scenario(name: str, ...) -> ScenarioStep``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
+from uuid import UUID
+
+from scenarios.builders.connect import async_connection, psycopg_connection
+from scenarios.errors import BuilderError
+from scenarios.factories.context import FactoryContext, suffix_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from scenarios.domain import Domain
+    from scenarios.graph import Graph, Written
+
+P = TypeVar("P", bound="Program")
+R = TypeVar("R")
+
+_HANDLE = re.compile(r"[a-z][a-z0-9_-]*\Z")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
+_HERE = str(Path(__file__).resolve().parent.parent)
+
+Source = tuple[str, int]
+"""A file and a line, for messages."""
+
+
+def calling_line() -> Source | None:
+    """Return the file and line outside this package that made the current call."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno)
+
+
+def with_suffix(email: str, instance: str) -> str:
+    """Return *email* as the instance's own: ``maya@example.com`` becomes ``maya+3f9a0c12bd@example.com``."""
+    local, _, domain = email.rpartition("@")
+    return f"{local}+{suffix_of(instance)}@{domain}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return advice for an unknown *name*: the nearest of *known*, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known are {', '.join(names)}" if names else "there is none yet"
+
+
+@dataclass(slots=True)
+class Rendered:
+    """The rows of one instance of a scenario, not yet in any database.
+
+    Attributes:
+        graph: the rows.
+        id: the instance's id.
+        name: the instance's name.
+        handles: what each handle stands for: the object, or for a bulk row its values by column name.
+        sign_in: what a person needs to use the scenario: one mapping a user, ``handle``, ``email`` ....
+    """
+
+    graph: Graph
+    id: UUID
+    name: str
+    handles: dict[str, Any] = field(default_factory=dict)
+    sign_in: list[dict[str, str]] = field(default_factory=list)
+
+
+class Program(ABC):
+    """What was said to a builder, in order; a system's subclass adds its plans and renders them.
+
+    Args:
+        name: the scenario's name, in lower case, digits, ``_``, ``-`` and ``.``.
+        description: for people.
+        seed: the seed of all values, by default the setting.
+        locale: the Faker locale of names, by default the setting.
+        now: the anchor all relative times refer to, by default the clock's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        seed: str | None = None,
+        locale: str | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self.source: Source | None = calling_line()
+        if not _NAME.match(name) or len(name) > 200:
+            self.refuse(
+                f"a scenario cannot be named {name!r}",
+                remedy="use lower-case letters, digits, '_', '-' and '.', at most 200 of them",
+            )
+        if now is not None and now.tzinfo is None:
+            self.refuse("now= needs a time zone", remedy="datetime(2026, 1, 5, 9, tzinfo=UTC), say")
+        self.name = name
+        self.description = description
+        self.seed = seed
+        self.locale = locale
+        self.now = now
+        self.handles: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    @property
+    @abstractmethod
+    def domain(self) -> Domain:
+        """The system the scenario is of."""
+
+    @abstractmethod
+    def render(self, context: FactoryContext, instance: str) -> Rendered:
+        """Make the rows of *instance*; *context* has its ids, values and clock."""
+
+    def before_write(self, connection: psycopg.Connection[Any], rendered: Rendered) -> None:  # noqa: B027 - most need nothing here
+        """Look at the database inside the loading transaction, before the rows are written.
+
+        Systems with shared reference rows mark those that are there already: ``graph.add(row,
+        existing=True)``.
+        """
+
+    async def before_write_async(self, connection: Any, rendered: Rendered) -> None:  # noqa: B027 - as above
+        """Do what `before_write` does, over a psycopg or asyncpg asynchronous connection."""
+
+    def refuse(self, what: str, *, why: str | None = None, remedy: str | None = None) -> NoReturn:
+        """Raise a `BuilderError` about the call that is being made."""
+        place = calling_line()
+        raise BuilderError(what, where=f"{place[0]}:{place[1]}" if place else None, why=why, remedy=remedy)
+
+    def claim(self, handle: str, kind: str) -> str:
+        """Take a handle for a new thing and return it.
+
+        Raises:
+            BuilderError: it is malformed or taken.
+        """
+        for part in handle.split("."):
+            if not _HANDLE.match(part):
+                self.refuse(
+                    f"{handle!r} cannot be a handle",
+                    remedy="a handle starts with a lower-case letter; letters, digits, '_' and '-' follow",
+                )
+        if handle in self.handles:
+            self.refuse(
+                f"the handle {handle!r} is taken by a {self.handles[handle]}",
+                remedy="give this one another handle",
+            )
+        self.handles[handle] = kind
+        return handle
+
+    def free_name(self, prefix: str) -> str:
+        """Return the next free handle ``prefix_1``, ``prefix_2`` ...; the caller claims it."""
+        number = self._numbers.get(prefix, 0) + 1
+        while f"{prefix}_{number}" in self.handles:
+            number += 1
+        self._numbers[prefix] = number
+        return f"{prefix}_{number}"
+
+    def context(self, instance: str, now: datetime | None) -> FactoryContext:
+        """Return the context in which *instance* is rendered."""
+        return FactoryContext(
+            self.name, seed=self.seed, locale=self.locale, instance=instance, now=now or self.now
+        )
+
+
+class Loaded:
+    """A scenario in a database: ask it for rows by handle.
+
+    Attributes:
+        id: the instance's id.
+        name: the instance's name.
+        sign_in: who can sign in, and how.
+        written: what the writer did.
+    """
+
+    def __init__(self, rendered: Rendered, written: Written) -> None:
+        self.id = rendered.id
+        self.name = rendered.name
+        self.sign_in = rendered.sign_in
+        self.written = written
+        self._handles = rendered.handles
+
+    def __getitem__(self, handle: str) -> Any:
+        """Return the row *handle*.
+
+        Raises:
+            BuilderError: the scenario has no such handle.
+        """
+        try:
+            return self._handles[handle]
+        except KeyError:
+            raise BuilderError(
+                f"{self.name} has no handle {handle!r}", remedy=did_you_mean(handle, self._handles)
+            ) from None
+
+    def __contains__(self, handle: object) -> bool:
+        return handle in self._handles
+
+    @property
+    def handles(self) -> Mapping[str, Any]:
+        """Every handle with its row."""
+        return self._handles
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {', '.join(self._handles)}>"
+
+
+class BuiltScenario:
+    """A scenario that has been said completely; it can be looked at, and loaded any number of times."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.name = program.name
+        self.description = program.description
+        self._rendered: Rendered | None = None
+
+    @property
+    def domain(self) -> Domain:
+        """The system the scenario is of."""
+        return self.program.domain
+
+    @property
+    def graph(self) -> Graph:
+        """The rows of the instance that bears the scenario's own name."""
+        return self.rendered.graph
+
+    @property
+    def rendered(self) -> Rendered:
+        """The instance that bears the scenario's own name, made when first asked for."""
+        if self._rendered is None:
+            self._rendered = self.render()
+        return self._rendered
+
+    def __getitem__(self, handle: str) -> Any:
+        """Return the row *handle*, without a database.
+
+        Raises:
+            BuilderError: the scenario has no such handle.
+        """
+        handles = self.rendered.handles
+        if handle not in handles:
+            raise BuilderError(f"{self.name} has no handle {handle!r}", remedy=did_you_mean(handle, handles))
+        return handles[handle]
+
+    def render(self, instance: str | None = None, *, now: datetime | None = None) -> Rendered:
+        """Make the rows of an instance, new objects each time.
+
+        Args:
+            instance: the instance's name, by default the scenario's.
+            now: what the scenario's times are relative to, by default what the scenario says.
+        """
+        name = instance or self.name
+        return self.program.render(self.program.context(name, now), name)
+
+    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
+        """Write an instance of the scenario into a database, in one transaction.
+
+        Args:
+            db: a `scenarios.Database`, a psycopg connection, or an SQLAlchemy engine, connection or session.
+            as_name: the instance's name, when the same scenario is to be there more than once.
+            now: what the scenario's times are relative to.
+
+        Raises:
+            GraphError: the database refused a row; nothing is left behind.
+        """
+        from scenarios.graph import write
+
+        # Loading writes the objects' server-made values back, so a second load needs objects of its own.
+        rendered = self.render(as_name, now=now)
+        with psycopg_connection(db) as connection, connection.transaction():
+            self.program.before_write(connection, rendered)
+            written = write(connection, rendered.graph, domain=self.domain)
+        return Loaded(rendered, written)
+
+    async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
+        """Write an instance of the scenario from asynchronous code, in one transaction.
+
+        Args:
+            db: a `scenarios.Database`, a psycopg `AsyncConnection`, an asyncpg connection, or an SQLAlchemy
+                async engine, connection or session.
+            as_name: the instance's name, when the same scenario is to be there more than once.
+            now: what the scenario's times are relative to.
+
+        Raises:
+            GraphError: the database refused a row, or the system needs steps around a load that only `load`
+            can
+                take; nothing is left behind.
+        """
+        from scenarios.graph import write_async
+
+        rendered = self.render(as_name, now=now)
+        async with async_connection(db) as connection, connection.transaction():
+            await self.program.before_write_async(connection, rendered)
+            written = await write_async(connection, rendered.graph, domain=self.domain)
+        return Loaded(rendered, written)
+
+
+class Step(Generic[P]):
+    """Where a builder stands: the base of every step of every system.
+
+    Args:
+        program: what was said so far; all steps of one scenario share it.
+    """
+
+    def __init__(self, program: P) -> None:
+        self.program = program
+
+    def apply(self, piece: Callable[[Self], R]) -> R:
+        """Say a reusable piece here: ``.apply(a_refined_maker)`` is ``a_refined_maker(step)``.
+
+        A piece is a plain function from a step to a step, so it is checked and completed like any code.
+        """
+        return piece(self)

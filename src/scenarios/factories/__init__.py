@@ -1,0 +1,21 @@
+"""Factories: factory_boy's, with keyed values, stable ids and shared parents, and no state on the class.
+
+The centre is `scenarios.factories.base`, which says how to write the factories of a system;
+`scenarios.factories.dev_coach` has those of Dev Coach.
+"""
+
+from scenarios.factories.base import Ago, Handle, OwnerOf, Parent, RowFactory, RowId, Value
+from scenarios.factories.context import FactoryContext, current_context, factory_context
+
+__all__ = [
+    "Ago",
+    "FactoryContext",
+    "Handle",
+    "OwnerOf",
+    "Parent",
+    "RowFactory",
+    "RowId",
+    "Value",
+    "current_context",
+    "factory_context",
+]

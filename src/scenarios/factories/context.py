@@ -1,0 +1,206 @@
+"""Who a factory builds for: the seed, the clock, the counters, the parents to reuse, the session if any.
+
+factory_boy keeps counters and the session on the class. So the tenth test of a run gets ``user10`` or
+``user3`` depending on the order of the tests, and a factory knows a session before any test has one. Here all
+of that belongs to a `FactoryContext`; a factory class holds nothing but declarations.
+
+A context is opened with `factory_context`. Where none is open, each test of a pytest run has its own, named
+after the test, so that what one test builds never depends on another; outside pytest there is one for the
+process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+from scenarios.errors import FactoryError
+from scenarios.values import Clock, Keyed, Row
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from scenarios.graph import Graph
+
+M = TypeVar("M")
+
+
+def suffix_of(instance: str) -> str:
+    """Return the suffix that makes an instance's e-mail addresses its own: ten characters from its name.
+
+    Ten hexadecimal characters are 40 bits: among ten thousand instances two meet with a chance of 1 in
+    20,000.
+    """
+    return blake2b(instance.encode(), digest_size=5).hexdigest()
+
+
+class FactoryContext:
+    """One place where rows are made: values, ids, times, counters and parents.
+
+    Args:
+        scenario: the name the values are keyed by; two contexts of one name and seed make the same rows.
+        seed: the seed of all values, by default the setting ``seed``.
+        instance: the name the ids are keyed by, by default *scenario*; two instances of one scenario have
+            equal values and different ids.
+        locale: a Faker locale for names and places.
+        now: the anchor of the clock, by default the clock's own.
+        session: where `create` adds what it makes.
+        graph: where `create` adds what it makes when there is no session.
+    """
+
+    def __init__(
+        self,
+        scenario: str = "factories",
+        *,
+        seed: str | None = None,
+        instance: str | None = None,
+        locale: str | None = None,
+        now: datetime | None = None,
+        session: Session | None = None,
+        graph: Graph | None = None,
+    ) -> None:
+        if seed is None or locale is None:
+            from scenarios.settings import Settings
+
+            settings = Settings()
+            seed = cast(str, settings["seed"]) if seed is None else seed
+            locale = cast(str, settings["locale"]) if locale is None else locale
+        self.scenario = scenario
+        self.instance = instance or scenario
+        self.seed = seed
+        self.locale = locale
+        self.values = Keyed(seed, scenario, locale, self.instance)
+        self.clock = Clock() if now is None else Clock(now)
+        self.suffix = suffix_of(self.instance)
+        self.session = session
+        self.graph = graph
+        self.handles: dict[str, object] = {}
+        self.cascade: dict[str, int] = {}
+        """How many rows of each kind were made only because another row needed a parent."""
+        self._counters: defaultdict[str, int] = defaultdict(int)
+        self._latest: dict[type[Any], object] = {}
+        self._moments: dict[tuple[UUID, str], datetime] = {}
+        self._used: defaultdict[str, set[object]] = defaultdict(set)
+
+    def count(self, name: str) -> int:
+        """Return the next number of the counter *name*, from 1."""
+        self._counters[name] += 1
+        return self._counters[name]
+
+    def id(self, handle: str) -> UUID:
+        """Return the stable id of the row *handle* in this context's instance."""
+        return self.values.at(handle).uuid()
+
+    def row(self, handle: str) -> Row:
+        """Return the source of values of the row *handle*."""
+        return self.values.at(handle)
+
+    def moment(self, person: UUID, start: datetime, handle: str, *, lane: str = "") -> datetime:
+        """Return the next moment of a person's time: *start* first, then some minutes after the one
+        before."""
+        last = self._moments.get((person, lane))
+        if last is None:
+            moment = start
+        else:
+            moment = last + self.row(handle).duration("moment", timedelta(seconds=20), timedelta(minutes=4))
+        self._moments[person, lane] = moment
+        return moment
+
+    def not_before(self, person: UUID, moment: datetime) -> None:
+        """Let what is built next for *person* be later than *moment*."""
+        last = self._moments.get((person, ""))
+        if last is None or last < moment:
+            self._moments[person, ""] = moment
+
+    def email(self, handle: str, last_name: str) -> str:
+        """Return an address that is unique among contexts, handles and instances."""
+        return self.row(handle).email(last_name=last_name, suffix=self.suffix)
+
+    def remember(self, handle: str, made: object) -> None:
+        """Keep a row under its handle, and as the parent of what is built next."""
+        self.handles[handle] = made
+        self._latest[type(made)] = made
+
+    def latest(self, model: type[M]) -> M | None:
+        """Return the row of *model* that was built last, to be the parent of the next one."""
+        return cast("M | None", self._latest.get(model))
+
+    def use(self, parent: object) -> None:
+        """Make *parent* the one that rows built from now on share, though it was not built last."""
+        self._latest[type(parent)] = parent
+
+    def claim(self, space: str, value: object) -> bool:
+        """Take *value* in the unique space *space*; False when it is taken already."""
+        if value in self._used[space]:
+            return False
+        self._used[space].add(value)
+        return True
+
+    def save(self, handle: str, made: object) -> None:
+        """Hand a created row to the session, or to the graph.
+
+        Raises:
+            FactoryError: the context has neither.
+        """
+        if self.session is not None:
+            self.session.add(made)
+        elif self.graph is not None:
+            self.graph.add(made, handle=handle)
+        else:
+            raise FactoryError(
+                f"create() has nowhere to put the {type(made).__name__} {handle!r}",
+                why="the factory context has no session and no graph",
+                remedy="use build(), or open factory_context(session=...) or factory_context(graph=...)",
+            )
+
+
+_open: ContextVar[FactoryContext | None] = ContextVar("scenarios_factory_context", default=None)
+_fallback: tuple[str, FactoryContext] | None = None
+
+
+def current_context() -> FactoryContext:
+    """Return the open context, else the test's own, else the process's."""
+    context = _open.get()
+    if context is not None:
+        return context
+    global _fallback
+    place = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+    if _fallback is None or _fallback[0] != place:
+        _fallback = (place, FactoryContext(place or "factories"))
+    return _fallback[1]
+
+
+@contextmanager
+def factory_context(
+    scenario: str = "factories",
+    *,
+    seed: str | None = None,
+    instance: str | None = None,
+    locale: str | None = None,
+    now: datetime | None = None,
+    session: Session | None = None,
+    graph: Graph | None = None,
+) -> Iterator[FactoryContext]:
+    """Open a `FactoryContext` for the block; the arguments are its."""
+    context = FactoryContext(
+        scenario, seed=seed, instance=instance, locale=locale, now=now, session=session, graph=graph
+    )
+    with entered(context):
+        yield context
+
+
+@contextmanager
+def entered(context: FactoryContext) -> Iterator[FactoryContext]:
+    """Make *context* the open one for the block."""
+    token = _open.set(context)
+    try:
+        yield context
+    finally:
+        _open.reset(token)
