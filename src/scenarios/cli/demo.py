@@ -110,9 +110,7 @@ class Demo:
             after = db.checksum()
             if after != checksum:
                 raise AssertionError(f"the restore is not exact: {checksum} before, {after} after")
-            self._say(
-                f"{restored.rows} rows put back; every table and sequence is as before (checksum {after[:12]})"
-            )
+            self._say(f"{restored.rows} rows put back; all tables and sequences are as before ({after[:12]})")
 
             self._heading("What each step took")
             for title, ms in self._took:

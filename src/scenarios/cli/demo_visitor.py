@@ -8,7 +8,7 @@ import psycopg
 
 INSERT_MESSAGE = """
 INSERT INTO chat_messages_chatmessage (user_id, role, content, "timestamp")
-SELECT user_id, 'USER', 'Actually, can we look at the first one again?', max("timestamp") + interval '90 seconds'
+SELECT user_id, 'USER', 'Can we look at the first one again?', max("timestamp") + interval '90 seconds'
 FROM chat_messages_chatmessage
 GROUP BY user_id
 """
