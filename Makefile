@@ -25,14 +25,14 @@ lint: $(VENV)/.dev ## ruff, mypy, pyright, and the one direction of imports
 	@$(BIN)/pyright
 	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-timing; fi
 
-bench: $(VENV)/.dev ## every benchmark side by side with the peers; writes docs/performance.md
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)-bench/.bench ## every benchmark side by side with the peers; writes docs/performance.md
+	@$(VENV)-bench/bin/python -m benchmarks
 
 docs: $(VENV)/.dev ## the documentation site, warnings are errors
 	@$(BIN)/python -m mkdocs build --strict
 
 clean: ## remove the virtual environment, caches and build results of this checkout
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-bench build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -48,4 +48,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)-bench/.bench: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(VENV)-bench
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)-bench/bin/python -m pip --quiet --no-input install \
+		-c constraints.txt -e '.[bench]'
 	@touch $@
