@@ -115,7 +115,7 @@ class TestScenarioUser(IdMixin, CreatedMixin, Base):
     __test__: ClassVar[bool] = False
     __tablename__ = "test_scenario_testscenariouser"
     __table_args__ = (
-        UniqueConstraint("test_scenario_id", "handle"),
+        UniqueConstraint("test_scenario_id", "handle", name="test_scenario_testscenariouser_handle_key"),
         UniqueConstraint("user_id"),
     )
 
@@ -135,7 +135,10 @@ class TestScenarioChatMessage(IdMixin, CreatedMixin, Base):
     __test__: ClassVar[bool] = False
     __tablename__ = "test_scenario_testscenariochatmessage"
     __table_args__ = (
-        UniqueConstraint("test_scenario_id", "handle"),
+        # Named: by the convention it would have 65 characters, and PostgreSQL's names end at 63.
+        UniqueConstraint(
+            "test_scenario_id", "handle", name="test_scenario_testscenariochatmessage_handle_key"
+        ),
         UniqueConstraint("message_id"),
         ForeignKeyConstraint(
             ["message_id", "user_id"],
