@@ -1,0 +1,1 @@
+DROP TABLE feedback, ai_responses, submissions, essays, feedback_types, categories;

@@ -1,0 +1,20 @@
+"""Analytics, reports, logs and the audit trail, the large ones partitioned by month."""
+
+from __future__ import annotations
+
+from scenarios.schema.migrations import run_script
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL next to this file."""
+    run_script(__file__, "up")
+
+
+def downgrade() -> None:
+    """Undo it."""
+    run_script(__file__, "down")

@@ -1,0 +1,11 @@
+SELECT set_config('app.audit', 'off', true);
+DROP TRIGGER users_count_truncated ON users;
+DROP TRIGGER users_count_deleted ON users;
+DROP TRIGGER users_count_updated ON users;
+DROP TRIGGER users_count_inserted ON users;
+DROP TRIGGER institutions_start_student_count ON institutions;
+DROP FUNCTION count_students();
+DROP FUNCTION start_student_count();
+ALTER TABLE institutions DROP COLUMN student_count;
+UPDATE roles SET code = 'lecturer', label = 'Lecturer' WHERE code = 'educator';
+SELECT set_config('app.audit', '', true);

@@ -1,0 +1,20 @@
+"""Rotation of refresh tokens, materialized views, data quality and health checks."""
+
+from __future__ import annotations
+
+from scenarios.schema.migrations import run_script
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL next to this file."""
+    run_script(__file__, "up")
+
+
+def downgrade() -> None:
+    """Undo it."""
+    run_script(__file__, "down")

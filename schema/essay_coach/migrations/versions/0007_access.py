@@ -1,0 +1,20 @@
+"""Who may do what: owners, grants, and row-level security."""
+
+from __future__ import annotations
+
+from scenarios.schema.migrations import run_script
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL next to this file."""
+    run_script(__file__, "up")
+
+
+def downgrade() -> None:
+    """Undo it."""
+    run_script(__file__, "down")
