@@ -98,7 +98,7 @@ def find_binaries(settings: Settings, *, major: int | None = None, search: Searc
         ServerError: there are none; the message lists every place and what it said.
     """
     search = search if search is not None else Search()
-    for found in _usable(settings, search):
+    for found in usable_binaries(settings, search):
         if major is None or found.major == major:
             return found
         search.note(found.source, f"is PostgreSQL {found.version}, wanted {major}")
@@ -114,12 +114,17 @@ def find_binaries(settings: Settings, *, major: int | None = None, search: Searc
 def installed_majors(settings: Settings) -> dict[int, Binaries]:
     """Return one set of binaries for each major version found here."""
     found: dict[int, Binaries] = {}
-    for binaries in _usable(settings, Search()):
+    for binaries in usable_binaries(settings, Search()):
         found.setdefault(binaries.major, binaries)
     return dict(sorted(found.items()))
 
 
-def _usable(settings: Settings, search: Search) -> Iterator[Binaries]:
+def usable_binaries(settings: Settings, search: Search) -> Iterator[Binaries]:
+    """Give each installation that can be used, in the order of preference; the others are noted in *search*.
+
+    Raises:
+        ServerError: a directory was named in the settings and cannot be used.
+    """
     demanded = settings.get("postgres_bin")
     if demanded.value:
         where = Path(demanded.value).expanduser().absolute()
@@ -218,6 +223,7 @@ def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Bi
     home = cache / f"binaries-{binaries.version}-{binaries.fingerprint}"
     copy = Binaries(home / binaries.bin.relative_to(base), binaries.source, binaries.version, binaries.major)
     if home.is_dir():
+        os.utime(home)
         return copy
     with exclusive(cache / f"{home.name}.lock"):
         if home.is_dir():

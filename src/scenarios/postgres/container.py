@@ -8,6 +8,7 @@ well. It is found again by a label, so one whose starter was killed can be remov
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import time
 from contextlib import suppress
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
 
 LABEL = "pg-scenarios.server"
-"""Label whose value is the name of the server's directory."""
+"""Label whose value is the machine and the server's directory on it."""
 
 _PORT = 5432
 _DATA = "/scenarios"
@@ -64,7 +65,7 @@ def start(settings: Settings, directory: Path) -> Record:
             .with_tmpfs_mount(_DATA)
             .with_exposed_ports(_PORT)
             .with_command(command)
-            .with_kwargs(labels={LABEL: directory.name})
+            .with_kwargs(labels={LABEL: _label(directory)})
         )
         container.start()
     except ImageNotFound as error:
@@ -139,8 +140,8 @@ def is_running(identity: str) -> bool:
         client.close()
 
 
-def end(directory_name: str) -> None:
-    """Remove every container of the server whose directory is called *directory_name*, with its volumes.
+def end(directory: Path) -> None:
+    """Remove every container of the server in *directory*, with its volumes.
 
     Raises:
         ServerError: no engine answers, so it cannot be known.
@@ -149,15 +150,15 @@ def end(directory_name: str) -> None:
 
     client = _client()
     try:
-        for found in client.containers.list(all=True, filters={"label": f"{LABEL}={directory_name}"}):
+        for found in client.containers.list(all=True, filters={"label": f"{LABEL}={_label(directory)}"}):
             with suppress(NotFound):
                 found.remove(force=True, v=True)
     finally:
         client.close()
 
 
-def all_labelled() -> list[str]:
-    """Return the directory names of all containers of ours, running or not.
+def all_labelled() -> list[Path]:
+    """Return the server directories on this machine of all containers of ours, running or not.
 
     Raises:
         ServerError: no engine answers.
@@ -165,9 +166,15 @@ def all_labelled() -> list[str]:
     client = _client()
     try:
         found = client.containers.list(all=True, filters={"label": LABEL})
-        return sorted({str(container.labels[LABEL]) for container in found})
+        labels = {str(container.labels[LABEL]) for container in found}
+        here = f"{platform.node()}:"
+        return sorted(Path(label.removeprefix(here)) for label in labels if label.startswith(here))
     finally:
         client.close()
+
+
+def _label(directory: Path) -> str:
+    return f"{platform.node()}:{directory}"
 
 
 def _client() -> DockerClient:

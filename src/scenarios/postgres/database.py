@@ -7,6 +7,7 @@ database back afterwards. What is destructive here asks the database itself whet
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,23 +63,31 @@ class Database:
         self._engine: Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._closed = False
+        self._pristine = owned
+        self._untouched: dict[tuple[int, object], Snapshot] = {}
 
     # How to reach it
 
     @property
+    def _reach(self) -> dict[str, str]:
+        """The libpq parameters, handed to somebody who may write."""
+        self._pristine = False
+        return self._parameters
+
+    @property
     def url(self) -> str:
         """The SQLAlchemy URL with the driver psycopg, password included."""
-        return urls.sqlalchemy_url(self._parameters).render_as_string(hide_password=False)
+        return urls.sqlalchemy_url(self._reach).render_as_string(hide_password=False)
 
     @property
     def async_url(self) -> str:
         """The SQLAlchemy URL with the driver asyncpg where it is installed, psycopg otherwise."""
-        return urls.sqlalchemy_url(self._parameters, _async_driver()).render_as_string(hide_password=False)
+        return urls.sqlalchemy_url(self._reach, _async_driver()).render_as_string(hide_password=False)
 
     @property
     def dsn(self) -> str:
         """The libpq URI, password included; psycopg, asyncpg and psql read it."""
-        return urls.libpq_url(self._parameters)
+        return urls.libpq_url(self._reach)
 
     @property
     def safe_url(self) -> str:
@@ -88,14 +97,15 @@ class Database:
     @property
     def psql(self) -> str:
         """The command with which a person looks into the database. It does not show the password."""
-        return f"psql '{self.safe_url}'"
+        passwords = self.server.password_file if self.server is not None else None
+        return f"{f'PGPASSFILE={passwords} ' if passwords else ''}psql '{self.safe_url}'"
 
     @property
     def environment(self) -> dict[str, str]:
         """The libpq environment variables for the database, password included, for other programs."""
         names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
         names["dbname"] = "PGDATABASE"
-        return {names[key]: value for key, value in self._parameters.items() if key in names}
+        return {names[key]: value for key, value in self._reach.items() if key in names}
 
     @property
     def engine(self) -> Engine:
@@ -105,7 +115,7 @@ class Database:
             if self._engine is None:
                 from sqlalchemy import create_engine
 
-                self._engine = create_engine(urls.sqlalchemy_url(self._parameters))
+                self._engine = create_engine(urls.sqlalchemy_url(self._reach))
             return self._engine
 
     @property
@@ -117,7 +127,7 @@ class Database:
                 from sqlalchemy.ext.asyncio import create_async_engine
                 from sqlalchemy.pool import NullPool
 
-                url = urls.sqlalchemy_url(self._parameters, _async_driver())
+                url = urls.sqlalchemy_url(self._reach, _async_driver())
                 self._async_engine = create_async_engine(url, poolclass=NullPool)
             return self._async_engine
 
@@ -128,15 +138,15 @@ class Database:
             ServerError: it is refused.
         """
         self._require_open()
-        return connect(self._parameters, autocommit=autocommit)
+        return connect(self._reach, autocommit=autocommit)
 
     @property
-    def control(self) -> psycopg.Connection[Any]:
-        """The cached autocommit connection the journal works on."""
+    def _journal(self) -> psycopg.Connection[Any]:
+        """The cached autocommit connection the journal has to itself."""
         with self._lock:
             self._require_open()
             if self._control is None or self._control.closed:
-                self._control = connect(self._parameters, application="pg-scenarios control")
+                self._control = connect(self._parameters, application="pg-scenarios journal")
             return self._control
 
     # The journal
@@ -146,14 +156,21 @@ class Database:
 
         Raises:
             SafetyError: the database is not ours.
+            JournalError: it cannot be taken.
         """
         from scenarios import journal
 
         with self._lock:
-            return journal.snapshot(self.control, name)
+            taken = journal.snapshot(self._journal, name)
+            if self._pristine:
+                self._untouched[taken.number, taken.taken_at] = taken
+            return taken
 
     def restore(self, snapshot: Snapshot | str) -> Restored:
         """Put the database back into the state of *snapshot*; open connections stay valid.
+
+        What cannot be undone in place (DDL, say) is undone by a fresh clone under the same name, where the
+        snapshot was taken before anybody could write to the database; connections are then ended.
 
         Raises:
             SafetyError: the database is not ours.
@@ -162,14 +179,40 @@ class Database:
         from scenarios import journal
 
         with self._lock:
-            return journal.restore(self.control, snapshot)
+            begun = time.perf_counter()
+            current = self._current(snapshot)
+            try:
+                return journal.restore(self._journal, current)
+            except journal.CannotRestoreInPlace as error:
+                first = self._untouched_at(current)
+                if first is None or self.server is None:
+                    raise
+                self.recreate()
+                again = journal.snapshot(self._journal, first.name)
+                self._untouched = dict.fromkeys(self._untouched, again)
+                self._untouched[again.number, again.taken_at] = again
+                elapsed = (time.perf_counter() - begun) * 1000
+                return journal.Restored(ms=elapsed, in_place=False, why=error.why or error.what)
+
+    def _current(self, snapshot: Snapshot | str) -> Snapshot | str:
+        """Return the snapshot that stands for *snapshot* since the database was made anew."""
+        if isinstance(snapshot, str):
+            return snapshot
+        return self._untouched.get((snapshot.number, snapshot.taken_at), snapshot)
+
+    def _untouched_at(self, wanted: Snapshot | str) -> Snapshot | None:
+        """Return the snapshot if it was taken before anybody could write."""
+        for known in reversed(self._untouched.values()):
+            if wanted in (known, known.name):
+                return known
+        return None
 
     def changes(self, since: Snapshot | str) -> Changes:
         """Return the rows inserted, updated and deleted since *since*."""
         from scenarios import journal
 
         with self._lock:
-            return journal.changes(self.control, since)
+            return journal.changes(self._journal, self._current(since))
 
     @contextmanager
     def restored(self) -> Iterator[Snapshot]:
@@ -185,14 +228,14 @@ class Database:
         from scenarios import journal
 
         with self._lock:
-            return journal.checksum(self.control)
+            return journal.checksum(self._journal)
 
     def save(self, path: str | Path) -> None:
         """Write the database's content to a portable snapshot file."""
         from scenarios import journal
 
         with self._lock:
-            journal.save(self.control, path)
+            journal.save(self._journal, path)
 
     def open(self, path: str | Path) -> None:
         """Replace the database's content by that of a portable snapshot file.
@@ -204,7 +247,7 @@ class Database:
         from scenarios import journal
 
         with self._lock:
-            journal.open_file(self.control, path)
+            journal.open_file(self._journal, path)
 
     # Copies
 

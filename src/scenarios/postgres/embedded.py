@@ -18,6 +18,7 @@ import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def start(
         ServerError: it did not come up; the message has what its log says. Nothing is left running.
     """
     cluster = make_cluster(binaries, account, cache)
+    os.utime(cluster)  # Clean-up removes what was not used for long.
     data, sockets, log = directory / "data", socket_directory(directory), directory / "log"
     _own_directory(sockets, account, 0o755)
     log.touch(mode=0o644)
@@ -222,7 +224,7 @@ def _launch(
         command += ["-c", f"{name}={value}"]
     begun = log.stat().st_size
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        child: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -295,7 +297,9 @@ def _run_as(
 
 def remove_tree(directory: Path) -> None:
     """Remove *directory* and the socket directory outside of it, if it has one."""
+    shutil.rmtree(directory, ignore_errors=True)
     sockets = socket_directory(directory)
     if sockets.parent != directory:
         shutil.rmtree(sockets, ignore_errors=True)
-    shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):
+            sockets.parent.rmdir()

@@ -26,7 +26,7 @@ from psycopg import sql
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
 from scenarios.postgres import clones, leases
 from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
-from scenarios.postgres.ownership import Mark, mark, parse, read_mark
+from scenarios.postgres.ownership import Mark, all_marks, mark, read_mark
 
 DISCARDED_AT_MOST = 32
 """Databases out of use that may pile up during a run before the oldest are dropped in the background."""
@@ -218,10 +218,7 @@ class Estate:
     def marked(self) -> dict[str, Mark]:
         """Return every database of ours on this server, also of other runs, with its mark."""
         with self._lock:
-            rows = self.control.execute(
-                "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
-            ).fetchall()
-        return {name: found for name, oid, comment in rows if (found := parse(comment, oid)) is not None}
+            return all_marks(self.control)
 
     # Unmaking
 

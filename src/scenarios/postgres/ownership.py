@@ -120,6 +120,14 @@ def read_mark(conn: psycopg.Connection[Any], name: str | None = None) -> Mark | 
     return None if row is None else parse(row[1], row[0])
 
 
+def all_marks(conn: psycopg.Connection[Any]) -> dict[str, Mark]:
+    """Return every database of ours on the server of *conn*, with its mark."""
+    rows = conn.execute(
+        "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
+    ).fetchall()
+    return {name: found for name, oid, comment in rows if (found := parse(comment, oid)) is not None}
+
+
 def is_ours(conn: psycopg.Connection[Any]) -> bool:
     """Whether the database *conn* is connected to carries our mark."""
     return read_mark(conn) is not None

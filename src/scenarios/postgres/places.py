@@ -150,8 +150,12 @@ def socket_directory(server_directory: Path) -> Path:
     inside = server_directory / "s"
     if len(os.fsencode(inside / _SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
         return inside
-    short = private_directory(Path(f"/tmp/scenarios-{os.geteuid()}"), "a short place for sockets")
-    return short / server_directory.name
+    return private_directory(short_directory(), "a short place for sockets") / server_directory.name
+
+
+def short_directory() -> Path:
+    """Return where sockets go whose server lives at a long path; it need not exist."""
+    return Path(f"/tmp/scenarios-{os.geteuid()}")
 
 
 def private_directory(path: Path, chosen_by: str) -> Path:

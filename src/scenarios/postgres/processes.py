@@ -103,20 +103,21 @@ def end_server(directory: Path) -> None:
     segment = _shared_memory(data)
     postmaster = postmaster_of(data)
     if postmaster is not None:
-        _end(postmaster, signal.SIGQUIT)
+        end_process(postmaster)
     for pid in processes_naming(directory):
-        _end(pid, signal.SIGQUIT)
+        end_process(pid)
     if segment is not None and (ipcrm := shutil.which("ipcrm")) is not None:
         # Fails, as it should, when the server removed its segment itself.
         subprocess.run([ipcrm, "-m", segment], capture_output=True, check=False)
 
 
-def _end(pid: int, first: signal.Signals) -> None:
+def end_process(pid: int) -> None:
+    """End the PostgreSQL process *pid*, whose command line the caller has looked at."""
     command = command_of(pid)
-    for sign, patience in ((first, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+    for sign in (signal.SIGQUIT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(pid, sign)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             if command_of(pid) != command:
                 return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,18 +69,28 @@ def start_server(
 
 def _external(url: str, source: str, settings: Settings) -> Server:
     parameters = urls.parameters_of(url)
+    notes = external_notes(settings, parameters)
+    return Server("external", f"named by {source}", parameters, notes=notes, leave=lambda tidy: tidy())
+
+
+def external_notes(settings: Settings, parameters: Mapping[str, str]) -> Path:
+    """Return the directory for intents and measurements that concern an external server."""
     place = hashlib.sha256(urls.safe_url({**parameters, "dbname": ""}).encode()).hexdigest()[:12]
     notes = cache_directory(settings) / f"external-{place}"
     notes.mkdir(mode=0o700, exist_ok=True)
-    return Server("external", f"named by {source}", parameters, notes=notes, leave=lambda tidy: tidy())
+    return notes
 
 
 def kind_of(settings: Settings, provider: str) -> str:
     """Return the name servers of *provider* with these *settings* share, in this project."""
-    project = settings.project_file.parent if settings.project_file else Path.cwd()
     own = "|".join(str(settings[name]) for name in ("postgres_bin", "tcp", "image"))
-    text = f"{os.geteuid()}|{project.resolve()}"
-    return f"{_short(text)}{provider[0]}{_short(own)}"
+    return f"{project_prefix(settings)}{provider[0]}{_short(own)}"
+
+
+def project_prefix(settings: Settings) -> str:
+    """Return what the names of all servers of this project begin with."""
+    project = settings.project_file.parent if settings.project_file else Path.cwd()
+    return _short(f"{os.geteuid()}|{project.resolve()}")
 
 
 def _short(text: str) -> str:
@@ -135,7 +145,7 @@ def end_directory(directory: Path) -> None:
     if (directory / registry.CONTAINER_NOTE).exists():
         from scenarios.postgres import container
 
-        container.end(directory.name)
+        container.end(directory)
     registry.end_embedded(directory)
 
 

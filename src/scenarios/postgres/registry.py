@@ -26,6 +26,9 @@ from scenarios.postgres.processes import end_server, postmaster_of
 CONTAINER_NOTE = "container"
 """File in a server's directory that says a container may exist for it; written before the container."""
 
+PASSWORDS = "pgpass"
+"""File in a server's directory in libpq's password format, so that no command line shows a password."""
+
 _RECORD = "server.json"
 _KEPT = "kept"
 
@@ -176,6 +179,9 @@ def read_record(directory: Path) -> Record | None:
 
 
 def _write_record(directory: Path, record: Record) -> None:
+    passwords = directory / PASSWORDS
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"*:*:*:*:{record.parameters['password']}\n")
     half = directory / f"{_RECORD}.half"
     half.touch(mode=0o600)
     half.write_text(json.dumps(asdict(record)))

@@ -33,9 +33,9 @@ def run_script(conn: psycopg.Connection[Any], script: str, name: str) -> None:
         try:
             if rows is None:
                 if text.strip():
-                    conn.execute(text, prepare=False)
+                    conn.execute(text.encode(), prepare=False)
             else:
-                with conn.cursor() as cursor, cursor.copy(text) as copy:
+                with conn.cursor() as cursor, cursor.copy(text.encode()) as copy:
                     copy.write(rows)
         except psycopg.Error as error:
             position = error.diag.statement_position

@@ -14,7 +14,7 @@ from typing import Any, Self
 import psycopg
 
 from scenarios.errors import ServerError
-from scenarios.postgres import urls
+from scenarios.postgres import registry, urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
 from scenarios.postgres.estate import Estate
@@ -61,6 +61,7 @@ class Server:
         notes: Path,
         leave: Callable[[Callable[[], None]], object],
         directory: Path | None = None,
+        reap: bool = True,
     ) -> None:
         self.provider = provider
         self.why_chosen = why_chosen
@@ -90,7 +91,7 @@ class Server:
         ).fetchall()
         self.settings_read_back: Mapping[str, str] = dict(rows)
         self.version_text = self.settings_read_back["server_version"].split(" ")[0]
-        if provider != "external":
+        if reap and provider != "external":
             self.estate.reap()
 
     # Connections
@@ -130,6 +131,11 @@ class Server:
     def safe_url(self) -> str:
         """`admin_url` without the password, for people and logs."""
         return urls.safe_url(self.parameters(self._admin))
+
+    @property
+    def password_file(self) -> Path | None:
+        """A file for PGPASSFILE with which programs log in to a server of ours; None for an external one."""
+        return self.directory / registry.PASSWORDS if self.directory is not None else None
 
     # Templates and databases
 
