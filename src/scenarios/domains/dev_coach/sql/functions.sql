@@ -5,10 +5,10 @@
 CREATE OR REPLACE FUNCTION dev_coach_touch_updated_at() RETURNS trigger
 LANGUAGE plpgsql AS $body$
 BEGIN
-    -- Never before created_at: rows of a scenario may be dated after the clock on the wall.
     NEW.updated_at := clock_timestamp();
-    IF TG_NARGS > 0 AND NEW.updated_at < NEW.created_at THEN
-        NEW.updated_at := NEW.created_at;
+    -- Never before created_at, where there is one: rows of a scenario may be dated after the clock on the wall.
+    IF TG_NARGS > 0 THEN
+        NEW.updated_at := greatest(NEW.updated_at, NEW.created_at);
     END IF;
     RETURN NEW;
 END
