@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from scenarios.domains.coach_bot import Chat, Log, Message, User
 from scenarios.domains.coach_bot.crud import chats, logs, messages, users
 from scenarios.domains.coach_bot.errors import Conflict, Invalid, NotFound
-from scenarios.domains.coach_bot.queries import speakers
+from scenarios.domains.coach_bot.queries import Cursor, speakers
 from scenarios.domains.coach_bot.schemas import MessageCreate, UserCreate, UserUpdate
 
 pytestmark = pytest.mark.asyncio
@@ -175,6 +175,32 @@ async def test_pages_of_a_chat_neither_repeat_nor_lose_messages_with_equal_times
     assert cursor is None
     assert seen == sorted(seen, key=lambda message: (message.sent_at, message.id))
     assert sorted(message.content for message in seen) == [str(number) for number in range(10)]
+
+
+async def test_the_latest_messages_come_in_the_order_they_were_sent(session):
+    user = await a_user(session)
+    chat = await a_chat(session, user)
+    for number in range(5):
+        session.add(
+            Message(chat=chat, sender=user, content=str(number), sent_at=NOON + timedelta(hours=number))
+        )
+    await session.flush()
+    assert [message.content for message in await messages.latest(session, chat.id, count=3)] == [
+        "2",
+        "3",
+        "4",
+    ]
+    assert len(await messages.latest(session, chat.id)) == 5
+
+
+@pytest.mark.parametrize(
+    "written", ["", "x", "2026-03-02T12:00:00_x", f"2026-03-02T12:00:00_{uuid.UUID(int=1)}"]
+)
+async def test_a_cursor_survives_being_written_and_nonsense_is_invalid(written):
+    cursor = Cursor(NOON, uuid.uuid4())
+    assert Cursor.parse(str(cursor)) == cursor
+    with pytest.raises(Invalid, match="place in"):
+        Cursor.parse(written)
 
 
 async def test_logs_of_a_chat_by_action_in_pages(session):

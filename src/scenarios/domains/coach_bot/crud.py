@@ -284,6 +284,10 @@ class MessageCrud(Crud[Message, schemas.MessageCreate, schemas.MessageUpdate, sc
         """
         return await self._page(session, queries.messages_of_chat(chat_id, after=after), limit)
 
+    async def latest(self, session: AsyncSession, chat_id: UUID, *, count: int = 20) -> Sequence[Message]:
+        """Return the last messages of a chat in the order they were sent: what an answer is based on."""
+        return (await self._all(session, queries.latest_messages(chat_id, _checked(count))))[::-1]
+
 
 class LogCrud(Crud[Log, schemas.LogCreate, schemas.LogUpdate, schemas.LogRead]):
     """The audit trail."""

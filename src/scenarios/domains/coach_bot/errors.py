@@ -159,6 +159,9 @@ def _from_driver(error: DBAPIError, what: str) -> CoachBotError:
         return Invalid(what, field=field, why=f"{field} must have a value")
     if state[:2] in {"22", "23"}:
         return Invalid(what, field=_detail(original, "column_name"), why=_without_values(message))
+    if error.statement is None:
+        # Refused before there was a statement: a wrong password, a database that is missing or closed.
+        return Unavailable(what, why=message, remedy="is DATABASE_URL right, and the database open?")
     return CoachBotError(what, why=message)
 
 

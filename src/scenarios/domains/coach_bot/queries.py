@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
+from scenarios.domains.coach_bot.errors import Invalid
 from scenarios.domains.coach_bot.models import SEND_MESSAGE, Chat, Log, Message, User
 
 LARGEST_PAGE: Final = 1000
@@ -29,6 +30,25 @@ class Cursor:
 
     time: datetime
     id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.time.isoformat()}_{self.id}"
+
+    @classmethod
+    def parse(cls, written: str) -> Cursor:
+        """Return the cursor that was written as *written*.
+
+        Raises:
+            Invalid: it was not, or its time has no zone.
+        """
+        time, _, id = written.partition("_")
+        try:
+            cursor = cls(datetime.fromisoformat(time), UUID(id))
+        except ValueError:
+            raise Invalid("this is not a place in a list", field="after") from None
+        if cursor.time.utcoffset() is None:
+            raise Invalid("the place in the list needs a time zone", field="after")
+        return cursor
 
 
 def user_by_email(email: str) -> Select[User]:
@@ -47,6 +67,12 @@ def messages_of_chat(chat_id: UUID, *, after: Cursor | None = None) -> Select[Me
     if after is not None:
         query = query.where(_past(Message.sent_at, Message.id, after))
     return query
+
+
+def latest_messages(chat_id: UUID, count: int) -> Select[Message]:
+    """The last *count* messages of a chat, the newest first."""
+    query = select(Message).where(Message.chat_id == chat_id)
+    return query.order_by(Message.sent_at.desc(), Message.id.desc()).limit(count)
 
 
 def logs_of_chat(chat_id: UUID, *, action: str | None = None, after: Cursor | None = None) -> Select[Log]:
