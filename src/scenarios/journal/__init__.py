@@ -1,0 +1,51 @@
+"""Snapshot in no time, restore what changed, show what changed: the undo log inside the database.
+
+Begin with `snapshots`, which is what callers use, then `tables`, which makes the triggers and functions, and
+``core.sql``, where a restore happens. It works on plain psycopg connections and any tables a database has.
+"""
+
+from __future__ import annotations
+
+from scenarios.journal.assertions import Expected, assert_changes, deleted, inserted, updated
+from scenarios.journal.changes import Change, Changes, changes, changes_between
+from scenarios.journal.checksum import checksum, contents
+from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.install import install, is_installed, uninstall
+from scenarios.journal.snapshots import (
+    Restored,
+    Snapshot,
+    dedicate,
+    find,
+    forget,
+    list_snapshots,
+    restore,
+    restored,
+    snapshot,
+)
+
+__all__ = [
+    "CannotRestoreInPlace",
+    "Change",
+    "Changes",
+    "Expected",
+    "Restored",
+    "Snapshot",
+    "assert_changes",
+    "changes",
+    "changes_between",
+    "checksum",
+    "contents",
+    "dedicate",
+    "deleted",
+    "find",
+    "forget",
+    "inserted",
+    "install",
+    "is_installed",
+    "list_snapshots",
+    "restore",
+    "restored",
+    "snapshot",
+    "uninstall",
+    "updated",
+]

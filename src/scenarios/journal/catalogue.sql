@@ -1,0 +1,83 @@
+-- One row for each table whose rows can be journalled: ordinary tables, and partition trees by their root.
+WITH RECURSIVE base_types AS (
+    SELECT t.oid, t.oid AS base, t.typtype, t.typbasetype, t.typtypmod AS typmod, false AS through
+      FROM pg_type t
+    UNION ALL
+    SELECT b.oid, t.oid, t.typtype, t.typbasetype,
+           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE b.typmod END, true
+      FROM base_types b JOIN pg_type t ON t.oid = b.typbasetype
+     WHERE b.typtype = 'd'
+),
+plain_types AS (
+    SELECT b.oid, b.base, CASE WHEN b.through THEN b.typmod END AS typmod
+      FROM base_types b WHERE b.typtype <> 'd'
+)
+SELECT c.oid::bigint AS relation,
+       n.nspname AS schema_name,
+       c.relname AS table_name,
+       c.relkind = 'p' AS partitioned,
+       c.relkind <> 'p' AND EXISTS (
+           SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)) AS inherits,
+       c.relpersistence = 'u' AS unlogged,
+       c.relforcerowsecurity OR c.relrowsecurity AS row_security,
+       cols.names, cols.types, cols.declared,
+       keys.positions AS key_positions, keys.operators AS key_operators,
+       parts.members,
+       parts.foreign_members
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') AS names,
+             coalesce(array_agg(a.attnum::integer ORDER BY a.attnum), '{}') AS numbers,
+             coalesce(array_agg(
+                 format_type(p.base, coalesce(p.typmod, a.atttypmod))
+                 || CASE WHEN a.attcollation NOT IN (0, 100)
+                    THEN (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname) FROM pg_collation co
+                            JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation)
+                    ELSE '' END ORDER BY a.attnum), '{}') AS types,
+             coalesce(array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), '{}') AS declared
+        FROM pg_attribute a JOIN plain_types p ON p.oid = a.atttypid
+       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  ) cols
+  LEFT JOIN LATERAL (
+      -- The key that tells rows apart: immediate, whole, never null; the primary key if it is one.
+      SELECT array_agg(array_position(cols.numbers, k.attnum::integer) ORDER BY k.place) AS positions,
+             array_agg(k.operator ORDER BY k.place) AS operators
+        FROM (
+            SELECT i.indexrelid, i.indrelid, i.indkey, i.indclass, i.indcollation, i.indnkeyatts
+              FROM pg_index i
+              JOIN pg_class ic ON ic.oid = i.indexrelid
+              JOIN pg_am am ON am.oid = ic.relam AND am.amname = 'btree'
+             WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+               AND i.indpred IS NULL AND i.indexprs IS NULL
+               AND NOT EXISTS (
+                   SELECT FROM generate_series(0, i.indnkeyatts - 1) g
+                     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[g]
+                    WHERE NOT a.attnotnull OR a.attgenerated <> '' OR a.attcollation <> i.indcollation[g])
+             ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
+             LIMIT 1
+        ) i
+        CROSS JOIN LATERAL (
+            SELECT g AS place, i.indkey[g] AS attnum,
+                   format('OPERATOR(%I.%s)', opn.nspname, op.oprname) AS operator
+              FROM generate_series(0, i.indnkeyatts - 1) g
+              JOIN pg_opclass oc ON oc.oid = i.indclass[g]
+              JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+                             AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+              JOIN pg_operator op ON op.oid = ao.amopopr
+              JOIN pg_namespace opn ON opn.oid = op.oprnamespace
+        ) k
+  ) keys ON true
+  CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(ARRAY[m.oid::bigint::text, format('%I.%I', mn.nspname, m.relname), m.relkind::text]
+                                ORDER BY m.oid) FILTER (WHERE m.relkind IN ('r', 'p')), '{}') AS members,
+             coalesce(array_agg(format('%I.%I', mn.nspname, m.relname)) FILTER (WHERE m.relkind = 'f'), '{}')
+                 AS foreign_members
+        FROM (SELECT pt.relid FROM pg_partition_tree(c.oid) pt WHERE c.relkind = 'p'
+              UNION SELECT c.oid) x(relid)
+        JOIN pg_class m ON m.oid = x.relid
+        JOIN pg_namespace mn ON mn.oid = m.relnamespace
+  ) parts
+ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'scenarios_journal')
+ ORDER BY c.oid

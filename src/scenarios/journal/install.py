@@ -1,0 +1,288 @@
+"""Fitting the journal to a database: once, and again when its tables have changed.
+
+A journal that covered only the tables it found on the first day would restore the rest to nothing in
+particular. So installing is the same as bringing up to date: tables whose shape is unchanged keep their undo
+rows, the others are fitted anew, and what no trigger can see is written down for the reader.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib import resources
+from typing import Any
+from weakref import WeakSet
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from scenarios.errors import JournalError
+from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.tables import TableSql, read_tables, refuse_row_security, sequences_sql
+
+#: The version of ``core.sql``; a journal of another layout is taken out and made anew.
+LAYOUT = 1
+
+Connection = psycopg.Connection[Any]
+
+_checked: WeakSet[Connection] = WeakSet()
+
+
+def require_idle(conn: Connection, action: str) -> None:
+    """Refuse to work inside somebody's transaction, whose end would decide over ours.
+
+    Raises:
+        JournalError: a transaction is open on *conn*.
+    """
+    if conn.info.transaction_status != TransactionStatus.IDLE:
+        raise JournalError(
+            f"cannot {action} inside an open transaction",
+            where=f"database {conn.info.dbname!r}",
+            why="its commit or roll-back would decide over what the journal did",
+            remedy="commit or roll back first, or use another connection",
+        )
+
+
+def require_ownership(conn: Connection, action: str) -> None:
+    """Ask once per connection whether its database is ours to change.
+
+    Raises:
+        SafetyError: it does not carry the mark of this project.
+    """
+    if conn in _checked:
+        return
+    from scenarios.postgres import ownership
+
+    ownership.require_ours(conn, action)
+    _checked.add(conn)
+
+
+def is_installed(conn: Connection) -> bool:
+    """Whether the database has a journal of this release's layout."""
+    row = conn.execute(b"SELECT to_regclass('scenarios_journal.state') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return False
+    found = conn.execute(b"SELECT layout FROM scenarios_journal.state").fetchone()
+    return found is not None and found[0] == LAYOUT
+
+
+def install(conn: Connection) -> None:
+    """Make the journal of the database, or fit it to tables created or altered since.
+
+    Costs tens of milliseconds for dozens of tables, and next to nothing when nothing changed. A clone of a
+    database that has a journal has it, too. Triggers, undo tables and functions go to the schema
+    ``scenarios_journal``, triggers also to the tables themselves.
+
+    Args:
+        conn: a connection with no open transaction.
+
+    Raises:
+        SafetyError: the database is not one this project created.
+        CannotRestoreInPlace: the role may neither act as a superuser nor set ``session_replication_role``,
+            without which user triggers would fire during a restore.
+        JournalError: the journal cannot be fitted, for the reason given.
+    """
+    require_idle(conn, "install the journal")
+    require_ownership(conn, "install the journal")
+    with _transaction(conn):
+        conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
+        # Two processes may come first to a database at the same time.
+        conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
+        watching = _rights(conn)
+        if not is_installed(conn):
+            _uninstall(conn)
+            _create_core(conn, watching)
+        _fit(conn)
+
+
+def uninstall(conn: Connection) -> None:
+    """Take the journal and its triggers out of the database; does nothing when there is none.
+
+    Raises:
+        SafetyError: the database is not one this project created.
+    """
+    require_idle(conn, "take the journal out")
+    require_ownership(conn, "take the journal out")
+    with _transaction(conn):
+        conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
+        _uninstall(conn)
+
+
+def _transaction(conn: Connection) -> AbstractContextManager[Any]:
+    return conn.transaction()
+
+
+def _rights(conn: Connection) -> bool:
+    """Return whether DDL can be watched.
+
+    Raises:
+        CannotRestoreInPlace: the role may not do what a restore needs.
+    """
+    row = conn.execute(
+        b"SELECT current_user::text, rolsuper, rolsuper OR rolbypassrls,"
+        b" has_parameter_privilege(current_user, 'session_replication_role', 'SET')"
+        b" FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    if row is None:
+        raise JournalError("cannot read the rights of the current role")
+    role, superuser, past_policies, may_replicate = row
+    if not may_replicate:
+        raise CannotRestoreInPlace(
+            "cannot restore in place with this role",
+            where=f"role {role!r}, database {conn.info.dbname!r}",
+            why="it may not set session_replication_role, without which the application's triggers would fire"
+            " while rows are put back",
+            remedy=f"install as a superuser, or GRANT SET ON PARAMETER session_replication_role TO {role};"
+            " otherwise use the clone rung",
+        )
+    if not past_policies:
+        refuse_row_security(read_tables(conn))
+    return bool(superuser)
+
+
+def _create_core(conn: Connection, watching: bool) -> None:
+    script = resources.files(__package__).joinpath("core.sql").read_text("utf-8")
+    conn.execute(script.encode())
+    conn.execute(
+        "INSERT INTO scenarios_journal.state (layout, watching, outside) VALUES (%s, %s, '{}')",
+        [LAYOUT, watching],
+    )
+    if watching:
+        conn.execute(
+            b"CREATE EVENT TRIGGER scenarios_journal_ddl ON ddl_command_end"
+            b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
+            b"CREATE EVENT TRIGGER scenarios_journal_drop ON sql_drop"
+            b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
+            b"ALTER EVENT TRIGGER scenarios_journal_ddl ENABLE ALWAYS;"
+            b"ALTER EVENT TRIGGER scenarios_journal_drop ENABLE ALWAYS"
+        )
+
+
+def _fit(conn: Connection) -> None:
+    tables = read_tables(conn)
+    row = conn.execute(b"SELECT watching FROM scenarios_journal.state").fetchone()
+    watching = bool(row and row[0])
+    known: dict[int, tuple[int, str]] = {
+        relation: (number, signature)
+        for relation, number, signature in conn.execute(
+            b"SELECT relation::bigint, id, signature FROM scenarios_journal.tracked"
+        ).fetchall()
+    }
+    wanted = {table.relation: table for table in tables}
+    for relation, (number, signature) in list(known.items()):
+        if relation not in wanted or wanted[relation].signature != signature:
+            conn.execute("SELECT scenarios_journal.untrack(%s)", [number])
+            del known[relation]
+    statements: list[sql.Composable] = []
+    rows: list[tuple[Any, ...]] = []
+    for table in tables:
+        if table.relation in known:
+            continue
+        rows.append(
+            (
+                table.relation,
+                table.identifier.as_string(conn),
+                table.label,
+                table.signature,
+                list(table.names),
+                list(table.types),
+                [place + 1 for place in table.key],
+                [member.relation for member in table.members],
+                [member.qualified for member in table.members],
+            )
+        )
+    numbers = _enter(conn, rows)
+    for table in tables:
+        if table.relation in numbers:
+            statements.append(TableSql(conn, table, numbers[table.relation], not watching).create())
+    statements.append(sequences_sql(conn))
+    conn.execute(sql.Composed(statements))
+    _enter_views(conn)
+    outside = [name for table in tables for name in table.foreign]
+    conn.execute(
+        "UPDATE scenarios_journal.state SET outside = %s,"
+        " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END",
+        [outside],
+    )
+    conn.execute(
+        b"UPDATE scenarios_journal.ddl SET settled = true WHERE NOT settled;"
+        b"DELETE FROM scenarios_journal.ddl"
+        b" WHERE n < (SELECT coalesce(min(base), 9223372036854775807) FROM scenarios_journal.snapshots);"
+        b"INSERT INTO scenarios_journal.touched SELECT -9223372036854775808, 0"
+        b" WHERE NOT EXISTS (SELECT FROM scenarios_journal.touched WHERE n = -9223372036854775808)"
+    )
+
+
+def _enter(conn: Connection, rows: list[tuple[Any, ...]]) -> dict[int, int]:
+    """Write the new tables down; returns the number each was given, by its object id."""
+    numbers: dict[int, int] = {}
+    with conn.cursor() as cursor:
+        for row in rows:
+            cursor.execute(
+                "WITH t AS (INSERT INTO scenarios_journal.tracked"
+                " (relation, qualified, label, signature, columns, types, key)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s::int[]) RETURNING id), m AS ("
+                " INSERT INTO scenarios_journal.members (relation, qualified, tracked)"
+                " SELECT x.relation, x.qualified, t.id FROM t,"
+                " unnest(%s::oid[], %s::text[]) AS x(relation, qualified)) SELECT id FROM t",
+                row,
+            )
+            entered = cursor.fetchone()
+            if entered is not None:
+                numbers[row[0]] = entered[0]
+    return numbers
+
+
+def _enter_views(conn: Connection) -> None:
+    conn.execute(
+        b"""
+        WITH RECURSIVE needs AS (
+            SELECT DISTINCT r.ev_class AS view, d.refobjid AS source
+              FROM pg_rewrite r JOIN pg_depend d
+                ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+               AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+        ), depths AS (
+            SELECT c.oid AS view, 0 AS depth FROM pg_class c WHERE c.relkind = 'm'
+            UNION
+            SELECT n.view, d.depth + 1 FROM depths d JOIN needs n ON n.source = d.view
+        ), views AS (
+            SELECT c.oid, format('%I.%I', s.nspname, c.relname) AS qualified,
+                   s.nspname || '.' || c.relname AS label, max(d.depth) AS depth
+              FROM depths d JOIN pg_class c ON c.oid = d.view AND c.relkind = 'm'
+              JOIN pg_namespace s ON s.oid = c.relnamespace
+             GROUP BY 1, 2, 3
+        ), gone AS (
+            DELETE FROM scenarios_journal.views v
+             WHERE NOT EXISTS (SELECT FROM views w WHERE w.oid = v.relation)
+        )
+        INSERT INTO scenarios_journal.views (relation, qualified, label, depth, version)
+        SELECT w.oid, w.qualified, w.label, w.depth, nextval('scenarios_journal.clock') FROM views w
+            ON CONFLICT (relation) DO UPDATE
+               SET qualified = excluded.qualified, label = excluded.label, depth = excluded.depth,
+                   version = excluded.version
+        """
+    )
+
+
+def _uninstall(conn: Connection) -> None:
+    row = conn.execute(b"SELECT to_regnamespace('scenarios_journal') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return
+    triggers = conn.execute(
+        b"SELECT t.tgname, n.nspname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        b" JOIN pg_namespace n ON n.oid = c.relnamespace"
+        b" WHERE t.tgname LIKE 'scenarios\\_journal\\_%' AND NOT t.tgisinternal AND t.tgparentid = 0"
+    ).fetchall()
+    statements: list[sql.Composable] = [
+        sql.SQL("DROP TRIGGER {} ON {};").format(sql.Identifier(name), sql.Identifier(schema, table))
+        for name, schema, table in triggers
+    ]
+    statements.append(
+        sql.SQL(
+            "DROP EVENT TRIGGER IF EXISTS scenarios_journal_ddl;"
+            "DROP EVENT TRIGGER IF EXISTS scenarios_journal_drop;"
+            "SET LOCAL client_min_messages = warning;"
+            "DROP SCHEMA scenarios_journal CASCADE"
+        )
+    )
+    conn.execute(sql.Composed(statements))
