@@ -23,7 +23,8 @@ SELECT c.oid::bigint AS relation,
        cols.names, cols.types, cols.declared,
        keys.positions AS key_positions, keys.operators AS key_operators,
        parts.members,
-       parts.foreign_members
+       parts.foreign_members,
+       loud.switches
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (
@@ -78,6 +79,23 @@ SELECT c.oid::bigint AS relation,
         JOIN pg_class m ON m.oid = x.relid
         JOIN pg_namespace mn ON mn.oid = m.relnamespace
   ) parts
+  CROSS JOIN LATERAL (
+      -- Triggers and rules that fire even where session_replication_role says replica.
+      SELECT coalesce(array_agg(ARRAY[x.on_relation, x.kind, quote_ident(x.name), x.mode]
+                                ORDER BY x.on_relation, x.name), '{}') AS switches
+        FROM (
+            SELECT members.m[2] AS on_relation, 'TRIGGER' AS kind, t.tgname AS name,
+                   CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END AS mode
+              FROM (SELECT parts.members[g : g] AS a FROM generate_subscripts(parts.members, 1) g) z
+              CROSS JOIN LATERAL (SELECT ARRAY[z.a[1][1], z.a[1][2]] AS m) members
+              JOIN pg_trigger t ON t.tgrelid = members.m[1]::oid
+             WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
+            UNION ALL
+            SELECT format('%I.%I', n.nspname, c.relname), 'RULE', r.rulename,
+                   CASE r.ev_enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END
+              FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_enabled IN ('A', 'R')
+        ) x
+  ) loud
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'scenarios_journal')
  ORDER BY c.oid

@@ -310,12 +310,12 @@ def matcher(what: Any) -> Callable[[str], bool]:
 
 def _as_object(model: type[M], row: Mapping[str, Any] | None) -> M:
     from sqlalchemy import inspect
-    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+    from sqlalchemy.dialects import registry
     from sqlalchemy.orm import make_transient_to_detached
     from sqlalchemy.orm.attributes import set_committed_value
 
     mapper = inspect(model)
-    dialect = PGDialect_psycopg()
+    dialect = registry.load("postgresql.psycopg")()
     made: M = mapper.class_manager.new_instance()
     for attribute in mapper.column_attrs:
         column: Any = attribute.columns[0]

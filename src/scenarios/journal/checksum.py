@@ -44,13 +44,14 @@ def contents(conn: Connection) -> Mapping[str, str]:
             elif not populated:
                 part = sql.SQL("SELECT {}, 'not populated'").format(label)
             else:
+                # The alias is one no column is likely to have, for a column would be taken instead.
                 # Sums of two hashes of each row: the order does not matter, the number of equal rows does.
                 part = sql.SQL(
-                    "SELECT {}, count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)"
-                    " || ' ' || coalesce(sum(hashtextextended(t::text, 1)::numeric), 0) FROM ONLY {} t"
-                ).format(label, relation)
-                if kind == "m":
-                    part = sql.SQL(part.as_string(conn).replace("FROM ONLY ", "FROM ", 1))  # type: ignore[arg-type]  # composed just above
+                    "SELECT {}, count(*) || ' ' || coalesce(sum(hashtextextended(scenarios_row::text,"
+                    " 0)::numeric), 0)"
+                    " || ' ' || coalesce(sum(hashtextextended(scenarios_row::text, 1)::numeric), 0)"
+                    " FROM {}{} scenarios_row"
+                ).format(label, sql.SQL("ONLY " if kind == "r" else ""), relation)
             parts.append(part)
         if parts:
             rows = conn.execute(sql.SQL(" UNION ALL ").join(parts)).fetchall()

@@ -145,8 +145,8 @@ BEGIN
         RETURN 'not populated';
     END IF;
     EXECUTE format(
-        'SELECT count(*) || '' '' || coalesce(sum(hashtextextended(v::text, 0)::numeric), 0)'
-        ' || '' '' || coalesce(sum(hashtextextended(v::text, 1)::numeric), 0) FROM %s v',
+        'SELECT count(*) || '' '' || coalesce(sum(hashtextextended(scenarios_row::text, 0)::numeric), 0)'
+        ' || '' '' || coalesce(sum(hashtextextended(scenarios_row::text, 1)::numeric), 0) FROM %s scenarios_row',
         (SELECT w.qualified FROM scenarios_journal.views w WHERE w.relation = view)
     ) INTO found_content;
     RETURN found_content;

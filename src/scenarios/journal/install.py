@@ -141,7 +141,7 @@ def _rights(conn: Connection) -> bool:
 
 
 def _create_core(conn: Connection, watching: bool) -> None:
-    script = resources.files(__package__).joinpath("core.sql").read_text("utf-8")
+    script = resources.files("scenarios.journal").joinpath("core.sql").read_text("utf-8")
     conn.execute(script.encode())
     conn.execute(
         "INSERT INTO scenarios_journal.state (layout, watching, outside) VALUES (%s, %s, '{}')",

@@ -232,7 +232,7 @@ def _explained(
 ) -> Exception:
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error)
-    if isinstance(error, (pg.InvalidSchemaName, pg.UndefinedFunction)) and "scenarios_journal." in message:
+    if isinstance(error, (pg.InvalidSchemaName, pg.UndefinedFunction)) and "scenarios_journal" in message:
         return error
     if isinstance(error, (pg.LockNotAvailable, pg.DeadlockDetected)):
         return blocked(conn, action, wait, error)

@@ -3,9 +3,9 @@
 A restore that built its SQL each time would parse and plan for longer than it works; one that kept only keys
 and oldest images would depend on the order in which triggers fire, which a trigger that writes to the same
 table, a cascade, or a function in a RETURNING clause turns round. So the SQL is generated once per table with
-its columns written out, and the undo rows are counted, not ordered: each statement leaves the rows it took away
-(+1) and the rows it put there (-1). Summed over a stretch of time per distinct row, whatever is positive was there
-before and is gone, whatever is negative is there now and was not; everything else cancels.
+its columns written out, and the undo rows are counted, not ordered: each statement leaves the rows it took
+away (+1) and the rows it put there (-1). Summed over a stretch of time per distinct row, whatever is positive
+was there before and is gone, whatever is negative is there now and was not; everything else cancels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -53,6 +53,7 @@ class Table:
         operators: the equality of each key column, as the key's index sees it.
         inherits: it is part of a tree of plain inheritance, where a statement on a parent reports the
             children's rows without the children's columns, so rows are recorded one by one where they live.
+        loud: triggers and rules that would fire during a restore: relation, kind, name, mode.
     """
 
     relation: int
@@ -68,6 +69,7 @@ class Table:
     operators: Sequence[str]
     members: Sequence[Member]
     foreign: Sequence[str]
+    loud: Sequence[Sequence[str]]
 
     @property
     def label(self) -> str:
@@ -91,13 +93,14 @@ class Table:
             list(self.key),
             list(self.operators),
             [[m.relation, m.qualified, m.leaf] for m in self.members],
+            [list(switch) for switch in self.loud],
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def read_tables(conn: psycopg.Connection[Any]) -> list[Table]:
     """Return every table of the database whose rows can be journalled."""
-    query = resources.files(__package__).joinpath("catalogue.sql").read_text("utf-8")
+    query = resources.files("scenarios.journal").joinpath("catalogue.sql").read_text("utf-8")
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query.encode()).fetchall()
     tables = []
@@ -118,6 +121,7 @@ def read_tables(conn: psycopg.Connection[Any]) -> list[Table]:
                 operators=row["key_operators"] or (),
                 members=members,
                 foreign=row["foreign_members"],
+                loud=row["switches"],
             )
         )
     return tables
@@ -125,6 +129,11 @@ def read_tables(conn: psycopg.Connection[Any]) -> list[Table]:
 
 def _own(prefix: str, number: int) -> sql.Identifier:
     return sql.Identifier("scenarios_journal", f"{prefix}_{number}")
+
+
+def _raw(text: str) -> sql.SQL:
+    """SQL the server itself wrote and quoted: types, operators, qualified names."""
+    return sql.SQL(cast("LiteralString", text))
 
 
 def _comma(parts: Sequence[sql.Composable]) -> sql.Composed:
@@ -179,9 +188,8 @@ class TableSql:
 
     def _undo_table(self) -> sql.Composed:
         columns: list[sql.Composable] = [sql.SQL("n bigint NOT NULL"), sql.SQL("op smallint NOT NULL")]
-        # The type texts come from format_type and quote_ident of the server itself.
         columns += [
-            sql.SQL("{} {}").format(sql.Identifier(f"c{place}"), sql.SQL(kind))  # type: ignore[arg-type]  # not a literal: see above
+            sql.SQL("{} {}").format(sql.Identifier(f"c{place}"), _raw(kind))
             for place, kind in enumerate(self.table.types, 1)
         ]
         return sql.SQL(
@@ -262,7 +270,7 @@ END
     def _triggers(self) -> list[sql.Composed]:
         statements = []
         for member in self.table.members:
-            on = sql.SQL(member.qualified)  # type: ignore[arg-type]  # quoted by the server
+            on = _raw(member.qualified)
             names = []
             for event, transition in (
                 ("INSERT", "REFERENCING NEW TABLE AS new_rows"),
@@ -280,7 +288,7 @@ END
                         on=on,
                         transition=sql.SQL("FOR EACH ROW")
                         if self.table.inherits
-                        else sql.SQL(f"{transition} FOR EACH STATEMENT"),
+                        else _raw(f"{transition} FOR EACH STATEMENT"),
                         when=_NOT_RESTORING,
                         function=_own("t", self.number),
                     )
@@ -314,7 +322,7 @@ END
         )
         result: list[sql.Composable] = [sql.SQL("op smallint"), sql.SQL("content text")]
         result += [
-            sql.SQL("{} {}").format(sql.Identifier(f"c{place}"), sql.SQL(kind.split(" COLLATE ")[0]))  # type: ignore[arg-type]  # from the server
+            sql.SQL("{} {}").format(sql.Identifier(f"c{place}"), _raw(kind.split(" COLLATE ")[0]))
             for place, kind in enumerate(self.table.types, 1)
         ]
         columns = sql.Composed([sql.SQL(", {}").format(column) for column in self._undo_of("w")])
@@ -350,9 +358,9 @@ END
                 same=sql.SQL(" AND ").join(
                     sql.SQL("{} {} {}{}").format(
                         sql.Identifier("t", self.table.names[place]),
-                        sql.SQL(operator),  # type: ignore[arg-type]  # quoted by the server
+                        _raw(operator),
                         sql.Identifier("net", f"c{place + 1}"),
-                        sql.SQL(self._collation(place)),  # type: ignore[arg-type]  # quoted by the server
+                        _raw(self._collation(place)),
                     )
                     for place, operator in zip(self.table.key, self.table.operators, strict=True)
                 ),
@@ -376,7 +384,7 @@ DECLARE
     expected bigint;
     removed bigint;
     returned bigint;
-BEGIN
+BEGIN{silence}
     WITH net AS MATERIALIZED (
         SELECT * FROM {net}(since, 9223372036854775807, dead)
     ), gone AS (
@@ -387,13 +395,25 @@ BEGIN
     )
     SELECT (SELECT count(*) FROM net WHERE net.op < 0), (SELECT count(*) FROM gone),
            (SELECT count(*) FROM back)
-      INTO expected, removed, returned;
+      INTO expected, removed, returned;{speak}
     IF expected <> removed THEN
         RAISE EXCEPTION '%', {missing} USING ERRCODE = 'SJ001';
     END IF;
     RETURN removed + returned;
 END
 """).format(
+            silence=sql.Composed(
+                [
+                    _raw(f"\n    ALTER TABLE ONLY {relation} DISABLE {kind} {name};")
+                    for relation, kind, name, _ in self.table.loud
+                ]
+            ),
+            speak=sql.Composed(
+                [
+                    _raw(f"\n    ALTER TABLE ONLY {relation} ENABLE {mode} {kind} {name};")
+                    for relation, kind, name, mode in self.table.loud
+                ]
+            ),
             net=_own("n", self.number),
             gone=gone,
             into=into,
