@@ -1,0 +1,114 @@
+"""Factories of Coach Bot's four tables.
+
+Rows made by hand break this system's quiet rules: a reply before its question, a log of a message nobody
+sent, two addresses that differ in case. Here a row fits its parents by default: a message belongs to the chat
+built last and is later than the one before, a log tells of the message built last.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from factory.declarations import LazyAttribute, Trait
+
+from scenarios.domains.coach_bot.audit import sent_details
+from scenarios.domains.coach_bot.models import ACTION_LENGTH, SEND_MESSAGE, Chat, Log, Message, User
+from scenarios.factories.base import Ago, Declaration, Parent, RowFactory, RowId, Value
+from scenarios.factories.context import current_context
+from scenarios.values import Row
+
+if TYPE_CHECKING:
+    from factory.builder import BuildStep, Resolver
+
+LONGEST_ACTION = "escalated_" + "x" * (ACTION_LENGTH - len("escalated_"))
+"""An action that fills its column to the last character."""
+
+
+class Moment(Declaration[datetime]):
+    """The next moment of the row's chat: strictly later than everything built in it before."""
+
+    def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> datetime:
+        chat: Chat = instance.chat
+        start = chat.created_at + timedelta(seconds=5)
+        return current_context().moment(chat.id, start, instance.handle)
+
+
+def _question(row: Row) -> str:
+    return row.text("coach_bot.texts.questions", "content")
+
+
+def _answer(row: Row) -> str:
+    return row.text("coach_bot.texts.answers", "content")
+
+
+class UserFactory(RowFactory[User]):
+    """A person."""
+
+    class Meta:
+        model = User
+
+    id = RowId()
+    username = LazyAttribute(lambda o: o.handle)
+    email = LazyAttribute(
+        lambda o: current_context().email(o.handle, current_context().row(o.handle).last_name())
+    )
+    created_at = Ago(days=30)
+    updated_at = LazyAttribute(lambda o: o.created_at)
+
+
+class ChatFactory(RowFactory[Chat]):
+    """A conversation of the user built last."""
+
+    class Meta:
+        model = Chat
+
+    id = RowId()
+    user = Parent(UserFactory)
+    user_id = LazyAttribute(lambda o: o.user.id)
+    created_at = LazyAttribute(
+        lambda o: max(o.user.created_at, current_context().clock.now - timedelta(days=1))
+    )
+    updated_at = LazyAttribute(lambda o: o.created_at)
+
+
+class MessageFactory(RowFactory[Message]):
+    """A message in the chat built last; ``reply=True`` is what the coach says."""
+
+    class Meta:
+        model = Message
+
+    class Params:
+        reply = Trait(content=Value(_answer))
+
+    id = RowId()
+    chat = Parent(ChatFactory)
+    sender = LazyAttribute(lambda o: o.chat.user)
+    chat_id = LazyAttribute(lambda o: o.chat.id)
+    sender_id = LazyAttribute(lambda o: o.sender.id)
+    content = Value(_question)
+    sent_at = Moment()
+    created_at = LazyAttribute(lambda o: o.sent_at)
+    updated_at = LazyAttribute(lambda o: o.created_at)
+
+
+class LogFactory(RowFactory[Log]):
+    """The log of the message built last; ``longest=True`` fills the action's column."""
+
+    class Meta:
+        model = Log
+
+    class Params:
+        message = Parent(MessageFactory)
+        longest = Trait(action=LONGEST_ACTION, details=None)
+
+    id = RowId()
+    chat = LazyAttribute(lambda o: o.message.chat)
+    user = LazyAttribute(lambda o: o.message.sender)
+    chat_id = LazyAttribute(lambda o: o.chat.id)
+    user_id = LazyAttribute(lambda o: o.user.id)
+    action = SEND_MESSAGE
+    details = LazyAttribute(lambda o: sent_details(o.message.content))
+    logged_at = LazyAttribute(lambda o: o.message.sent_at + timedelta(milliseconds=20))
+    created_at = LazyAttribute(lambda o: o.logged_at)
+    updated_at = LazyAttribute(lambda o: o.created_at)
