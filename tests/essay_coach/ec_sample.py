@@ -178,5 +178,9 @@ def fill(conn: psycopg.Connection) -> None:
         " 'tick', NULL, %s)",
         [ADA, START, CAI, START, START],
     )
+    conn.execute(
+        "SELECT setval(pg_get_serial_sequence(t, 'id'), 5000) FROM unnest(ARRAY['institutions',"
+        " 'users', 'essays']) t"
+    )
     conn.execute("SELECT set_config('app.audit', '', false)")
     conn.execute("SELECT refresh_views()")

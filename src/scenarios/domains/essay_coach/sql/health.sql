@@ -16,13 +16,15 @@ CROSS JOIN (SELECT current_setting('max_connections')::integer AS n) AS allowed;
 
 CREATE VIEW health_slow_queries AS
 SELECT 'slow queries' AS item,
-       CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END AS status,
-       count(*)::numeric AS value,
-       format('%s statements have been running for more than five seconds%s', count(*),
+       CASE WHEN count(running.pid) = 0 THEN 'ok' ELSE 'warning' END AS status,
+       count(running.pid)::numeric AS value,
+       format('%s statements have been running for longer than %s%s', count(running.pid), max(slow.after),
               coalesce(', the longest for ' || date_trunc('second', max(clock_timestamp() - query_start)), '')) AS detail
-FROM pg_stat_activity
-WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
-  AND backend_type = 'client backend' AND clock_timestamp() - query_start > interval '5 seconds';
+-- Five seconds, unless the one who asks sets app.slow_after.
+FROM (SELECT coalesce(nullif(current_setting('app.slow_after', true), ''), '5 seconds')::interval AS after) AS slow
+LEFT JOIN pg_stat_activity AS running
+  ON running.datname = current_database() AND running.state = 'active' AND running.pid <> pg_backend_pid()
+ AND running.backend_type = 'client backend' AND clock_timestamp() - running.query_start > slow.after;
 
 CREATE VIEW health_disk AS
 SELECT 'disk' AS item, 'ok' AS status, pg_database_size(current_database())::numeric AS value,
@@ -89,11 +91,18 @@ SELECT 'partitions: ' || parent AS item,
               CASE WHEN row_count > 0 THEN format('; %s rows lie in the default partition', row_count) ELSE '' END) AS detail
 FROM (
     SELECT d.parent, d.row_count,
-           to_regclass('public.' || partition_name(d.parent, (now() AT TIME ZONE 'UTC')::date)) IS NULL AS missing_now,
-           to_regclass('public.' || partition_name(
-               d.parent, (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month')::date)) IS NULL AS missing_next,
-           (SELECT count(*) - 1 FROM pg_inherits WHERE inhparent = to_regclass('public.' || d.parent)) AS months
+           NOT partition_name(d.parent, (now() AT TIME ZONE 'UTC')::date) = ANY (held.names) AS missing_now,
+           NOT partition_name(
+               d.parent, (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month')::date
+           ) = ANY (held.names) AS missing_next,
+           cardinality(held.names) - 1 AS months
     FROM default_partition_rows() AS d
+    -- Attached, not merely there: a retired month still has its table.
+    CROSS JOIN LATERAL (
+        SELECT array_agg(c.relname::text) AS names
+        FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = to_regclass('public.' || d.parent)
+    ) AS held
 ) AS looked;
 
 CREATE VIEW health_views AS
