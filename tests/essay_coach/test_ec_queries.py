@@ -29,7 +29,8 @@ LOAD = (
         ai_processing_status, submitted_at, processing_started_at, processing_completed_at
     )
     SELECT
-        n, 1 + (1 + n % 4000) % 20, 1 + n % 4000, 1 + n % 6, 'Essay ' || n, 'text', 60, at, at + interval '1 day',
+        n, 1 + (1 + n % 4000) % 20,
+        1 + n % 4000, 1 + n % 6, 'Essay ' || n, 'text', 60, at, at + '1 day'::interval,
         CASE n % 5 WHEN 0 THEN 'draft' WHEN 1 THEN 'submitted' ELSE 'completed' END,
         CASE WHEN n % 5 < 2 THEN 'pending' ELSE 'succeeded' END,
         CASE WHEN n % 5 > 0 THEN at END, CASE WHEN n % 5 > 1 THEN at END, CASE WHEN n % 5 > 1 THEN at END
