@@ -1,0 +1,207 @@
+"""What the columns of a table accept and become when a file does not mention them.
+
+The metadata knows lengths, vocabularies, foreign keys and defaults already; said again by hand for each system
+they would drift from it. A file may leave out any column that has a default, and gets exactly the value the
+database would give it, except that times come from the scenario's clock and keys from its handles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from scenarios.library.shapes import Identifier, Shape, shape_of
+
+
+class _Marker:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+MISSING: Final = _Marker("MISSING")
+"""No value: the column has no default and the file gives none."""
+CLOCK: Final = _Marker("CLOCK")
+"""The default is the current time: the scenario's."""
+KEY: Final = _Marker("KEY")
+"""The default is a fresh key."""
+DATABASE: Final = _Marker("DATABASE")
+"""The default is an expression only the database can evaluate; the column is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a foreign key points."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column as a file sees it.
+
+    Attributes:
+        name: the column's name.
+        label: its name in files: foreign keys without ``_id``.
+        column: the column.
+        shape: what its values may be.
+        target: where it points, or None.
+        default: its value when not given: a value, or one of the markers of this module.
+        required: a file has to give it.
+    """
+
+    name: str
+    label: str
+    column: sa.Column[Any]
+    shape: Shape
+    target: Target | None
+    default: Any
+    required: bool
+    serial: bool
+
+
+_IN = re.compile(r"^\W*\"?(?P<column>\w+)\"?(?:::\w+)?\s+(?:IN|in)\s*\((?P<words>.*)\)\W*$", re.DOTALL)
+_SUBSET = re.compile(r"^\W*\"?(?P<column>\w+)\"?\s*<@\s*ARRAY\[(?P<words>.*)\]", re.DOTALL)
+_WORD = re.compile(r"'((?:[^']|'')*)'")
+
+
+def vocabularies(table: sa.Table) -> dict[str, tuple[str, ...]]:
+    """Return the words each column accepts, as far as CHECK constraints say it by listing them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for constraint in table.constraints:
+        if not isinstance(constraint, sa.CheckConstraint):
+            continue
+        text = str(constraint.sqltext)
+        match = _IN.match(text) or _SUBSET.match(text)
+        if match and match["column"] in table.columns:
+            words = tuple(word.replace("''", "'") for word in _WORD.findall(match["words"]))
+            if words:
+                found[match["column"]] = words
+    return found
+
+
+def target_of(column: sa.Column[Any]) -> Target | None:
+    """Return where *column* points; of several foreign keys the one that has it alone wins."""
+    best: tuple[int, Target] | None = None
+    for key in column.foreign_keys:
+        constraint = key.constraint
+        width = len(constraint.columns) if constraint is not None else 1
+        table, _, name = key.target_fullname.rpartition(".")
+        if best is None or width < best[0]:
+            best = (width, Target(table, name))
+    return best[1] if best else None
+
+
+_NOW = re.compile(r"(now|clock_timestamp|transaction_timestamp|statement_timestamp)\(\)|current_(timestamp|date)", re.I)
+_LITERAL = re.compile(r"'(?P<text>(?:[^']|'')*)'(::[\w\s\[\]()]+)?\Z")
+
+
+def _python_value(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def default_of(column: sa.Column[Any]) -> Any:
+    """Return what *column* becomes when nobody says: a value, or a marker of this module."""
+    if column.computed is not None:
+        return DATABASE
+    default: Any = column.default
+    if default is not None and default.is_scalar:
+        return _python_value(default.arg)
+    if default is not None and getattr(default, "is_callable", False):
+        made = default.arg(None)
+        if isinstance(made, UUID):
+            return KEY
+        if isinstance(made, list | dict | str | int | bool):
+            return made
+        return CLOCK if isinstance(column.type, sa.DateTime | sa.Date) else MISSING
+    if column.identity is not None:
+        return KEY
+    server: Any = column.server_default
+    if server is None:
+        if column.primary_key and (isinstance(column.type, sa.Uuid) or column is column.table.autoincrement_column):
+            return KEY
+        return None if column.nullable else MISSING
+    text = str(getattr(getattr(server, "arg", None), "text", getattr(server, "arg", ""))).strip()
+    quoted = not isinstance(getattr(server, "arg", None), sa.TextClause)
+    return _server_default(column, text, quoted=quoted)
+
+
+def _server_default(column: sa.Column[Any], text: str, *, quoted: bool) -> Any:
+    type_ = column.type
+    if quoted:
+        literal: str | None = text
+    else:
+        match = _LITERAL.match(text)
+        literal = match["text"].replace("''", "'") if match else None
+    if literal is None:
+        if _NOW.fullmatch(text):
+            return CLOCK
+        if "gen_random_uuid" in text or "uuid_generate" in text or text.startswith("nextval("):
+            return KEY
+        if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        if re.fullmatch(r"-?\d+", text) and isinstance(type_, sa.Integer):
+            return int(text)
+        return None if text.lower() == "null" else DATABASE
+    if isinstance(type_, sa.ARRAY):
+        return [] if literal == "{}" else DATABASE
+    if isinstance(type_, sa.JSON):
+        return {"{}": {}, "[]": []}.get(literal, DATABASE)
+    if isinstance(type_, sa.Boolean):
+        return {"true": True, "t": True, "false": False, "f": False}.get(literal.lower(), DATABASE)
+    if isinstance(type_, sa.Integer):
+        return int(literal) if re.fullmatch(r"-?\d+", literal) else DATABASE
+    if isinstance(type_, sa.String):  # sa.Enum is one
+        return literal
+    return DATABASE
+
+
+def _is_serial(column: sa.Column[Any]) -> bool:
+    return column.identity is not None or (
+        isinstance(column.type, sa.Integer) and (default_of(column) is KEY)
+    )
+
+
+@lru_cache(maxsize=512)
+def specs(table: sa.Table) -> Mapping[str, ColumnSpec]:
+    """Return what files may say of each column of *table*, in the table's order; computed ones are left out."""
+    words = vocabularies(table)
+    found: dict[str, ColumnSpec] = {}
+    for column in table.columns:
+        if column.computed is not None:
+            continue
+        name = column.name
+        target = target_of(column)
+        label = name[:-3] if target is not None and name.endswith("_id") and len(name) > 3 else name
+        if label != name and label in table.columns:
+            label = name
+        type_: Any = column.type
+        shape = shape_of(type_, words.get(name), name.replace("_", " "))
+        if isinstance(type_, pg.UUID):
+            shape = Identifier()
+        default = default_of(column)
+        found[name] = ColumnSpec(
+            name, label, column, shape, target, default, default is MISSING, _is_serial(column)
+        )
+    return found
+
+
+def is_array(column: sa.Column[Any]) -> bool:
+    """Return whether *column* is a PostgreSQL array."""
+    return isinstance(column.type, sa.ARRAY)
+
+
+def is_json(column: sa.Column[Any]) -> bool:
+    """Return whether *column* holds JSON."""
+    return isinstance(column.type, sa.JSON)

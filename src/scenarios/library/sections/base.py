@@ -1,0 +1,137 @@
+"""Sections: how the rows of a system are arranged in its scenario files.
+
+Rows by table would be complete and unreadable: a conversation with its actions scattered over four lists. A
+section says where a table's rows stand (a user's identities under the user, an action under the message that
+triggered it), which columns that place already determines, and what the rest become when left out. Reading,
+writing back (freeze) and the JSON Schema all follow from the same description, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from scenarios.domain import Domain
+
+if TYPE_CHECKING:
+    from scenarios.library.rows import Row
+    from scenarios.values.keyed import Keyed
+    from scenarios.values.keyed import Row as Values
+
+Form = Literal["named", "list", "one", "turns"]
+
+
+class Situation(Protocol):
+    """What a default may depend on besides its row."""
+
+    @property
+    def anchor(self) -> datetime: ...
+    @property
+    def keyed(self) -> Keyed: ...
+    @property
+    def instance(self) -> str: ...
+    def values(self, row: Row) -> Values: ...
+
+
+Default = Callable[["Row", Situation], Any]
+"""Computes a column's value from the row, whose earlier columns and ancestors are final."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section.
+
+    Attributes:
+        key: its key in the file.
+        table: the table of its rows.
+        form: ``named`` (a mapping by handle), ``list``, ``one`` (a single row), ``turns`` (a conversation).
+        title: what it holds, for the JSON Schema.
+        links: columns that the place determines: how many levels up the row stands they point to.
+        names: other names of columns in the file, by column.
+        short: the column that a bare word or text stands for.
+        unit: what one row is called in handles: ``message`` gives ``maya.message_3``.
+        inner: sections of its rows.
+        always: the row exists also when the file does not mention it (``null`` leaves it out).
+        defaults: values of columns left out, where the table's own defaults are not what one wants.
+        hidden: columns that files never give.
+        suffixed: columns that are unique in the database and get the instance's suffix: a function of value
+            and suffix.
+        after: the column of the row above from which times with a plus sign count; None: the clock.
+        order: the columns by which frozen rows are ordered.
+        speakers: for turns, the value of the speaker column by key (``coach``: ``COACH``).
+        speaker, text, time: for turns, the columns of who speaks, what, and when.
+        pace: for turns, the time from one turn to the next when the file gives none.
+        generate: makes rows for ``generate:``: from its options (plain data), the row above and the rows
+            so far to plain rows of this section.
+        options: the options of ``generate:`` and what they mean; values are JSON Schemas.
+    """
+
+    key: str
+    table: str
+    form: Form
+    title: str
+    links: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    short: str | None = None
+    unit: str = "row"
+    inner: tuple[Section, ...] = ()
+    always: bool = False
+    defaults: Mapping[str, Default] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    suffixed: Mapping[str, Callable[[str, str], str]] = field(default_factory=dict)
+    after: str | None = None
+    order: tuple[str, ...] = ()
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    speaker: str = ""
+    text: str = ""
+    time: str = ""
+    pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
+    generate: Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Handles:
+    """A table that records which handle became which row of *of*.
+
+    Attributes:
+        table: the recording table.
+        of: the table whose rows are recorded.
+        handle: its column for the handle.
+        links: its column for each column of the recorded row.
+    """
+
+    table: str
+    of: str
+    handle: str
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sections:
+    """All sections of a system.
+
+    Attributes:
+        domain: the system.
+        sections: those at the top level of a file.
+        handles: the tables that record handles.
+        people: the table whose rows sign in, for the sign-in sheet.
+        sheet: columns of the sign-in sheet: a title, and a function of a row's view.
+    """
+
+    domain: Domain
+    sections: tuple[Section, ...] = ()
+    handles: tuple[Handles, ...] = ()
+    people: str | None = None
+
+    def walk(self) -> list[Section]:
+        """Return every section, outer before inner."""
+        found: list[Section] = []
+        waiting = list(self.sections)
+        while waiting:
+            section = waiting.pop(0)
+            found.append(section)
+            waiting.extend(section.inner)
+        return found
