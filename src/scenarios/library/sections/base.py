@@ -40,6 +40,19 @@ Default = Callable[["Row", Situation], Any]
 
 
 @dataclass(frozen=True)
+class Suffix:
+    """How a unique value is kept apart between instances.
+
+    Attributes:
+        add: the value an instance gets, from the file's value and the instance's name.
+        strip: the file's value again, from an instance's value and the instance's name.
+    """
+
+    add: Callable[[str, str], str]
+    strip: Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
 class Section:
     """One section.
 
@@ -56,8 +69,7 @@ class Section:
         always: the row exists also when the file does not mention it (``null`` leaves it out).
         defaults: values of columns left out, where the table's own defaults are not what one wants.
         hidden: columns that files never give.
-        suffixed: columns that are unique in the database and get the instance's suffix: a function of value
-            and suffix.
+        suffixed: columns that are unique in the database and get the instance's suffix.
         after: the column of the row above from which times with a plus sign count; None: the clock.
         order: the columns by which frozen rows are ordered.
         speakers: for turns, the value of the speaker column by key (``coach``: ``COACH``).
@@ -80,7 +92,7 @@ class Section:
     always: bool = False
     defaults: Mapping[str, Default] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
-    suffixed: Mapping[str, Callable[[str, str], str]] = field(default_factory=dict)
+    suffixed: Mapping[str, Suffix] = field(default_factory=dict)
     after: str | None = None
     order: tuple[str, ...] = ()
     speakers: Mapping[str, str] = field(default_factory=dict)
@@ -118,13 +130,21 @@ class Sections:
         sections: those at the top level of a file.
         handles: the tables that record handles.
         people: the table whose rows sign in, for the sign-in sheet.
-        sheet: columns of the sign-in sheet: a title, and a function of a row's view.
+        models: tables by the names of their model classes, where they are known.
     """
 
     domain: Domain
     sections: tuple[Section, ...] = ()
     handles: tuple[Handles, ...] = ()
     people: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    def tables(self) -> dict[str, str]:
+        """Return the metadata's name of each table by the names a file may use for it: its own, and its model's."""
+        found = {table.fullname: table.fullname for table in self.domain.metadata.tables.values()}
+        for table in self.domain.metadata.tables.values():
+            found.setdefault(table.name, table.fullname)
+        return {**{name: table for name, table in self.models.items() if name not in found}, **found}
 
     def walk(self) -> list[Section]:
         """Return every section, outer before inner."""

@@ -1,0 +1,178 @@
+"""A scenario ready to be planned and loaded, whether it came from a file or from a Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scenarios.domain import Domain
+from scenarios.errors import LibraryError
+from scenarios.library.compose import Composed, to_template
+from scenarios.library.faults import FaultyScenario, Faults, shown, suggest
+from scenarios.library.head import Head, Parameter
+from scenarios.library.plan import Plan, Planner
+from scenarios.library.sections.base import Sections
+from scenarios.values.keyed import Keyed
+
+if TYPE_CHECKING:
+    from scenarios.library.instances import Instance
+    from scenarios.postgres import Database
+
+TEMPLATE_FORMAT = 1
+"""The format of the template kept with an instance."""
+
+
+@dataclass(frozen=True)
+class ScenarioDefinition:
+    """A named, versioned description of a state.
+
+    Attributes:
+        composed: its rows with everything it is made of.
+        sections: how its system's rows are arranged.
+        path: its file, None for one that was never in a file.
+        seed: the seed of its generated values when its head names none.
+        locale: the locale of generated names.
+    """
+
+    composed: Composed
+    sections: Sections
+    path: Path | None = None
+    seed: str = "scenarios"
+    locale: str = "en_US"
+    _plans: dict[Any, Plan] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def head(self) -> Head:
+        """What it says of itself."""
+        return self.composed.head
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.composed.head.name
+
+    @property
+    def domain(self) -> Domain:
+        """Its system."""
+        return self.sections.domain
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for messages."""
+        return shown(self.path) if self.path else f"scenario {self.name}"
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value of every parameter, *given* over defaults.
+
+        Raises:
+            LibraryError: one is unknown, of the wrong type or out of bounds.
+        """
+        known: Mapping[str, Parameter] = self.head.parameters
+        values = {name: parameter.default for name, parameter in known.items()}
+        for name, value in given.items():
+            parameter = known.get(name)
+            if parameter is None:
+                raise LibraryError(
+                    f"{self.name} has no parameter {name!r}",
+                    where=self.source,
+                    remedy=suggest(name, known) or "it has none",
+                )
+            if isinstance(value, str) and parameter.type != "text":
+                value = parameter.parse(value)
+            problem = parameter.problem(value)
+            if problem:
+                raise LibraryError(
+                    f"the parameter {name} of {self.name} cannot be {value!r}",
+                    where=self.source,
+                    why=problem[0],
+                    remedy=problem[1],
+                )
+            values[name] = value
+        return values
+
+    def keyed(self) -> Keyed:
+        """Return the source of its generated values."""
+        return Keyed(self.head.seed or self.seed, self.name, self.locale)
+
+    def plan(
+        self, *, instance: str | None = None, now: datetime | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Plan:
+        """Return the rows of the instance *instance* (by default called like the scenario).
+
+        Raises:
+            FaultyScenario: the rows are wrong; every fault is listed.
+            LibraryError: a parameter is wrong.
+        """
+        values = self.parameters(parameters or {})
+        faults = Faults()
+        planner = Planner(
+            self.sections,
+            instance=instance or self.name,
+            anchor=self.head.anchor.at(now),
+            keyed=self.keyed(),
+            parameters=values,
+            faults=faults,
+        )
+        plan = planner.make(self.composed.tree)
+        if faults.found:
+            raise FaultyScenario(self.source, faults.found)
+        return plan
+
+    def template(self, plan: Plan, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is kept with an instance: enough to load it again without the file."""
+        head = self.head
+        return {
+            "format": TEMPLATE_FORMAT,
+            "scenario": self.name,
+            "system": self.domain.name,
+            "version": head.version,
+            "title": head.title,
+            "seed": head.seed or self.seed,
+            "locale": self.locale,
+            "anchor": plan.anchor.isoformat(),
+            "parameters": dict(parameters),
+            **to_template(self.composed),
+        }
+
+    def load(
+        self,
+        db: Database,
+        *,
+        as_name: str | None = None,
+        now: datetime | None = None,
+        connection: Any = None,
+        **parameters: Any,
+    ) -> Instance:
+        """Load an instance into *db*, in one transaction.
+
+        Args:
+            db: where to.
+            as_name: the instance's name; by default the scenario's, with a number when that is taken.
+            now: the moment that the scenario's clock shows; by default the file's.
+            connection: a psycopg connection to use instead of one of *db*'s; a transaction open on it is kept
+                open, and the instance is part of it.
+            parameters: values of the scenario's parameters.
+
+        Raises:
+            FaultyScenario: the rows are wrong; nothing was loaded.
+            LibraryError: a parameter is wrong, or the name is taken.
+            GraphError: the database refused a row; nothing was loaded.
+        """
+        from scenarios.library.load import load
+
+        return load(self, db, as_name=as_name, now=now, connection=connection, parameters=parameters)
+
+    def enter(self, db: Database, *, now: datetime | None = None, **parameters: Any) -> Instance:
+        """Put the throwaway database *db* into this state: restore a snapshot when it was loaded before.
+
+        Everything written since is undone, as with `Database.restore`.
+
+        Raises:
+            SafetyError: *db* is not a throwaway database of ours.
+        """
+        from scenarios.library.load import enter
+
+        return enter(self, db, now=now, parameters=parameters)

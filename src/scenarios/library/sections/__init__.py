@@ -1,0 +1,8 @@
+"""How each system's rows are arranged in its scenario files. The centre is `base.Section`."""
+
+from __future__ import annotations
+
+from scenarios.library.sections.base import Section, Sections
+from scenarios.library.sections.generic import sections_of
+
+__all__ = ["Section", "Sections", "sections_of"]
