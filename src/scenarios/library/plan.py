@@ -87,8 +87,7 @@ class Planner:
         self.faults = faults
         self.filler = Filler(parameters, faults)
         self.left_out: set[str] = set()
-        scope = sections.domain.scope
-        if scope is not None:
+        if sections.scoped:
             self.plan.scope_id = self.plan.keyed.at("").uuid("instance")
 
     @property
@@ -189,7 +188,7 @@ class Planner:
     def _columns(self, row: Row, late: list[tuple[Row, str, Any]]) -> None:
         section = row.section
         domain = self.plan.sections.domain
-        scope = domain.scope
+        scope = domain.scope if self.plan.sections.scoped else None
         given = row.given
         for name, spec in specs(row.table).items():
             if name in row.values:

@@ -392,7 +392,7 @@ class RowReader:
 
 def visible(section: Section, table: sa.Table, sections: Sections) -> dict[str, ColumnSpec]:
     """Return the columns a file can give in *section*, by their keys there."""
-    scope = sections.domain.scope
+    scope = sections.domain.scope if sections.scoped else None
     found: dict[str, ColumnSpec] = {}
     for name, spec in specs(table).items():
         if name in section.links or name in section.hidden or (scope is not None and name == scope.column):

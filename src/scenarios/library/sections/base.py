@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from scenarios.domain import Domain
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
     from scenarios.library.rows import Row
     from scenarios.values.keyed import Keyed
     from scenarios.values.keyed import Row as Values
@@ -130,21 +132,32 @@ class Sections:
         sections: those at the top level of a file.
         handles: the tables that record handles.
         people: the table whose rows sign in, for the sign-in sheet.
-        models: tables by the names of their model classes, where they are known.
+        classes: the mappers of tables, where models are known; see `mappers_of`.
     """
 
     domain: Domain
     sections: tuple[Section, ...] = ()
     handles: tuple[Handles, ...] = ()
     people: str | None = None
-    models: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, Mapper[Any]] = field(default_factory=dict)
+
+    @property
+    def scoped(self) -> bool:
+        """Whether the system has a table of instances that can remember ours."""
+        scope = self.domain.scope
+        if scope is None:
+            return False
+        columns = self.domain.table(scope.table).columns
+        return {"id", "name", "description", "template"} <= set(columns.keys())
 
     def tables(self) -> dict[str, str]:
         """Return the metadata's name of each table by the names a file may use for it: its own, and its model's."""
         found = {table.fullname: table.fullname for table in self.domain.metadata.tables.values()}
         for table in self.domain.metadata.tables.values():
             found.setdefault(table.name, table.fullname)
-        return {**{name: table for name, table in self.models.items() if name not in found}, **found}
+        for table, mapper in self.classes.items():
+            found.setdefault(mapper.class_.__name__, table)
+        return found
 
     def walk(self) -> list[Section]:
         """Return every section, outer before inner."""
@@ -155,3 +168,8 @@ class Sections:
             found.append(section)
             waiting.extend(section.inner)
         return found
+
+
+def mappers_of(base: Any) -> dict[str, Mapper[Any]]:
+    """Return the mappers of the declarative base *base* by table."""
+    return {mapper.local_table.fullname: mapper for mapper in base.registry.mappers if hasattr(mapper.local_table, "fullname")}

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from scenarios.domains.dev_coach import DOMAIN, CoachingPhase, IdentityCategory, IdentityState, MessageRole
+from scenarios.domains.dev_coach import DOMAIN, Base, CoachingPhase, IdentityCategory, IdentityState, MessageRole
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
-from scenarios.library.sections.base import Handles, Section, Sections, Situation, Suffix
+from scenarios.library.sections.base import Handles, Section, Sections, Situation, Suffix, mappers_of
 from scenarios.values import bank, conversation, password_hash, slug
 
 _MINUTE = timedelta(minutes=1)
@@ -443,4 +443,5 @@ SECTIONS = Sections(
         ),
     ),
     people="users_user",
+    classes=mappers_of(Base),
 )
