@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper, make_transient_to_detached
+from sqlalchemy.orm import Mapper, configure_mappers, make_transient_to_detached
 
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Sections
@@ -22,6 +22,7 @@ def row_object(row: Row, sections: Sections) -> Any:
 
 
 def _object(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
+    configure_mappers()  # attributes of a class cannot be set before
     found = mapper.class_manager.new_instance()
     for column, value in values.items():
         prop = mapper.get_property_by_column(mapper.local_table.c[column])
