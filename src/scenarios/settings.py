@@ -101,6 +101,7 @@ SPECS: Mapping[str, Spec] = {
         Spec("seed", "scenarios", _text, "Seed of all generated values."),
         Spec("locale", "en_US", _text, "Locale of generated names."),
         Spec("library", (), _paths, "Directories with scenario files, besides the built-in library."),
+        Spec("database", "", _text, "Database that load, instances, reset, unload and freeze work in."),
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),
         Spec("report", "", _text, "Write a report of the run: html or json."),
         Spec("max_rows", 0, int, "Budget of rows a single test may build; 0: no budget."),

@@ -1,8 +1,9 @@
 """What the columns of a table accept and become when a file does not mention them.
 
-The metadata knows lengths, vocabularies, foreign keys and defaults already; said again by hand for each system
-they would drift from it. A file may leave out any column that has a default, and gets exactly the value the
-database would give it, except that times come from the scenario's clock and keys from its handles.
+The metadata knows lengths, vocabularies, foreign keys and defaults already; said again by hand for each
+system they would drift from it. A file may leave out any column that has a default, and gets exactly the
+value the database would give it, except that times come from the scenario's clock and keys from its
+handles.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def target_of(column: sa.Column[Any]) -> Target | None:
     return best[1] if best else None
 
 
-_NOW = re.compile(r"(now|clock_timestamp|transaction_timestamp|statement_timestamp)\(\)|current_(timestamp|date)", re.I)
+_NOW = re.compile(r"(now|(clock|transaction|statement)_timestamp)\(\)|current_(timestamp|date)", re.I)
 _LITERAL = re.compile(r"'(?P<text>(?:[^']|'')*)'(::[\w\s\[\]()]+)?\Z")
 
 
@@ -129,7 +130,9 @@ def default_of(column: sa.Column[Any]) -> Any:
         return KEY
     server: Any = column.server_default
     if server is None:
-        if column.primary_key and (isinstance(column.type, sa.Uuid) or column is column.table.autoincrement_column):
+        if column.primary_key and (
+            isinstance(column.type, sa.Uuid) or column is column.table.autoincrement_column
+        ):
             return KEY
         return None if column.nullable else MISSING
     text = str(getattr(getattr(server, "arg", None), "text", getattr(server, "arg", ""))).strip()
@@ -175,7 +178,7 @@ def _is_serial(column: sa.Column[Any]) -> bool:
 
 @lru_cache(maxsize=512)
 def specs(table: sa.Table) -> Mapping[str, ColumnSpec]:
-    """Return what files may say of each column of *table*, in the table's order; computed ones are left out."""
+    """Return what files may say of each column of *table*, in its order; computed ones are left out."""
     words = vocabularies(table)
     found: dict[str, ColumnSpec] = {}
     for column in table.columns:

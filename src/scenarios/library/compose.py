@@ -1,9 +1,9 @@
 """One scenario made of several: extends, include, overrides, remove.
 
-A library in which every file repeats its neighbour's two hundred lines drifts apart within a month. A file can
-continue another one (``extends``), take in the people of others (``include``, renamed where needed), append to
-a list (``conversation+``) and take rows away (``remove``). The composed tree keeps each part's own place, so
-faults point at the file that has them.
+A library in which every file repeats its neighbour's two hundred lines drifts apart within a month. A file
+can continue another one (``extends``), take in the people of others (``include``, renamed where needed),
+append to a list (``conversation+``) and take rows away (``remove``). The composed tree keeps each part's
+own place, so faults point at the file that has them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from scenarios.library.faults import Faults, Place, suggest
 from scenarios.library.head import HEAD_KEYS, Head, Include, Parameter, read_head
 from scenarios.library.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
 
-_OWN = frozenset({"scenario", "version", "title", "description", "tags", "owner", "extends", "include", "remove"})
+_OWN = frozenset(
+    {"scenario", "version", "title", "description", "tags", "owner", "extends", "include", "remove"}
+)
 """Head keys that a scenario does not take over from the one it extends."""
 
 
@@ -71,7 +73,9 @@ class _Composer:
             if base is not None:
                 parts += [head.extends, *base.parts]
                 parameters.update(base.head.parameters)
-                keys = {key: node for key, node in base.tree.items.items() if key in HEAD_KEYS and key not in _OWN}
+                keys = {
+                    key: node for key, node in base.tree.items.items() if key in HEAD_KEYS and key not in _OWN
+                }
                 rows = _rows(base.tree)
         for include in head.include:
             found = self.other(include.scenario, include.place, chain, "include")
@@ -90,12 +94,16 @@ class _Composer:
         parameters.update(head.parameters)
         quiet = Faults()  # the own head has been read; only what it takes over is new
         whole = read_head(Branch({**keys, **own}, tree.place, tree.keys), quiet)
-        complete = Head(**{**{name: getattr(whole, name) for name in Head.__slots__}, "parameters": parameters})
+        complete = Head(
+            **{**{name: getattr(whole, name) for name in Head.__slots__}, "parameters": parameters}
+        )
         return Composed(complete, composed, tuple(dict.fromkeys(parts)))
 
     def other(self, name: str, place: Place, chain: tuple[str, ...], key: str) -> Composed | None:
         if name in chain:
-            self.faults.add(place, key, f"{name!r} is made of itself: {' -> '.join((*chain, name))}", "break the circle")
+            self.faults.add(
+                place, key, f"{name!r} is made of itself: {' -> '.join((*chain, name))}", "break the circle"
+            )
             return None
         if len(chain) > 20:
             self.faults.add(place, key, "more than twenty scenarios upon each other")
@@ -112,7 +120,9 @@ class _Composer:
             parameter = found.head.parameters.get(name)
             if parameter is None:
                 hint = suggest(name, found.head.parameters)
-                self.faults.add(include.place, f"include.{include.scenario}", f"it has no parameter {name!r}", hint)
+                self.faults.add(
+                    include.place, f"include.{include.scenario}", f"it has no parameter {name!r}", hint
+                )
                 continue
             problem = parameter.problem(value)
             if problem:
@@ -141,7 +151,10 @@ class _Composer:
         for handle in (*include.only, *include.rename):
             if handle not in handles:
                 self.faults.add(
-                    include.place, f"include.{include.scenario}", f"it has no row {handle!r}", suggest(handle, sorted(handles))
+                    include.place,
+                    f"include.{include.scenario}",
+                    f"it has no row {handle!r}",
+                    suggest(handle, sorted(handles)),
                 )
         return result
 
@@ -168,7 +181,12 @@ class _Composer:
     ) -> None:
         old = items.get(key)
         if not isinstance(node, Series):
-            self.faults.add(node.place, path, f"only a list can be appended, not {kind_of(node)}", f"write {key}: for a value")
+            self.faults.add(
+                node.place,
+                path,
+                f"only a list can be appended, not {kind_of(node)}",
+                f"write {key}: for a value",
+            )
             return
         if old is not None and not isinstance(old, Series):
             self.faults.add(place, path, f"{key} is {kind_of(old)}, a list cannot be appended to it")
@@ -228,7 +246,9 @@ def _fixed(tree: Branch, values: Mapping[str, Any]) -> Branch:
             return text(node)
         if isinstance(node, Series):
             return Series([walk(item) for item in node.items], node.place)
-        return Branch({key: walk(item) for key, item in node.items.items()}, node.place, node.keys, node.origin)
+        return Branch(
+            {key: walk(item) for key, item in node.items.items()}, node.place, node.keys, node.origin
+        )
 
     found = walk(tree)
     assert isinstance(found, Branch)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
 from scenarios.library.compose import Composed, to_template
-from scenarios.library.faults import FaultyScenario, Faults, shown, suggest
+from scenarios.library.faults import Faults, FaultyScenario, shown, suggest
 from scenarios.library.head import Head, Parameter
 from scenarios.library.plan import Plan, Planner
 from scenarios.library.sections.base import Sections
@@ -98,7 +98,11 @@ class ScenarioDefinition:
         return Keyed(self.head.seed or self.seed, self.name, self.locale)
 
     def plan(
-        self, *, instance: str | None = None, now: datetime | None = None, parameters: Mapping[str, Any] | None = None
+        self,
+        *,
+        instance: str | None = None,
+        now: datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Plan:
         """Return the rows of the instance *instance* (by default called like the scenario).
 

@@ -84,7 +84,10 @@ class Filler:
             name = (match.group(1) or "").strip()
             if match.group(1) is None or not _PATH.match(name):
                 self.faults.add(
-                    node.place, path, f"{match.group()!r} is neither a parameter nor a handle", "write $${ for a plain ${"
+                    node.place,
+                    path,
+                    f"{match.group()!r} is neither a parameter nor a handle",
+                    "write $${ for a plain ${",
                 )
                 continue
             if name in self.parameters:
@@ -110,7 +113,9 @@ class Filler:
             return value
         match = _WHEN.match(value) if isinstance(value, str) else None
         if match is None:
-            self.faults.add(node.place, path, "this is not a condition", "write a parameter, or parameter >= 5")
+            self.faults.add(
+                node.place, path, "this is not a condition", "write a parameter, or parameter >= 5"
+            )
             return False
         name = match["name"]
         if name not in self.parameters:

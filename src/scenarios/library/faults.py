@@ -1,8 +1,8 @@
 """Everything that is wrong with a scenario file, collected, each with its place and what would be right.
 
-A reader that stops at the first fault makes its user run it once per fault, and a message without a line makes
-them search. Faults are gathered while a file is read, composed and checked, and raised together; nothing is
-loaded while there is one.
+A reader that stops at the first fault makes its user run it once per fault, and a message without a line
+makes them search. Faults are gathered while a file is read, composed and checked, and raised together;
+nothing is loaded while there is one.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Faults:
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
-    """Return a hint for a *word* that is not one of *known*: the nearest one, or the list when it is short."""
+    """Return a hint for a *word* that is not one of *known*: the nearest, or the list when it is short."""
     choices = [choice for choice in known if choice]
     if not choices:
         return None

@@ -1,7 +1,7 @@
 """The head of a scenario file: who it is, its clock, its parameters.
 
-What a file says of itself decides how the rest is read (which system, which values its parameters have), so it
-is checked before anything else, and alone when many files are only listed.
+What a file says of itself decides how the rest is read (which system, which values its parameters have), so
+it is checked before anything else, and alone when many files are only listed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Parameter:
 
     def problem(self, value: Any) -> tuple[str, str] | None:
         """Return what is wrong with *value* and what would be right, or None."""
-        fits = isinstance(value, _TYPES[self.type]) and (self.type == "boolean" or not isinstance(value, bool))
+        fits = isinstance(value, _TYPES[self.type]) and (
+            self.type == "boolean" or not isinstance(value, bool)
+        )
         if not fits:
             return f"{shortened(str(value))} is not of type {self.type}", f"{self.name} is {self.describe()}"
         if self.choices and value not in self.choices:
@@ -76,7 +78,12 @@ class Parameter:
 
     def describe(self) -> str:
         """Return the parameter's type and bounds for people."""
-        words = {"integer": "a whole number", "number": "a number", "text": "a text", "boolean": "true or false"}
+        words = {
+            "integer": "a whole number",
+            "number": "a number",
+            "text": "a text",
+            "boolean": "true or false",
+        }
         text = words[self.type]
         unit = " characters" if self.type == "text" else ""
         if self.choices:
@@ -181,7 +188,12 @@ class _HeadReader:
             return default
         if isinstance(node, Leaf) and isinstance(node.value, str):
             return node.value.strip()
-        if key == "seed" and isinstance(node, Leaf) and isinstance(node.value, int) and not isinstance(node.value, bool):
+        if (
+            key == "seed"
+            and isinstance(node, Leaf)
+            and isinstance(node.value, int)
+            and not isinstance(node.value, bool)
+        ):
             return str(node.value)
         self.faults.add(node.place, key, f"this has to be a text, not {kind_of(node)}", "write it in quotes")
         return default
@@ -190,7 +202,9 @@ class _HeadReader:
         if node is None:
             return ()
         if not isinstance(node, Series):
-            self.faults.add(node.place, path, f"this has to be a list, not {kind_of(node)}", "write [one, two]")
+            self.faults.add(
+                node.place, path, f"this has to be a list, not {kind_of(node)}", "write [one, two]"
+            )
             return ()
         found = []
         for at, item in enumerate(node.items):
@@ -247,13 +261,17 @@ class _HeadReader:
                 if isinstance(value, str) and value.lower() in _DAYS:
                     weekday = _DAYS.index(value.lower())
                 else:
-                    self.faults.add(item.place, path, f"{kind_of(item)} is not a weekday", suggest(str(value), _DAYS))
+                    self.faults.add(
+                        item.place, path, f"{kind_of(item)} is not a weekday", suggest(str(value), _DAYS)
+                    )
             elif key == "time":
                 try:
                     parsed = parse_time(f"+0s {value}")
                     clock = parsed.clock if isinstance(parsed, Offset) else None
                 except ValueError:
-                    self.faults.add(item.place, path, f"{kind_of(item)} is not a time of day", "write it as 09:30")
+                    self.faults.add(
+                        item.place, path, f"{kind_of(item)} is not a time of day", "write it as 09:30"
+                    )
             else:
                 hint = suggest(key, ("anchor", "weekday", "time"))
                 self.faults.add(node.key_place(key), path, f"a clock has no {key!r}", hint)
@@ -269,7 +287,10 @@ class _HeadReader:
             return found.astimezone(UTC)
         if value != "now":
             self.faults.add(
-                node.place, path, f"{kind_of(node)} is not a moment", "write now, or 2025-03-03T09:00:00+00:00"
+                node.place,
+                path,
+                f"{kind_of(node)} is not a moment",
+                "write now, or 2025-03-03T09:00:00+00:00",
             )
         return None
 
@@ -285,7 +306,10 @@ class _HeadReader:
             path = f"parameters.{name}"
             if not HANDLE.match(name):
                 self.faults.add(
-                    node.key_place(name), path, f"{name!r} is not a parameter's name", "use letters, digits and _"
+                    node.key_place(name),
+                    path,
+                    f"{name!r} is not a parameter's name",
+                    "use letters, digits and _",
                 )
                 continue
             parameter = self.parameter(name, item, path)
@@ -301,7 +325,9 @@ class _HeadReader:
         for key in fields:
             if key not in _PARAMETER_KEYS:
                 where = node.key_place(key) if isinstance(node, Branch) else node.place
-                self.faults.add(where, f"{path}.{key}", f"a parameter has no {key!r}", suggest(key, _PARAMETER_KEYS))
+                self.faults.add(
+                    where, f"{path}.{key}", f"a parameter has no {key!r}", suggest(key, _PARAMETER_KEYS)
+                )
         if "default" not in fields:
             self.faults.add(node.place, path, "the parameter has no default", "add default: VALUE")
             return None
@@ -310,25 +336,47 @@ class _HeadReader:
         guess = {bool: "boolean", int: "integer", float: "number"}.get(type(default), "text")
         kind = values.get("type", guess)
         if kind not in _TYPES:
-            self.faults.add(fields["type"].place, f"{path}.type", f"{kind_of(fields['type'])} is not a type", suggest(str(kind), _TYPES))
+            self.faults.add(
+                fields["type"].place,
+                f"{path}.type",
+                f"{kind_of(fields['type'])} is not a type",
+                suggest(str(kind), _TYPES),
+            )
             return None
         for bound in ("min", "max"):
             value = values.get(bound)
             if bound in fields and (isinstance(value, bool) or not isinstance(value, int | float)):
-                self.faults.add(fields[bound].place, f"{path}.{bound}", f"a bound is a number, not {kind_of(fields[bound])}")
+                self.faults.add(
+                    fields[bound].place,
+                    f"{path}.{bound}",
+                    f"a bound is a number, not {kind_of(fields[bound])}",
+                )
                 return None
         low, high = values.get("min"), values.get("max")
         if low is not None and high is not None and low > high:
-            self.faults.add(fields["min"].place, f"{path}.min", f"the least value {low} is above the greatest, {high}")
+            self.faults.add(
+                fields["min"].place, f"{path}.min", f"the least value {low} is above the greatest, {high}"
+            )
             return None
         choices: tuple[Any, ...] = ()
         if "choices" in fields:
             listing = fields["choices"]
             if not isinstance(listing, Series) or not listing.items:
-                self.faults.add(listing.place, f"{path}.choices", f"choices are a list, not {kind_of(listing)}")
+                self.faults.add(
+                    listing.place, f"{path}.choices", f"choices are a list, not {kind_of(listing)}"
+                )
                 return None
             choices = tuple(item.value if isinstance(item, Leaf) else None for item in listing.items)
-        found = Parameter(name, str(kind), default, node.place, low, high, choices, str(values.get("description") or "").strip())
+        found = Parameter(
+            name,
+            str(kind),
+            default,
+            node.place,
+            low,
+            high,
+            choices,
+            str(values.get("description") or "").strip(),
+        )
         problem = found.problem(default)
         if problem:
             self.faults.add(fields["default"].place, f"{path}.default", *problem)
@@ -349,7 +397,9 @@ class _HeadReader:
         if node is None:
             return ()
         if not isinstance(node, Series):
-            self.faults.add(node.place, "include", f"this has to be a list, not {kind_of(node)}", "begin each with a dash")
+            self.faults.add(
+                node.place, "include", f"this has to be a list, not {kind_of(node)}", "begin each with a dash"
+            )
             return ()
         found = []
         for at, item in enumerate(node.items):
@@ -362,12 +412,16 @@ class _HeadReader:
         if isinstance(node, Leaf) and isinstance(node.value, str):
             return Include(node.value, node.place)
         if not isinstance(node, Branch):
-            self.faults.add(node.place, path, f"an include is a scenario's name or a mapping, not {kind_of(node)}")
+            self.faults.add(
+                node.place, path, f"an include is a scenario's name or a mapping, not {kind_of(node)}"
+            )
             return None
         known = ("scenario", "only", "rename", "parameters")
         for key in node.items:
             if key not in known:
-                self.faults.add(node.key_place(key), f"{path}.{key}", f"an include has no {key!r}", suggest(key, known))
+                self.faults.add(
+                    node.key_place(key), f"{path}.{key}", f"an include has no {key!r}", suggest(key, known)
+                )
         target = node.items.get("scenario")
         if not isinstance(target, Leaf) or not isinstance(target.value, str):
             self.faults.add(node.place, path, "the include names no scenario", "add scenario: NAME")
@@ -377,13 +431,22 @@ class _HeadReader:
             item = node.items.get(key)
             if item is None:
                 continue
-            if not isinstance(item, Branch) or not all(isinstance(value, Leaf) for value in item.items.values()):
-                self.faults.add(item.place, f"{path}.{key}", f"this has to be a mapping of words, not {kind_of(item)}")
+            if not isinstance(item, Branch) or not all(
+                isinstance(value, Leaf) for value in item.items.values()
+            ):
+                self.faults.add(
+                    item.place, f"{path}.{key}", f"this has to be a mapping of words, not {kind_of(item)}"
+                )
                 continue
             into.update({name: value.value for name, value in item.items.items() if isinstance(value, Leaf)})
         for old, new in pairs["rename"].items():
             if not isinstance(new, str) or not HANDLE.match(new):
-                self.faults.add(node.place, f"{path}.rename.{old}", f"{new!r} is not a handle", "use letters, digits and _")
+                self.faults.add(
+                    node.place,
+                    f"{path}.rename.{old}",
+                    f"{new!r} is not a handle",
+                    "use letters, digits and _",
+                )
                 return None
         only = tuple(word for word, _ in self.texts(node.items.get("only"), f"{path}.only"))
         return Include(target.value, node.place, only, pairs["rename"], pairs["parameters"])

@@ -48,7 +48,12 @@ class Unloaded:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
-        return {"instance": self.name, "removed": dict(self.rows), "added_by_others": self.added, "left": list(self.left)}
+        return {
+            "instance": self.name,
+            "removed": dict(self.rows),
+            "added_by_others": self.added,
+            "left": list(self.left),
+        }
 
 
 @dataclass
@@ -162,7 +167,11 @@ class Instance:
             plan = self._again()
             registry = registry_of(self.definition.sections)
             if self.definition.sections.scoped:
-                registry.add(conn, Record(self.name, self.template, plan.anchor, plan.scope_id), self.definition.head.title)
+                registry.add(
+                    conn,
+                    Record(self.name, self.template, plan.anchor, plan.scope_id),
+                    self.definition.head.title,
+                )
             write_plan(conn, plan)
             self.plan = plan
             self._objects.clear()
@@ -185,7 +194,7 @@ class Instance:
         """Remove the instance with everything that hangs on it, also what the application added.
 
         Raises:
-            LibraryError: it is no longer there, or something that does not belong to it needs one of its rows;
+            LibraryError: it is no longer there, or something outside needs one of its rows;
                 nothing is removed then.
         """
         from scenarios.library.load import transaction
@@ -202,7 +211,9 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
     if sections.scoped:
         if not registry.find(conn, name):
             raise LibraryError(
-                f"there is no instance {name!r}", where=instance.db.safe_url, remedy="scenarios instances lists them"
+                f"there is no instance {name!r}",
+                where=instance.db.safe_url,
+                remedy="scenarios instances lists them",
             )
         assert domain.scope is not None
         roots = {name_of(domain.table(domain.scope.table)): sql.SQL("name = {}").format(sql.Literal(name))}
@@ -213,7 +224,8 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
     rows = reach.count(conn)
     links = links_from_outside(conn, reach, keys)
     left = [
-        f"{count} row{'' if count == 1 else 's'} of {shown(key.child)} referred to it by {', '.join(key.columns)}; "
+        f"{count} row{'' if count == 1 else 's'} of {shown(key.child)} "
+        f"referred to it by {', '.join(key.columns)}; "
         f"{'the link was emptied' if count == 1 else 'the links were emptied'}"
         for key, count in links
         if key.on_delete in "nd"
@@ -241,7 +253,9 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
     scope_table = domain.scope.table if sections.scoped and domain.scope else None
     recorded = {handles.table for handles in sections.handles}
     added = sum(
-        max(0, count - own.get(table, 0)) for table, count in rows.items() if table != scope_table and table not in recorded
+        max(0, count - own.get(table, 0))
+        for table, count in rows.items()
+        if table != scope_table and table not in recorded
     )
     return Unloaded(name, rows, added, tuple(left))
 
@@ -266,12 +280,15 @@ def _roots_by_key(instance: Instance) -> dict[tuple[str, str], sql.Composable]:
         tuples = sql.SQL(", ").join(
             sql.SQL("({})").format(
                 sql.SQL(", ").join(
-                    sql.SQL("{}::{}").format(sql.Literal(str(value)), sql.SQL(kind)) for value, kind in zip(key, types, strict=True)
+                    sql.SQL("{}::{}").format(sql.Literal(str(value)), sql.SQL(kind))
+                    for value, kind in zip(key, types, strict=True)
                 )
             )
             for key in keys
         )
-        found[name_of(table)] = sql.SQL("({}) IN ({})").format(sql.SQL(", ").join(map(sql.Identifier, columns)), tuples)
+        found[name_of(table)] = sql.SQL("({}) IN ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), tuples
+        )
     return found
 
 
@@ -326,7 +343,9 @@ def _scope_registries(conn: psycopg.Connection[Any]) -> list[Any]:
     return found
 
 
-def open_instance(db: Database, name: str, *, domains: Mapping[str, Any] | None = None, connection: Any = None) -> Instance:
+def open_instance(
+    db: Database, name: str, *, domains: Mapping[str, Any] | None = None, connection: Any = None
+) -> Instance:
     """Return the instance *name* of *db*, from what the database remembers of it; no file is needed.
 
     Raises:
@@ -338,7 +357,8 @@ def open_instance(db: Database, name: str, *, domains: Mapping[str, Any] | None 
         raise LibraryError(
             f"there is no instance {name!r}",
             where=db.safe_url,
-            remedy=suggest(name, [each.name for each in records]) or "none is loaded; scenarios load NAME loads one",
+            remedy=suggest(name, [each.name for each in records])
+            or "none is loaded; scenarios load NAME loads one",
         )
     return from_record(db, record, domains=domains)
 
@@ -380,7 +400,9 @@ def from_record(db: Database, record: Record, *, domains: Mapping[str, Any] | No
         parameters=parameters,
     )
     composed = Composed(head, from_template(template, source))
-    definition = ScenarioDefinition(composed, sections_of(domain), None, str(template["seed"]), str(template["locale"]))
+    definition = ScenarioDefinition(
+        composed, sections_of(domain), None, str(template["seed"]), str(template["locale"])
+    )
     plan = definition.plan(instance=record.name, now=anchor)
     found = Instance(db, definition, plan, template, keys=record.rows)
     if record.rows:

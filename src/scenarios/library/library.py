@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.faults import FaultyScenario, Faults, Place, shown, suggest
+from scenarios.library.faults import Faults, FaultyScenario, Place, shown, suggest
 from scenarios.library.head import HEAD_KEYS, Head, read_head
 from scenarios.library.tree import Branch, read_text, read_tree
 from scenarios.settings import Settings
@@ -271,7 +271,9 @@ class Library:
             if cached is None or cached[0] != stamp:
                 data = path.read_bytes()
         except OSError as error:
-            raise LibraryError("cannot read the scenario file", where=shown(path), why=error.strerror) from error
+            raise LibraryError(
+                "cannot read the scenario file", where=shown(path), why=error.strerror
+            ) from error
         if data is not None:
             own = Faults()
             text = read_text(data, shown(path), own)

@@ -132,7 +132,9 @@ def _placed(error: GraphError, plan: Plan) -> GraphError:
         row = plan.by_handle.get(handle)
         if row is not None:
             where = f"{row.place}, {row.path}"
-            return GraphError(error.what, where=where, why=error.why, remedy=error.remedy or "nothing was loaded")
+            return GraphError(
+                error.what, where=where, why=error.why, remedy=error.remedy or "nothing was loaded"
+            )
     return error
 
 
@@ -180,7 +182,9 @@ def _missing(conn: psycopg.Connection[Any], plan: Plan) -> set[str]:
             continue
         table = plan.sections.domain.metadata.tables[name]
         conn.execute(
-            sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(table.schema or "public", table.name))
+            sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(
+                sql.Identifier(table.schema or "public", table.name)
+            )
         )
         uniques = [key_columns(table)]
         uniques += [
@@ -191,12 +195,19 @@ def _missing(conn: psycopg.Connection[Any], plan: Plan) -> set[str]:
         for row in rows:
             tests = [
                 sql.SQL("({})").format(
-                    sql.SQL(" AND ").join(sql.SQL("{} IS NOT DISTINCT FROM %s").format(sql.Identifier(each)) for each in columns)
+                    sql.SQL(" AND ").join(
+                        sql.SQL("{} IS NOT DISTINCT FROM %s").format(sql.Identifier(each)) for each in columns
+                    )
                 )
                 for columns in uniques
                 if all(each in row.values for each in columns)
             ]
-            values = [row.values[each] for columns in uniques if all(each in row.values for each in columns) for each in columns]
+            values = [
+                row.values[each]
+                for columns in uniques
+                if all(each in row.values for each in columns)
+                for each in columns
+            ]
             query = sql.SQL("SELECT 1 FROM {} WHERE {} LIMIT 1").format(
                 sql.Identifier(table.schema or "public", table.name), sql.SQL(" OR ").join(tests)
             )
@@ -234,7 +245,9 @@ def keys_of(plan: Plan) -> dict[str, list[list[Any]]]:
         if row.section.table in plan.sections.domain.reference:
             continue
         key = [row.values.get(column) for column in key_columns(row.table)]
-        found.setdefault(row.table.fullname, []).append([each if isinstance(each, int) else str(each) for each in key])
+        found.setdefault(row.table.fullname, []).append(
+            [each if isinstance(each, int) else str(each) for each in key]
+        )
     return found
 
 
@@ -278,7 +291,11 @@ _ENTERED: WeakKeyDictionary[Any, dict[Any, tuple[Any, Instance]]] = WeakKeyDicti
 
 
 def enter(
-    definition: ScenarioDefinition, db: Database, *, now: datetime | None = None, parameters: Mapping[str, Any] | None = None
+    definition: ScenarioDefinition,
+    db: Database,
+    *,
+    now: datetime | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Instance:
     """Put a throwaway database into a state; see `ScenarioDefinition.enter`."""
     if not db.owned:

@@ -1,9 +1,10 @@
 """From rows as written to rows as loaded: keys, times, defaults, references.
 
-The order matters and is the whole of this module: keys first (they depend on handles alone), then times from
-top to bottom (a turn's time counts from the turn before), then every column of every row (a default may look at
-the row's earlier columns and at the rows above), then texts with handles in them. A plan holds complete rows:
-what is loaded does not depend on defaults of the server, except where only the server can compute one.
+The order matters and is the whole of this module: keys first (they depend on handles alone), then times
+from top to bottom (a turn's time counts from the turn before), then every column of every row (a default
+may look at the row's earlier columns and at the rows above), then texts with handles in them. A plan holds
+complete rows: what is loaded does not depend on defaults of the server, except where only the server can
+compute one.
 """
 
 from __future__ import annotations
@@ -155,7 +156,8 @@ class Planner:
                 row.values[name] = self._moment(value, base if forward else self.plan.anchor)
             elif isinstance(value, list) and any(isinstance(item, Moment) for item in value):
                 row.given[name] = [
-                    self._moment(item, self.plan.anchor) if isinstance(item, Moment) else item for item in value
+                    self._moment(item, self.plan.anchor) if isinstance(item, Moment) else item
+                    for item in value
                 ]
 
     def _turn(self, row: Row, turns: dict[tuple[int, str], Row]) -> None:
@@ -217,11 +219,18 @@ class Planner:
             value = self._key_of(value, spec)
         if value is MISSING:
             label = row.section.names.get(spec.name, spec.label)
-            self.faults.add(row.place, row.path, f"the {row.section.unit} lacks {label!r}", f"add {label}: {_example(spec)}")
+            self.faults.add(
+                row.place,
+                row.path,
+                f"the {row.section.unit} lacks {label!r}",
+                f"add {label}: {_example(spec)}",
+            )
             row.values[spec.name] = INVALID
         elif value is CLOCK:
             moment = self.plan.anchor
-            row.values[spec.name] = moment.date() if spec.shape.name == "a time" and _is_date(spec) else moment
+            row.values[spec.name] = (
+                moment.date() if spec.shape.name == "a time" and _is_date(spec) else moment
+            )
         elif value is KEY:
             row.values[spec.name] = self.plan.keyed.at(row.handle).uuid(spec.name)
         elif value is not DATABASE:
@@ -233,7 +242,8 @@ class Planner:
             self.faults.add(
                 row.place,
                 f"{row.path}.{spec.label}",
-                f"with the suffix of the instance {self.plan.instance!r} this has {len(value)} characters, the column holds {limit}",
+                f"with the suffix of the instance {self.plan.instance!r} this has {len(value)} characters, "
+                f"the column holds {limit}",
                 "shorten it, or the instance's name",
             )
 
@@ -262,7 +272,7 @@ class Planner:
         return filled
 
     def find(self, row: Row, name: str) -> Row | None:
-        """Return the row that *name* means where *row* stands: under its root, under a row above, anywhere."""
+        """Return the row that *name* means where *row* stands: under a row above it first, then anywhere."""
         first, _, rest = name.partition(".")
         if first in row.origin:
             name = f"{row.origin[first]}.{rest}" if rest else row.origin[first]
@@ -297,7 +307,9 @@ class Planner:
             hint: str | None = "its condition (when) leaves it out; give this the same condition"
         else:
             hint = suggest(name, self._near(row, table))
-        what = f"no {self._noun(table)} has the handle {name!r}" if table else f"nothing has the handle {name!r}"
+        what = (
+            f"no {self._noun(table)} has the handle {name!r}" if table else f"nothing has the handle {name!r}"
+        )
         self.faults.add(value.node.place, value.path, what, hint)
 
     def _near(self, row: Row, table: str | None) -> list[str]:
@@ -333,7 +345,9 @@ class Planner:
         if found is None:
             self._unknown(row, reference, reference.handle, None)
             return INVALID
-        columns = {other: spec.name for spec in specs(found.table).values() for other in (spec.label, spec.name)}
+        columns = {
+            other: spec.name for spec in specs(found.table).values() for other in (spec.label, spec.name)
+        }
         if label == "id" and "id" not in columns:
             columns["id"] = key_columns(found.table)[0]
         if label not in columns:
@@ -344,7 +358,9 @@ class Planner:
         value = found.values.get(columns[label])
         if isinstance(value, Serial):
             self.faults.add(
-                reference.node.place, reference.path, f"the key of {name} is counted by the database",
+                reference.node.place,
+                reference.path,
+                f"the key of {name} is counted by the database",
                 "only keys that are UUIDs can stand in texts",
             )
             return INVALID

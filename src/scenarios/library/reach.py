@@ -17,10 +17,12 @@ from psycopg import sql
 _FOREIGN_KEYS = """
 SELECT c.conname,
        cn.nspname, ct.relname,
-       (SELECT array_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)
+       (SELECT array_agg(a.attname ORDER BY k.place)
+          FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)
           JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number)::text[],
        pn.nspname, pt.relname,
-       (SELECT array_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY AS k (number, place)
+       (SELECT array_agg(a.attname ORDER BY k.place)
+          FROM unnest(c.confkey) WITH ORDINALITY AS k (number, place)
           JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.number)::text[],
        c.confdeltype::text,
        (SELECT bool_and(a.attnotnull) FROM unnest(c.conkey) AS k (number)
@@ -79,15 +81,21 @@ class Reach:
 
     def select(self, table: Name, columns: Sequence[str] | None = None) -> sql.Composed:
         """Return the SELECT of the rows of *table* within reach."""
-        what: sql.Composable = sql.SQL("*") if columns is None else sql.SQL(", ").join(map(sql.Identifier, columns))
-        return sql.SQL("SELECT {} FROM {} WHERE {}").format(what, sql.Identifier(*table), self.conditions[table])
+        what: sql.Composable = (
+            sql.SQL("*") if columns is None else sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        return sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            what, sql.Identifier(*table), self.conditions[table]
+        )
 
     def count(self, conn: psycopg.Connection[Any]) -> dict[str, int]:
         """Return the number of rows within reach by table, tables without any left out."""
         if not self.conditions:
             return {}
         query = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {}, count(*) FROM {} WHERE {}").format(sql.Literal(shown(table)), sql.Identifier(*table), condition)
+            sql.SQL("SELECT {}, count(*) FROM {} WHERE {}").format(
+                sql.Literal(shown(table)), sql.Identifier(*table), condition
+            )
             for table, condition in self.conditions.items()
         )
         return {name: count for name, count in conn.execute(query).fetchall() if count}
@@ -101,8 +109,8 @@ def shown(table: Name) -> str:
 def reach_of(roots: dict[Name, sql.Composable], keys: Sequence[ForeignKey]) -> Reach:
     """Return what is within reach of the rows that *roots* selects, by table.
 
-    A table is reached over its shortest ways. A longer way is followed as well when the short one may be empty
-    (its columns are nullable), since rows can then hang on the longer one alone.
+    A table is reached over its shortest ways. A longer way is followed as well when the short one may be
+    empty (its columns are nullable), since rows can then hang on the longer one alone.
     """
     reach = Reach(dict(roots))
     depth = dict.fromkeys(roots, 0)
@@ -124,7 +132,9 @@ def reach_of(roots: dict[Name, sql.Composable], keys: Sequence[ForeignKey]) -> R
             for key in ways:
                 reach.keys.append(key)
                 parts.append(_through(key, reach.conditions[key.parent]))
-            reach.conditions[child] = parts[0] if len(parts) == 1 else sql.SQL("({})").format(sql.SQL(" OR ").join(parts))
+            reach.conditions[child] = (
+                parts[0] if len(parts) == 1 else sql.SQL("({})").format(sql.SQL(" OR ").join(parts))
+            )
             if any(key.required for key in ways):
                 certain.add(child)
             if child not in depth:
@@ -144,7 +154,7 @@ def _through(key: ForeignKey, condition: sql.Composable) -> sql.Composed:
 def links_from_outside(
     conn: psycopg.Connection[Any], reach: Reach, keys: Sequence[ForeignKey]
 ) -> list[tuple[ForeignKey, int]]:
-    """Return the foreign keys by which rows out of reach refer to rows within, with the number of such rows."""
+    """Return the foreign keys by which rows out of reach refer to rows within, with how many do."""
     found = []
     for key in keys:
         if key.parent not in reach.conditions or key in reach.keys:

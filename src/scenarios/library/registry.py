@@ -56,7 +56,9 @@ class Record:
 
 def is_scenario(template: Any) -> bool:
     """Return whether *template* was written by a load of ours (another tool may use the same table)."""
-    return isinstance(template, dict) and "scenario" in template and "rows" in template and "format" in template
+    return (
+        isinstance(template, dict) and "scenario" in template and "rows" in template and "format" in template
+    )
 
 
 class ScopeRegistry:
@@ -73,12 +75,16 @@ class ScopeRegistry:
         return {row[0] for row in conn.execute(query, [base, f"{base}-"]).fetchall()}
 
     def add(self, conn: psycopg.Connection[Any], record: Record, description: str) -> None:
-        query = sql.SQL("INSERT INTO {} (id, name, description, template) VALUES (%s, %s, %s, %s)").format(self.name)
+        query = sql.SQL("INSERT INTO {} (id, name, description, template) VALUES (%s, %s, %s, %s)").format(
+            self.name
+        )
         conn.execute(query, [record.id, record.name, description, Jsonb(dict(record.template))])
 
     def find(self, conn: psycopg.Connection[Any], name: str | None = None) -> list[Record]:
         where = sql.SQL("WHERE name = %s") if name is not None else sql.SQL("")
-        query = sql.SQL("SELECT id, name, template, created_at FROM {} {} ORDER BY created_at, name").format(self.name, where)
+        query = sql.SQL("SELECT id, name, template, created_at FROM {} {} ORDER BY created_at, name").format(
+            self.name, where
+        )
         rows = conn.execute(query, [name] if name is not None else []).fetchall()
         return [Record(each, template, created, key) for key, each, template, created in rows]
 
@@ -128,7 +134,9 @@ class OwnRegistry:
         if not self.exists(conn):
             return []
         where = sql.SQL("WHERE name = %s") if name is not None else sql.SQL("")
-        query = sql.SQL("SELECT name, template, created_at, rows FROM {} {} ORDER BY created_at, name").format(_OWN, where)
+        query = sql.SQL(
+            "SELECT name, template, created_at, rows FROM {} {} ORDER BY created_at, name"
+        ).format(_OWN, where)
         rows = conn.execute(query, [name] if name is not None else []).fetchall()
         return [Record(each, template, created, None, keys) for each, template, created, keys in rows]
 

@@ -1,8 +1,8 @@
 """From the tree of a file to rows: which row each part of the file is, and what it says of it.
 
-This is the half of reading that knows where things stand; it fills in nothing. Every key that is not a column,
-an inner section or one of the few words of the format is a fault with the nearest key that would have been
-right, since a misspelt key that is silently ignored loads a state nobody described.
+This is the half of reading that knows where things stand; it fills in nothing. Every key that is not a
+column, an inner section or one of the few words of the format is a fault with the nearest key that would
+have been right, since a misspelt key that is silently ignored loads a state nobody described.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class RowReader:
             table = tables.get(name)
             if table is None:
                 where = node.key_place(name)
-                self.faults.add(where, path, f"{self.sections.domain.title} has no table {name!r}", suggest(name, tables))
+                self.faults.add(
+                    where, path, f"{self.sections.domain.title} has no table {name!r}", suggest(name, tables)
+                )
                 continue
             form = "list" if isinstance(item, Series) else "named"
             unit = table.rpartition(".")[2]
@@ -164,7 +166,9 @@ class RowReader:
                     "use letters, digits and _, beginning with a letter, at most 80",
                 )
                 continue
-            row = self.row(section, item, self.inner_handle(parent, handle), parent, where, key=node.key_place(handle))
+            row = self.row(
+                section, item, self.inner_handle(parent, handle), parent, where, key=node.key_place(handle)
+            )
             if row is not None:
                 own.append(row)
 
@@ -195,9 +199,13 @@ class RowReader:
         """Complain about keys beside *key*."""
         for other in node.items:
             if other not in (key, _WHEN):
-                self.faults.add(node.key_place(other), f"{path}.{other}", f"{key} stands alone", "give it its own dash")
+                self.faults.add(
+                    node.key_place(other), f"{path}.{other}", f"{key} stands alone", "give it its own dash"
+                )
 
-    def element(self, section: Section, item: Node, parent: Row | None, path: str, own: list[Row]) -> Row | None:
+    def element(
+        self, section: Section, item: Node, parent: Row | None, path: str, own: list[Row]
+    ) -> Row | None:
         """Read one element of a list."""
         chosen = item.items.get(_AS) if isinstance(item, Branch) else None
         number = len(own) + 1
@@ -208,7 +216,10 @@ class RowReader:
             word = chosen.value if isinstance(chosen, Leaf) else None
             if not isinstance(word, str) or not HANDLE.match(word):
                 self.faults.add(
-                    chosen.place, f"{path}.{_AS}", f"{kind_of(chosen)} is not a handle", "use letters, digits and _"
+                    chosen.place,
+                    f"{path}.{_AS}",
+                    f"{kind_of(chosen)} is not a handle",
+                    "use letters, digits and _",
                 )
             else:
                 handle, named = self.inner_handle(parent.root if parent else None, word), True
@@ -232,13 +243,23 @@ class RowReader:
             del options[_WHEN]
         for key in options:
             if key not in section.options:
-                self.faults.add(node.key_place(key), f"{where}.{key}", f"generate has no {key!r}", suggest(key, section.options))
+                self.faults.add(
+                    node.key_place(key),
+                    f"{where}.{key}",
+                    f"generate has no {key!r}",
+                    suggest(key, section.options),
+                )
                 good = False
                 continue
             good = self.option(section.options[key], node.items[key], f"{where}.{key}") and good
         for key, schema in section.options.items():
             if schema.get("required") and key not in options:
-                self.faults.add(node.place, where, f"generate lacks {key!r}", f"add {key}: {schema.get('example', 'VALUE')}")
+                self.faults.add(
+                    node.place,
+                    where,
+                    f"generate lacks {key!r}",
+                    f"add {key}: {schema.get('example', 'VALUE')}",
+                )
                 good = False
         if not good:
             return
@@ -257,12 +278,23 @@ class RowReader:
         """Check one option of ``generate:`` against the little JSON Schema it has."""
         value = to_plain(node)
         kind = schema.get("type")
-        types: Mapping[str, tuple[type, ...]] = {"integer": (int,), "string": (str,), "array": (list,), "number": (int, float)}
+        types: Mapping[str, tuple[type, ...]] = {
+            "integer": (int,),
+            "string": (str,),
+            "array": (list,),
+            "number": (int, float),
+        }
         if kind in types and (not isinstance(value, types[kind]) or isinstance(value, bool)):
-            self.wrong(node, path, {"integer": "a whole number", "string": "a text", "array": "a list"}.get(kind, "a number"))
+            self.wrong(
+                node,
+                path,
+                {"integer": "a whole number", "string": "a text", "array": "a list"}.get(kind, "a number"),
+            )
             return False
         if "enum" in schema and value not in schema["enum"]:
-            self.faults.add(node.place, path, f"{value!r} cannot be chosen", suggest(str(value), schema["enum"]))
+            self.faults.add(
+                node.place, path, f"{value!r} cannot be chosen", suggest(str(value), schema["enum"])
+            )
             return False
         low, high = schema.get("minimum"), schema.get("maximum")
         if (low is not None and value < low) or (high is not None and value > high):
@@ -295,7 +327,10 @@ class RowReader:
         other = self.by_handle.get(handle)
         if other is not None:
             self.faults.add(
-                place, path, f"the handle {handle} is taken", f"by the {other.section.unit} in line {other.place.line}"
+                place,
+                path,
+                f"the handle {handle} is taken",
+                f"by the {other.section.unit} in line {other.place.line}",
             )
         else:
             self.by_handle[handle] = row
@@ -337,7 +372,12 @@ class RowReader:
                 self.column(row, columns[key], item, path)
             elif section.form == "turns" and key in section.speakers:
                 if spoken is not None:
-                    self.faults.add(node.key_place(key), path, f"{spoken} speaks in this turn already", "begin a new turn with a dash")
+                    self.faults.add(
+                        node.key_place(key),
+                        path,
+                        f"{spoken} speaks in this turn already",
+                        "begin a new turn with a dash",
+                    )
                 spoken = key
                 row.given[section.speaker] = section.speakers[key]
                 self.column(row, specs(row.table)[section.text], item, path)
@@ -346,20 +386,36 @@ class RowReader:
                 hint = suggest(key, [*extra, *columns, *inner, _AS, _WHEN])
                 self.faults.add(node.key_place(key), path, f"a {section.unit} has no {key!r}", hint)
         if section.form == "turns" and spoken is None:
-            self.faults.add(row.place, row.path, "nobody speaks in this turn", f"begin it with {' or '.join(section.speakers)}")
+            self.faults.add(
+                row.place,
+                row.path,
+                "nobody speaks in this turn",
+                f"begin it with {' or '.join(section.speakers)}",
+            )
             row.given.setdefault(section.text, INVALID)
             row.given.setdefault(section.speaker, INVALID)
         for child, item, path in waiting:
             self.section(child, item, row, path)
         for child in section.inner:
             if child.always and child.key not in node.items:
-                self.row(child, Branch({}, row.place), self.inner_handle(row, child.key), row, f"{row.path}.{child.key}")
+                self.row(
+                    child,
+                    Branch({}, row.place),
+                    self.inner_handle(row, child.key),
+                    row,
+                    f"{row.path}.{child.key}",
+                )
 
     def column(self, row: Row, spec: ColumnSpec, node: Node, path: str) -> None:
         """Read the value of one column."""
         if isinstance(node, Leaf) and node.value is None:
             if not spec.column.nullable:
-                self.faults.add(node.place, path, "this cannot be empty", "give a value, or remove the key for the default")
+                self.faults.add(
+                    node.place,
+                    path,
+                    "this cannot be empty",
+                    "give a value, or remove the key for the default",
+                )
                 row.given[spec.name] = INVALID
             else:
                 row.given[spec.name] = None
@@ -378,7 +434,9 @@ class RowReader:
             return value
         if isinstance(value, str) and value and all(HANDLE.match(part) for part in value.split(".")):
             return Reference(value, node, path)
-        self.wrong(node, path, "the handle of a row", "or {key: VALUE} for a row that is in the database already")
+        self.wrong(
+            node, path, "the handle of a row", "or {key: VALUE} for a row that is in the database already"
+        )
         return INVALID
 
     def inner_handle(self, parent: Row | None, name: str) -> str:

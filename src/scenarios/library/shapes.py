@@ -1,8 +1,8 @@
 """What a value in a scenario file may be, for each kind of column.
 
 Without it a word of three hundred characters, a misspelt phase or a date that is none would travel to the
-database and come back as an error about a COPY of many rows, or not come back at all. Each shape reads one node
-of the file, says what is wrong in the file's words, and describes itself as JSON Schema for editors.
+database and come back as an error about a COPY of many rows, or not come back at all. Each shape reads one
+node of the file, says what is wrong in the file's words, and describes itself as JSON Schema for editors.
 Columns are known only at run time, from the system's metadata, which is why these are not fixed models.
 """
 
@@ -78,7 +78,9 @@ class Shape:
         """Return the JSON Schema of such a value."""
         return {}
 
-    def wrong(self, node: Node, path: str, faults: Faults, what: str | None = None, hint: str | None = None) -> Any:
+    def wrong(
+        self, node: Node, path: str, faults: Faults, what: str | None = None, hint: str | None = None
+    ) -> Any:
         """Add a fault and return ``INVALID``."""
         faults.add(node.place, path, what or f"this has to be {self.name}, not {kind_of(node)}", hint)
         return INVALID
@@ -100,10 +102,16 @@ class Text(Shape):
             hint = "write it in quotes" if isinstance(node, Leaf) and value is not None else None
             return self.wrong(node, path, faults, hint=hint)
         if "\0" in value:
-            return self.wrong(node, path, faults, "PostgreSQL's text holds no NUL character", r"remove the \0")
+            return self.wrong(
+                node, path, faults, "PostgreSQL's text holds no NUL character", r"remove the \0"
+            )
         if self.limit is not None and len(value) > self.limit:
             return self.wrong(
-                node, path, faults, f"{len(value)} characters, the column holds {self.limit}", "shorten the text"
+                node,
+                path,
+                faults,
+                f"{len(value)} characters, the column holds {self.limit}",
+                "shorten the text",
             )
         return value
 
@@ -124,7 +132,11 @@ class Word(Text):
         value = super().read(node, path, faults)
         if isinstance(value, str) and value not in self.words:
             return self.wrong(
-                node, path, faults, f"{shortened(value)} is not a known {self.what}", suggest(value, self.words)
+                node,
+                path,
+                faults,
+                f"{shortened(value)} is not a known {self.what}",
+                suggest(value, self.words),
             )
         return value
 
@@ -146,7 +158,11 @@ class Integer(Shape):
             return self.wrong(node, path, faults)
         if not self.low <= value <= self.high:
             return self.wrong(
-                node, path, faults, f"{shortened(str(value))} does not fit", f"it can be {self.low} to {self.high}"
+                node,
+                path,
+                faults,
+                f"{shortened(str(value))} does not fit",
+                f"it can be {self.low} to {self.high}",
             )
         return value
 
@@ -212,7 +228,10 @@ class When(Shape):
             return self.wrong(node, path, faults, str(error), SYNTAX)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "description": "a time: -3d 2h, +40s, -1d 09:30, an ISO 8601 moment, or now"}
+        return {
+            "type": "string",
+            "description": "a time: -3d 2h, +40s, -1d 09:30, an ISO 8601 moment, or now",
+        }
 
 
 class TimeOfDay(Shape):
@@ -296,7 +315,9 @@ class ListOf(Shape):
         if not isinstance(node, Series):
             return self.wrong(node, path, faults, hint="begin each element with a dash, or write []")
         found = [
-            None if isinstance(item, Leaf) and item.value is None else self.element.read(item, f"{path}.{at}", faults)
+            None
+            if isinstance(item, Leaf) and item.value is None
+            else self.element.read(item, f"{path}.{at}", faults)
             for at, item in enumerate(node.items)
         ]
         return INVALID if any(item is INVALID for item in found) else found
@@ -324,7 +345,9 @@ class Anything(Shape):
             return INVALID if any(item is INVALID for item in items) else items
         value = node.value
         if isinstance(value, str) and "\0" in value:
-            return self.wrong(node, path, faults, "JSON in PostgreSQL holds no NUL character", r"remove the \0")
+            return self.wrong(
+                node, path, faults, "JSON in PostgreSQL holds no NUL character", r"remove the \0"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             return self.wrong(node, path, faults, f"JSON has no number {value}", "write null, or a text")
         return value

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from scenarios.values import TEST_PASSWORD, password_hash
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from scenarios.library.instances import Instance
     from scenarios.library.rows import Row
 
@@ -57,6 +59,33 @@ class SignInSheet:
             ],
         }
 
+    def __rich__(self) -> Table:
+        """Return the sheet as a table for the terminal."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        facts = list(dict.fromkeys(key for person in self.people for key in person.facts))
+        counts = list(dict.fromkeys(key for person in self.people for key in person.counts))
+        table = Table(title=f"{self.instance}: who exists", title_justify="left", caption=self._caption())
+        for head in ("handle", "name", "e-mail", *(fact.replace("_", " ") for fact in facts)):
+            table.add_column(head, overflow="fold")
+        for head in counts:
+            table.add_column(head, justify="right")
+        for person in self.people:
+            cells = [
+                person.handle,
+                person.name,
+                person.email,
+                *(person.facts.get(fact, "") for fact in facts),
+            ]
+            table.add_row(*map(escape, cells), *(str(person.counts.get(key, 0)) for key in counts))
+        return table
+
+    def _caption(self) -> str:
+        passwords = {person.password for person in self.people if person.password}
+        clock = f"The clock shows {self.now}."
+        return f"{clock} Everybody's password is {passwords.pop()}." if len(passwords) == 1 else clock
+
 
 def sheet_of(instance: Instance) -> SignInSheet:
     """Return the sign-in sheet of *instance*."""
@@ -86,7 +115,9 @@ def _facts(row: Row, instance: Instance) -> dict[str, str]:
     if state is not None:
         facts["phase"] = str(state.values.get("current_phase"))
         current = state.values.get("current_identity_id")
-        found = next((each for each in row.children if current is not None and each.values.get("id") == current), None)
+        found = next(
+            (each for each in row.children if current is not None and each.values.get("id") == current), None
+        )
         facts["current_identity"] = str(found.values.get("name")) if found else ""
     if row.values.get("is_active") is False:
         facts["active"] = "no"

@@ -1,8 +1,9 @@
 """Times as people write them in a scenario: relative to the scenario's clock.
 
-Fixed dates rot: a scenario with "last week" written as a date is wrong a month later. Almost every time in a
-file is an offset from one anchor (``-3d 2h``), or from the turn before (``+40s``); loading with another anchor
-moves everything together. Offsets are exact to the microsecond, so that a frozen state loses nothing.
+Fixed dates rot: a scenario with "last week" written as a date is wrong a month later. Almost every time in
+a file is an offset from one anchor (``-3d 2h``), or from the turn before (``+40s``); loading with another
+anchor moves everything together. Offsets are exact to the microsecond, so that a frozen state loses
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
-_OFFSET = re.compile(r"(?P<sign>[-+])\s*(?P<parts>[0-9.]+\s*[wdhms](\s*[0-9.]+\s*[wdhms])*)(\s+@?(?P<clock>\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?))?\Z"
+_OFFSET = re.compile(
+    r"(?P<sign>[-+])\s*(?P<parts>[0-9.]+\s*[wdhms](\s*[0-9.]+\s*[wdhms])*)(\s+@?(?P<clock>\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?))?\Z"
 )
 _PART = re.compile(r"(?P<number>\d{1,9}(\.\d{1,6})?)\s*(?P<unit>[wdhms])")
 SYNTAX = "write an offset as -3d 2h, +40s or -1d @09:30, a moment as 2025-03-03T09:00:00+00:00, or now"
@@ -66,7 +68,9 @@ def parse_time(text: str) -> Offset | datetime:
                 raise ValueError(f"{text!r} is not an offset")
             whole, _, fraction = part["number"].partition(".")
             unit = _UNITS[part["unit"]]
-            microseconds += int(whole) * unit + (int(fraction.ljust(6, "0")) * unit) // 1_000_000 * bool(fraction)
+            microseconds += int(whole) * unit + (int(fraction.ljust(6, "0")) * unit) // 1_000_000 * bool(
+                fraction
+            )
             spot = part.end()
             while spot < len(rest) and rest[spot].isspace():
                 spot += 1

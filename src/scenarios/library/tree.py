@@ -1,9 +1,9 @@
 """YAML text as a tree in which every key and value knows its line and column.
 
-A file turned into plain dictionaries has forgotten where anything stood, so a fault found later (a handle that
-names nothing, a length the column does not hold) could not be pointed at. The text is read as libyaml's
-events, which is some thirty times faster than composing it in Python, and plain words are resolved by YAML
-1.2's core schema: ``no`` and ``off`` are words, times are texts.
+A file turned into plain dictionaries has forgotten where anything stood, so a fault found later (a handle
+that names nothing, a length the column does not hold) could not be pointed at. The text is read as
+libyaml's events, which is some thirty times faster than composing it in Python, and plain words are
+resolved by YAML 1.2's core schema: ``no`` and ``off`` are words, times are texts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}\Z")
 _OTHER_INTEGER = re.compile(r"0o[0-7]{1,400}\Z|0x[0-9a-fA-F]{1,400}\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?\Z|[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?\Z|[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z"
+)
 
 
 @dataclass(slots=True)
@@ -104,7 +106,14 @@ def resolve(text: str) -> Scalar:
     if _OTHER_INTEGER.match(text):
         return int(text, 0)
     if first in "+-.0123456789" and _FLOAT.match(text):
-        return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan").replace(".NaN", "nan").replace(".NAN", "nan"))
+        return float(
+            text.replace(".inf", "inf")
+            .replace(".Inf", "inf")
+            .replace(".INF", "inf")
+            .replace(".nan", "nan")
+            .replace(".NaN", "nan")
+            .replace(".NAN", "nan")
+        )
     return text
 
 
@@ -127,7 +136,7 @@ def from_plain(value: Any, file: str) -> Node:
     return Leaf(value, place, plain=not isinstance(value, str))
 
 
-class _Stop(Exception):  # noqa: N818  # not an error: it ends the reading of one file
+class _Stop(Exception):  # not an error: it ends the reading of one file
     """The text cannot be read further."""
 
 
@@ -194,7 +203,9 @@ class _Reader:
             if isinstance(inner, yaml.MappingEndEvent):
                 break
             if not isinstance(inner, yaml.ScalarEvent):
-                raise self.fail(inner.start_mark, "a key has to be a word", "quote it if it begins with [ or {")
+                raise self.fail(
+                    inner.start_mark, "a key has to be a word", "quote it if it begins with [ or {"
+                )
             key = inner.value
             where = self.place(inner.start_mark)
             if root and self.only is not None and key not in self.only:
@@ -204,7 +215,9 @@ class _Reader:
             value = self.node(next(self.events), depth + 1)
             if key in branch.items:
                 first = branch.keys[key]
-                self.faults.add(where, key, "this key stands here a second time", f"the first is in line {first.line}")
+                self.faults.add(
+                    where, key, "this key stands here a second time", f"the first is in line {first.line}"
+                )
                 continue
             branch.items[key] = value
             branch.keys[key] = where
@@ -229,7 +242,9 @@ def read_text(data: bytes, file: str, faults: Faults) -> str | None:
         faults.add(Place(file, line, column), "", "this is not UTF-8 text", "save the file as UTF-8")
         return None
     if len(text) > MAX_CHARACTERS:
-        faults.add(Place(file, 1, 1), "", f"longer than {MAX_CHARACTERS} characters", "generate long stretches")
+        faults.add(
+            Place(file, 1, 1), "", f"longer than {MAX_CHARACTERS} characters", "generate long stretches"
+        )
         return None
     return text
 
@@ -258,13 +273,20 @@ def read_tree(text: str, file: str, faults: Faults, *, only: Iterable[str] | Non
         position = error.position if isinstance(error.position, int) else 0
         head = text[:position]
         place = Place(file, head.count("\n") + 1, position - (head.rfind("\n") + 1) + 1)
-        faults.add(place, "", "a character that YAML does not allow", r"write it as an escape in double quotes, \x07")
+        faults.add(
+            place, "", "a character that YAML does not allow", r"write it as an escape in double quotes, \x07"
+        )
         return None
     if root is None or (isinstance(root, Leaf) and root.value is None):
         faults.add(Place(file, 1, 1), "", "the file is empty", "begin with scenario: NAME")
         return None
     if not isinstance(root, Branch):
-        faults.add(root.place, "", f"a scenario file is a mapping, this is {kind_of(root)}", "begin with scenario: NAME")
+        faults.add(
+            root.place,
+            "",
+            f"a scenario file is a mapping, this is {kind_of(root)}",
+            "begin with scenario: NAME",
+        )
         return None
     return root
 

@@ -102,7 +102,9 @@ class Section:
     text: str = ""
     time: str = ""
     pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
-    generate: Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None = None
+    generate: (
+        Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None
+    ) = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -151,7 +153,7 @@ class Sections:
         return {"id", "name", "description", "template"} <= set(columns.keys())
 
     def tables(self) -> dict[str, str]:
-        """Return the metadata's name of each table by the names a file may use for it: its own, and its model's."""
+        """Return the metadata's name of each table by what a file may call it: its name, or its model's."""
         found = {table.fullname: table.fullname for table in self.domain.metadata.tables.values()}
         for table in self.domain.metadata.tables.values():
             found.setdefault(table.name, table.fullname)
@@ -172,4 +174,8 @@ class Sections:
 
 def mappers_of(base: Any) -> dict[str, Mapper[Any]]:
     """Return the mappers of the declarative base *base* by table."""
-    return {mapper.local_table.fullname: mapper for mapper in base.registry.mappers if hasattr(mapper.local_table, "fullname")}
+    return {
+        mapper.local_table.fullname: mapper
+        for mapper in base.registry.mappers
+        if hasattr(mapper.local_table, "fullname")
+    }

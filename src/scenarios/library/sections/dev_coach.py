@@ -12,7 +12,14 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from scenarios.domains.dev_coach import DOMAIN, Base, CoachingPhase, IdentityCategory, IdentityState, MessageRole
+from scenarios.domains.dev_coach import (
+    DOMAIN,
+    Base,
+    CoachingPhase,
+    IdentityCategory,
+    IdentityState,
+    MessageRole,
+)
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Handles, Section, Sections, Situation, Suffix, mappers_of
@@ -32,7 +39,7 @@ def _mark(instance: str, room: int) -> str:
 
 
 def add_to_email(email: str, instance: str) -> str:
-    """Return *email* with the instance behind a plus sign, its local part at most 64 characters (RFC 5321)."""
+    """Return *email* with the instance behind a plus sign; local parts hold 64 characters (RFC 5321)."""
     local, at, host = email.rpartition("@")
     if not at:
         return email
@@ -85,7 +92,9 @@ def _joined(row: Row, situation: Situation) -> datetime:
     if isinstance(given, datetime):
         return given
     first = earliest(row.subtree())
-    return min(first, situation.anchor) - timedelta(hours=1) if first else situation.anchor - timedelta(days=30)
+    return (
+        min(first, situation.anchor) - timedelta(hours=1) if first else situation.anchor - timedelta(days=30)
+    )
 
 
 def _created(row: Row, _: Situation) -> Any:
@@ -190,7 +199,12 @@ def _some_turns(
     names = [child.given.get("name") for child in user.children if child.section.key == "identities"]
     skip = 1 if own and own[-1].given.get("role") == MessageRole.COACH.value else 0
     turns = conversation(
-        values, phase, count + skip, name=name, identities=[each for each in names if isinstance(each, str)], field=field
+        values,
+        phase,
+        count + skip,
+        name=name,
+        identities=[each for each in names if isinstance(each, str)],
+        field=field,
     )
     found: list[Mapping[str, Any]] = []
     sitting = options.get("sitting", 0)
@@ -205,11 +219,26 @@ def _some_turns(
             item["at"] = f"+{options.get('rest', '2d')}"
         if "sessions" in options:
             item["sessions"] = list(options["sessions"])
-        if turn.role == "USER" and options.get("notes_every") and (place // 2 + 1) % options["notes_every"] == 0:
+        if (
+            turn.role == "USER"
+            and options.get("notes_every")
+            and (place // 2 + 1) % options["notes_every"] == 0
+        ):
             item["notes"] = [values.text("dev_coach.texts.notes", f"{field}.note.{place}")]
-        if turn.role == "COACH" and place and options.get("actions_every") and (place // 2) % options["actions_every"] == 0:
+        if (
+            turn.role == "COACH"
+            and place
+            and options.get("actions_every")
+            and (place // 2) % options["actions_every"] == 0
+        ):
             note = values.text("dev_coach.texts.notes", f"{field}.action.{place}")
-            item["actions"] = [{"type": "ADD_USER_NOTE", "parameters": {"notes": [note]}, "summary": "Kept a note about the client."}]
+            item["actions"] = [
+                {
+                    "type": "ADD_USER_NOTE",
+                    "parameters": {"notes": [note]},
+                    "summary": "Kept a note about the client.",
+                }
+            ]
         found.append(item)
     return found
 
@@ -231,7 +260,12 @@ def _some_identities(
         shuffled = values.shuffle(f"identity.{number}.name", names)
         name = next((each for each in shuffled if each.casefold() not in taken), None)
         if name is None:
-            name = next(f"{each} {lap}" for lap in range(2, 9999) for each in shuffled if f"{each} {lap}".casefold() not in taken)
+            name = next(
+                f"{each} {lap}"
+                for lap in range(2, 9999)
+                for each in shuffled
+                if f"{each} {lap}".casefold() not in taken
+            )
         taken.add(name.casefold())
         item: dict[str, Any] = {
             "as": f"more_{len(own) + number + 1}",
@@ -241,8 +275,12 @@ def _some_identities(
             "notes": [values.text("dev_coach.texts.notes", f"identity.{number}.note")],
         }
         if state == IdentityState.REFINEMENT_COMPLETE.value:
-            item["affirmation"] = values.text("dev_coach.texts.affirmations", f"identity.{number}.affirmation")
-            item["visualization"] = values.text("dev_coach.texts.visualizations", f"identity.{number}.visualization")
+            item["affirmation"] = values.text(
+                "dev_coach.texts.affirmations", f"identity.{number}.affirmation"
+            )
+            item["visualization"] = values.text(
+                "dev_coach.texts.visualizations", f"identity.{number}.visualization"
+            )
         found.append(item)
     return found
 

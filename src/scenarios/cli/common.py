@@ -1,0 +1,160 @@
+"""What commands share: where the database is, how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenarios.errors import LibraryError, SettingsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scenarios.library import Library
+    from scenarios.postgres import Database
+    from scenarios.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+LibraryPath = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--library",
+        "-L",
+        help="A directory with scenario files; may be given several times.",
+        show_default=False,
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--in",
+        "--from",
+        "--to",
+        metavar="URL",
+        help="The database, as a postgresql:// URL; by default the setting `database` (SCENARIOS_DATABASE).",
+        show_default=False,
+    ),
+]
+
+
+def console() -> Console:
+    """Return the console of results; colours only on a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def notes() -> Console:
+    """Return the console of remarks that are not results: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def show_json(value: Any) -> None:
+    """Print *value* as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def open_library(paths: list[Path] | None) -> Library:
+    """Return the library that a command works with."""
+    from scenarios.library.library import Library
+
+    return Library(paths or None)
+
+
+def definition_of(library: Library, name: str) -> Any:
+    """Return the scenario *name*: a name in the library, or the path of a file."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return library.read(name)
+    return library[name]
+
+
+@contextmanager
+def database(url: str | None, *, action: str) -> Iterator[Database]:
+    """Yield the database a command works in.
+
+    Raises:
+        SettingsError: none is named.
+    """
+    from scenarios.postgres import attach
+    from scenarios.settings import Settings
+
+    settings = Settings()
+    found = url or settings["database"]
+    if not found:
+        raise SettingsError(
+            f"which database shall I {action}?",
+            where=f"the setting database is {settings.get('database')}",
+            remedy="give --in postgresql://USER@HOST/NAME, or set SCENARIOS_DATABASE",
+        )
+    db = attach(found)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def parse_parameters(given: list[str] | None) -> dict[str, str]:
+    """Return ``NAME=VALUE`` options as a mapping.
+
+    Raises:
+        BadParameter: one has no equals sign.
+    """
+    found = {}
+    for each in given or []:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--param")
+        found[name.strip()] = value
+    return found
+
+
+def parse_now(text: str | None) -> datetime | None:
+    """Return the moment an option means: ISO 8601, UTC without a zone, or ``now``.
+
+    Raises:
+        BadParameter: it is no moment.
+    """
+    if text is None:
+        return None
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a moment: {error}", param_hint="--now") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def keep_server(settings: Settings) -> None:
+    """Keep the project's server for a working day, so that a database stays when the command ends."""
+    from scenarios.cli.server import bring_up
+
+    bring_up(settings)
+
+
+def write_file(path: Path, text: str, *, force: bool) -> None:
+    """Write *text* to *path* at once: readers see the old file or the new one.
+
+    Raises:
+        LibraryError: it exists and *force* is not given, or it cannot be written.
+    """
+    if path.exists() and not force:
+        raise LibraryError(
+            f"{path} exists already", remedy="choose another name, or give --force to replace it"
+        )
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise LibraryError(f"cannot write {path}", why=error.strerror) from error
