@@ -38,6 +38,7 @@ CREATE TABLE scenarios_journal.members (
 );
 CREATE TABLE scenarios_journal.state (
     layout integer NOT NULL,      -- version of this file
+    home oid NOT NULL,            -- the database it was installed in; another one is a clone of that
     watching boolean NOT NULL,    -- event triggers tell of DDL; otherwise the catalogue is compared
     catalogue text,               -- what it was compared with, when not watching
     outside text[] NOT NULL       -- relations whose rows no trigger can see
@@ -60,6 +61,7 @@ CREATE TABLE scenarios_journal.snapshots (
     base bigint NOT NULL,         -- the clock when it was taken
     mark bigint NOT NULL,         -- the clock when it was taken or last restored: rows before it are settled
     taken_at timestamptz NOT NULL,
+    pristine boolean NOT NULL,    -- nothing had been written since the database was cloned
     restores integer NOT NULL DEFAULT 0,
     last_values bigint[], called boolean[],
     view_versions jsonb,
@@ -262,7 +264,7 @@ $$;
 
 -- Returns NULL when tables were created or altered since the triggers were last fitted: fit them, ask again.
 CREATE FUNCTION scenarios_journal.take_snapshot(new_name text, wait_ms integer)
-    RETURNS TABLE (number bigint, taken_at timestamptz)
+    RETURNS TABLE (number bigint, taken_at timestamptz, pristine boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = 0
@@ -285,7 +287,11 @@ BEGIN
         RETURN;
     END IF;
     here := nextval('scenarios_journal.clock');
+    pristine := false;
     IF here < 0 THEN
+        pristine := NOT EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.tracked <> 0)
+                AND NOT EXISTS (SELECT FROM scenarios_journal.ddl)
+                AND st.home <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
         PERFORM setval('scenarios_journal.clock', 1);
         here := 1;
         DELETE FROM scenarios_journal.touched t WHERE t.tracked <> 0;
@@ -307,7 +313,7 @@ BEGIN
         UPDATE scenarios_journal.snapshots o SET name = NULL WHERE o.name = new_name;
     END IF;
     INSERT INTO scenarios_journal.snapshots
-    VALUES (here, new_name, here, here, moment, 0, lasts, calls, kept,
+    VALUES (here, new_name, here, here, moment, pristine, 0, lasts, calls, kept,
             scenarios_journal.role_list(), scenarios_journal.large_objects());
     number := here;
     taken_at := moment;

@@ -144,7 +144,8 @@ def _create_core(conn: Connection, watching: bool) -> None:
     script = resources.files("scenarios.journal").joinpath("core.sql").read_text("utf-8")
     conn.execute(script.encode())
     conn.execute(
-        "INSERT INTO scenarios_journal.state (layout, watching, outside) VALUES (%s, %s, '{}')",
+        "INSERT INTO scenarios_journal.state (layout, home, watching, outside)"
+        " SELECT %s, oid, %s, '{}' FROM pg_database WHERE datname = current_database()",
         [LAYOUT, watching],
     )
     if watching:

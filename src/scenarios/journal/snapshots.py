@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,12 +37,15 @@ class Snapshot:
         name: what it was called; the latest snapshot of a name is the one that name means.
         taken_at: the server's time.
         database: the database's name.
+        pristine: nothing had been written since the database was cloned from a template that has the journal,
+            so that a fresh clone is the same state.
     """
 
     number: int
     name: str | None = None
     taken_at: datetime | None = None
     database: str = ""
+    pristine: bool = False
 
     def __str__(self) -> str:
         return self.name or f"#{self.number}"
@@ -99,7 +102,7 @@ def snapshot(conn: Connection, name: str | None = None, *, wait: float = WAIT) -
             where=f"database {conn.info.dbname!r}",
             why="its tables are altered faster than the journal can be fitted to them",
         )
-    return Snapshot(row[0], name, row[1], conn.info.dbname)
+    return Snapshot(row[0], name, row[1], conn.info.dbname, row[2])
 
 
 def restore(
@@ -171,9 +174,9 @@ def list_snapshots(conn: Connection) -> list[Snapshot]:
     if not is_installed(conn):
         return []
     rows = conn.execute(
-        b"SELECT number, name, taken_at FROM scenarios_journal.snapshots ORDER BY number"
+        b"SELECT number, name, taken_at, pristine FROM scenarios_journal.snapshots ORDER BY number"
     ).fetchall()
-    return [Snapshot(number, name, taken_at, conn.info.dbname) for number, name, taken_at in rows]
+    return [Snapshot(number, name, at, conn.info.dbname, pristine) for number, name, at, pristine in rows]
 
 
 def forget(conn: Connection, what: Snapshot | str | int, *, wait: float = WAIT) -> None:
@@ -193,9 +196,11 @@ def dedicate(conn: Connection) -> None:
 
     A restore works with ``session_replication_role = replica``; going into it and out again makes the server
     throw away every plan of the session. A connection that stays in it keeps its plans, and must therefore
-    not be used for anything else: neither triggers nor foreign keys work on it.
+    not be used for anything else: neither triggers nor foreign keys work on it. A role that may not do this
+    keeps an ordinary connection.
     """
-    conn.execute(b"SET session_replication_role = replica")
+    with suppress(pg.InsufficientPrivilege):
+        conn.execute(b"SET session_replication_role = replica")
 
 
 def _ms(seconds: float) -> int:

@@ -146,7 +146,10 @@ class Database:
         with self._lock:
             self._require_open()
             if self._control is None or self._control.closed:
+                from scenarios import journal
+
                 self._control = connect(self._parameters, application="pg-scenarios journal")
+                journal.dedicate(self._control)
             return self._control
 
     # The journal
@@ -162,7 +165,7 @@ class Database:
 
         with self._lock:
             taken = journal.snapshot(self._journal, name)
-            if self._pristine:
+            if self._pristine or taken.pristine:
                 self._untouched[taken.number, taken.taken_at] = taken
             return taken
 
@@ -217,11 +220,15 @@ class Database:
     @contextmanager
     def restored(self) -> Iterator[Snapshot]:
         """Take a snapshot, and restore it after the block, whatever happens in it."""
+        from scenarios import journal
+
         taken = self.snapshot()
         try:
             yield taken
         finally:
-            self.restore(taken)
+            if self.restore(taken).in_place:
+                with self._lock:
+                    journal.forget(self._journal, taken)
 
     def checksum(self) -> str:
         """Return a checksum of every table and sequence."""
