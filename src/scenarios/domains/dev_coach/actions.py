@@ -12,12 +12,12 @@ from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     CreatedMixin,
     IdMixin,
     ScopedMixin,
     json_object,
+    not_personal,
     personal,
 )
 from scenarios.domains.dev_coach.enums import ActionType, column_type, vocabulary
@@ -50,7 +50,7 @@ class Action(IdMixin, ScopedMixin, Base):
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
-    action_type: Mapped[ActionType] = mapped_column(column_type(ActionType, 64), info=NOT_PERSONAL)
+    action_type: Mapped[ActionType] = mapped_column(column_type(ActionType, 64), info=not_personal())
     parameters: Mapped[dict[str, Any]] = mapped_column(
         MutableDict.as_mutable(JSONB()), default=dict, server_default=text("'{}'"), info=personal("text")
     )

@@ -11,7 +11,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, MetaData, Uuid, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from scenarios.domain import PERSONAL
 
@@ -24,8 +27,10 @@ NAMING = {
 }
 """The pattern of every name on the indexes page, which is also PostgreSQL's own."""
 
-NOT_PERSONAL: dict[Any, Any] = {PERSONAL: None}
-"""``Column.info`` of a column that says nothing about a person."""
+
+def not_personal() -> dict[Any, Any]:
+    """Return the ``Column.info`` of a column that says nothing about a person."""
+    return {PERSONAL: None}
 
 
 def personal(kind: str) -> dict[Any, Any]:
@@ -83,3 +88,18 @@ def time_order() -> CheckConstraint:
 def json_object(column: str) -> CheckConstraint:
     """Return the CHECK that the jsonb *column* holds an object, not a list or a bare value."""
     return CheckConstraint(f"jsonb_typeof({column}) = 'object'", name=column)
+
+
+def list_column(item: TypeEngine[str], *, personal: str | None) -> MappedColumn[list[str]]:
+    """Return an array column that is empty by default and notices changes in place.
+
+    Args:
+        item: the type of an element.
+        personal: its classification.
+    """
+    made: MappedColumn[list[str]] = mapped_column(
+        MutableList.as_mutable(ARRAY(item)), default=list, server_default=text("'{}'")
+    )
+    # Not as `info=`: that would replace what the mutable type has noted there, and no change would be seen.
+    made.column.info[PERSONAL] = personal
+    return made

@@ -12,11 +12,11 @@ from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     IdMixin,
     ScopedMixin,
     json_object,
+    not_personal,
     personal,
 )
 from scenarios.domains.dev_coach.enums import MessageRole, column_type, vocabulary
@@ -67,7 +67,7 @@ class ChatMessage(IdMixin, ScopedMixin, Base):
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
-    role: Mapped[MessageRole] = mapped_column(column_type(MessageRole, 32), info=NOT_PERSONAL)
+    role: Mapped[MessageRole] = mapped_column(column_type(MessageRole, 32), info=not_personal())
     content: Mapped[str] = mapped_column(Text, info=personal("text"))
     timestamp: Mapped[dt.datetime] = mapped_column(server_default=text("clock_timestamp()"))
     metadata_: Mapped[dict[str, Any] | None] = mapped_column(

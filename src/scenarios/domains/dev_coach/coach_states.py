@@ -15,17 +15,18 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.ext.mutable import MutableDict, MutableList
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     IdMixin,
     ScopedMixin,
     UpdatedMixin,
     json_object,
+    list_column,
+    not_personal,
     personal,
 )
 from scenarios.domains.dev_coach.enums import (
@@ -82,7 +83,7 @@ class CoachState(IdMixin, UpdatedMixin, ScopedMixin, Base):
         column_type(CoachingPhase, 32),
         default=CoachingPhase.GET_TO_KNOW_YOU,
         server_default=CoachingPhase.GET_TO_KNOW_YOU.value,
-        info=NOT_PERSONAL,
+        info=not_personal(),
     )
     current_identity_id: Mapped[UUID | None]
     proposed_identity_id: Mapped[UUID | None]
@@ -90,32 +91,12 @@ class CoachState(IdMixin, UpdatedMixin, ScopedMixin, Base):
         column_type(IdentityCategory, 255),
         default=IdentityCategory.PASSIONS_AND_TALENTS,
         server_default=IdentityCategory.PASSIONS_AND_TALENTS.value,
-        info=NOT_PERSONAL,
+        info=not_personal(),
     )
-    skipped_identity_categories: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(64))),
-        default=list,
-        server_default=text("'{}'"),
-        info=NOT_PERSONAL,
-    )
-    who_you_are: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(255))),
-        default=list,
-        server_default=text("'{}'"),
-        info=personal("text"),
-    )
-    who_you_want_to_be: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(255))),
-        default=list,
-        server_default=text("'{}'"),
-        info=personal("text"),
-    )
-    asked_questions: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(255))),
-        default=list,
-        server_default=text("'{}'"),
-        info=NOT_PERSONAL,
-    )
+    skipped_identity_categories: Mapped[list[str]] = list_column(String(64), personal=None)
+    who_you_are: Mapped[list[str]] = list_column(String(255), personal="text")
+    who_you_want_to_be: Mapped[list[str]] = list_column(String(255), personal="text")
+    asked_questions: Mapped[list[str]] = list_column(String(255), personal=None)
     # The attribute cannot be called like the column: `metadata` is SQLAlchemy's own.
     metadata_: Mapped[dict[str, Any] | None] = mapped_column(
         "metadata",
@@ -165,7 +146,7 @@ class CoachingSession(IdMixin, ScopedMixin, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
     coach_state_id: Mapped[UUID]
-    phase: Mapped[CoachingPhase] = mapped_column(column_type(CoachingPhase, 32), info=NOT_PERSONAL)
+    phase: Mapped[CoachingPhase] = mapped_column(column_type(CoachingPhase, 32), info=not_personal())
     started_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     ended_at: Mapped[datetime | None]
 

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     CreatedMixin,
     IdMixin,
     ScopedMixin,
     UpdatedMixin,
+    list_column,
+    not_personal,
     personal,
     time_order,
 )
@@ -63,15 +62,10 @@ class Identity(IdMixin, CreatedMixin, UpdatedMixin, ScopedMixin, Base):
         column_type(IdentityState, 32),
         default=IdentityState.ACCEPTED,
         server_default=IdentityState.ACCEPTED.value,
-        info=NOT_PERSONAL,
+        info=not_personal(),
     )
-    notes: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(Text())),
-        default=list,
-        server_default=text("'{}'"),
-        info=personal("text"),
-    )
-    category: Mapped[IdentityCategory] = mapped_column(column_type(IdentityCategory, 32), info=NOT_PERSONAL)
+    notes: Mapped[list[str]] = list_column(Text(), personal="text")
+    category: Mapped[IdentityCategory] = mapped_column(column_type(IdentityCategory, 32), info=not_personal())
 
     user: Mapped[User] = relationship(back_populates="identities")
     test_scenario: Mapped[TestScenario | None] = relationship(back_populates="identities")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     CreatedMixin,
     IdMixin,
     UpdatedMixin,
+    list_column,
+    not_personal,
     time_order,
 )
 from scenarios.domains.dev_coach.enums import (
@@ -48,29 +47,19 @@ class Prompt(IdMixin, CreatedMixin, UpdatedMixin, Base):
     )
 
     coaching_phase: Mapped[CoachingPhase | None] = mapped_column(
-        column_type(CoachingPhase, 32), info=NOT_PERSONAL
+        column_type(CoachingPhase, 32), info=not_personal()
     )
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-    name: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
-    description: Mapped[str | None] = mapped_column(Text, info=NOT_PERSONAL)
-    body: Mapped[str] = mapped_column(Text, info=NOT_PERSONAL)
-    required_context_keys: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(64))),
-        default=list,
-        server_default=text("'{}'"),
-        info=NOT_PERSONAL,
-    )
-    allowed_actions: Mapped[list[str]] = mapped_column(
-        MutableList.as_mutable(ARRAY(String(64))),
-        default=list,
-        server_default=text("'{}'"),
-        info=NOT_PERSONAL,
-    )
+    name: Mapped[str | None] = mapped_column(String(255), info=not_personal())
+    description: Mapped[str | None] = mapped_column(Text, info=not_personal())
+    body: Mapped[str] = mapped_column(Text, info=not_personal())
+    required_context_keys: Mapped[list[str]] = list_column(String(64), personal=None)
+    allowed_actions: Mapped[list[str]] = list_column(String(64), personal=None)
     prompt_type: Mapped[PromptType] = mapped_column(
         column_type(PromptType, 32),
         default=PromptType.COACH,
         server_default=PromptType.COACH.value,
-        info=NOT_PERSONAL,
+        info=not_personal(),
     )
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
 

@@ -15,12 +15,12 @@ from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     CreatedMixin,
     IdMixin,
     UpdatedMixin,
     json_object,
+    not_personal,
     personal,
     time_order,
 )
@@ -52,8 +52,8 @@ class TestScenario(IdMixin, CreatedMixin, UpdatedMixin, Base):
         Index(None, "updated_at"),
     )
 
-    name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
-    description: Mapped[str] = mapped_column(Text, default="", server_default="", info=NOT_PERSONAL)
+    name: Mapped[str] = mapped_column(String(255), info=not_personal())
+    description: Mapped[str] = mapped_column(Text, default="", server_default="", info=not_personal())
     template: Mapped[dict[str, Any]] = mapped_column(MutableDict.as_mutable(JSONB()), info=personal("text"))
     created_by_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("users_user.id", ondelete="SET NULL", use_alter=True)
@@ -122,7 +122,7 @@ class TestScenarioUser(IdMixin, CreatedMixin, Base):
     test_scenario_id: Mapped[UUID] = mapped_column(
         ForeignKey("test_scenario_testscenario.id", ondelete="CASCADE"), sort_order=-50
     )
-    handle: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
+    handle: Mapped[str] = mapped_column(String(255), info=not_personal())
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
 
     test_scenario: Mapped[TestScenario] = relationship(back_populates="user_handles")
@@ -151,7 +151,7 @@ class TestScenarioChatMessage(IdMixin, CreatedMixin, Base):
     test_scenario_id: Mapped[UUID] = mapped_column(
         ForeignKey("test_scenario_testscenario.id", ondelete="CASCADE"), sort_order=-50
     )
-    handle: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
+    handle: Mapped[str] = mapped_column(String(255), info=not_personal())
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
     message_id: Mapped[UUID]
 

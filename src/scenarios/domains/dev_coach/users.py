@@ -15,13 +15,13 @@ from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from scenarios.domains.dev_coach.base import (
-    NOT_PERSONAL,
     Base,
     CreatedMixin,
     IdMixin,
     ScopedMixin,
     UpdatedMixin,
     json_object,
+    not_personal,
     personal,
     time_order,
 )
@@ -177,27 +177,31 @@ class UserProfile(IdMixin, CreatedMixin, UpdatedMixin, ScopedMixin, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users_user.id", ondelete="CASCADE"))
     bio: Mapped[str | None] = mapped_column(Text, info=personal("text"))
-    timezone: Mapped[str] = mapped_column(String(50), default="UTC", server_default="UTC", info=NOT_PERSONAL)
+    timezone: Mapped[str] = mapped_column(
+        String(50), default="UTC", server_default="UTC", info=not_personal()
+    )
     date_of_birth: Mapped[date | None] = mapped_column(info=personal("date_of_birth"))
     coaching_goals: Mapped[dict[str, Any]] = mapped_column(
         MutableDict.as_mutable(JSONB()), default=dict, server_default=text("'{}'"), info=personal("text")
     )
     preferred_coaching_style: Mapped[CoachingStyle | None] = mapped_column(
-        column_type(CoachingStyle, 50), info=NOT_PERSONAL
+        column_type(CoachingStyle, 50), info=not_personal()
     )
-    session_frequency: Mapped[Frequency | None] = mapped_column(column_type(Frequency, 20), info=NOT_PERSONAL)
+    session_frequency: Mapped[Frequency | None] = mapped_column(
+        column_type(Frequency, 20), info=not_personal()
+    )
     email_notifications: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     push_notifications: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     notification_frequency: Mapped[Frequency] = mapped_column(
         column_type(Frequency, 20),
         default=Frequency.DAILY,
         server_default=Frequency.DAILY.value,
-        info=NOT_PERSONAL,
+        info=not_personal(),
     )
     theme: Mapped[Theme] = mapped_column(
-        column_type(Theme, 20), default=Theme.LIGHT, server_default=Theme.LIGHT.value, info=NOT_PERSONAL
+        column_type(Theme, 20), default=Theme.LIGHT, server_default=Theme.LIGHT.value, info=not_personal()
     )
-    language: Mapped[str] = mapped_column(String(10), default="en", server_default="en", info=NOT_PERSONAL)
+    language: Mapped[str] = mapped_column(String(10), default="en", server_default="en", info=not_personal())
 
     user: Mapped[User] = relationship(back_populates="profile")
     test_scenario: Mapped[TestScenario | None] = relationship(back_populates="user_profiles")
@@ -219,7 +223,7 @@ class Verification(IdMixin, CreatedMixin, ScopedMixin, Base):
     token: Mapped[str] = mapped_column(String(100), info=personal("secret"))
     email: Mapped[str] = mapped_column(String(254), info=personal("email"))
     verification_type: Mapped[VerificationType] = mapped_column(
-        column_type(VerificationType, 20), info=NOT_PERSONAL
+        column_type(VerificationType, 20), info=not_personal()
     )
     is_used: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     expires_at: Mapped[datetime]
