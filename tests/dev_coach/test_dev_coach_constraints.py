@@ -277,7 +277,8 @@ def test_every_foreign_key_refuses_what_does_not_exist(rows: Rows, conn: psycopg
     conn.execute("SET session_replication_role = replica")
     keys = conn.execute(
         "SELECT conrelid::regclass::text, conname, a.attname FROM pg_constraint k"
-        " JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] WHERE contype = 'f'"
+        " JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]"
+        " WHERE contype = 'f' AND connamespace = 'public'::regnamespace"
     ).fetchall()
     assert len(keys) == sum(len(table.foreign_key_constraints) for table in DOMAIN.metadata.tables.values())
     for table, name, column in keys:

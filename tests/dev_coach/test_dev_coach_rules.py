@@ -311,7 +311,8 @@ def test_every_owned_table_has_its_triggers(conn: Conn) -> None:
     found = {
         (table, name)
         for table, name in conn.execute(
-            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal"
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+            " WHERE NOT tgisinternal AND p.pronamespace = 'public'::regnamespace"
         )
     }
     expected = {

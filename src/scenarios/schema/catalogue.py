@@ -20,6 +20,9 @@ from psycopg.rows import tuple_row
 Normalise = Callable[[str, str, str], str]
 """Makes two definitions equal that differ on purpose: ``(kind, name, definition) -> definition``."""
 
+IGNORED_SCHEMAS = ("scenarios_journal",)
+"""What this project puts into its own databases: the undo log, with its triggers on every table."""
+
 IGNORED_TABLES = ("alembic_version", "alembic_version_pkc")
 """What migrations need for themselves."""
 
@@ -94,7 +97,7 @@ def _query() -> bytes:
 def read_catalogue(
     connection: psycopg.Connection[Any],
     *,
-    ignored_schemas: Collection[str] = (),
+    ignored_schemas: Collection[str] = IGNORED_SCHEMAS,
     ignored_tables: Collection[str] = IGNORED_TABLES,
 ) -> Catalogue:
     """Read what is in the database of *connection*. Nothing is changed.
@@ -103,7 +106,7 @@ def read_catalogue(
 
     Args:
         connection: any role that may read the catalogue will do.
-        ignored_schemas: schemas whose objects are not part of what is compared.
+        ignored_schemas: schemas whose objects, and triggers that call them, are not part of what is compared.
         ignored_tables: tables (and what is on them) that are not part of it.
     """
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:

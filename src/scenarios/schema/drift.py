@@ -22,7 +22,7 @@ from scenarios.domain import Domain
 from scenarios.errors import SchemaDriftError, redact
 from scenarios.resources import resource
 from scenarios.schema import diagrams, migrations
-from scenarios.schema.catalogue import Catalogue, Difference, Normalise, read_catalogue
+from scenarios.schema.catalogue import IGNORED_SCHEMAS, Catalogue, Difference, Normalise, read_catalogue
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -135,7 +135,7 @@ def _plain(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = ()) -> Catalogue:
+def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS) -> Catalogue:
     """Return the catalogue of the database at *url*, read only.
 
     Raises:
@@ -164,7 +164,7 @@ def check(
     directory: Path | None = None,
     normalise: Normalise | None = None,
     ignore: tuple[str, ...] = (),
-    ignored_schemas: tuple[str, ...] = (),
+    ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS,
 ) -> DriftReport:
     """Compare everything that can create or is the schema of *domain* with the models' DDL.
 

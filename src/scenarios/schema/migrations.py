@@ -140,7 +140,10 @@ def run_environment(domain: Domain) -> None:
     }
     config = context.config
     if context.is_offline_mode():
-        context.configure(dialect_name="postgresql", literal_binds=True, **options)
+        # A named paramstyle, or every % in a function body would be doubled in print.
+        context.configure(
+            dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, **options
+        )
         with context.begin_transaction():
             context.run_migrations()
         return
@@ -180,7 +183,7 @@ def run_script(migration: str, direction: str) -> None:
 
     script = Path(migration).with_suffix(f".{direction}.sql").read_text(encoding="utf-8")
     if context.is_offline_mode():
-        op.execute(text(script.replace(":", r"\:")))
+        op.execute(text(script.strip().removesuffix(";").replace(":", r"\:")))
         return
     # Without parameters: psycopg then reads no % and takes several statements at once.
     op.get_bind().exec_driver_sql(script, execution_options={"no_parameters": True})

@@ -62,7 +62,8 @@ UNION ALL
 SELECT 'trigger', r.full_name || '.' || t.tgname,
        concat_ws(' ', pg_get_triggerdef(t.oid), CASE WHEN t.tgenabled <> 'O' THEN 'enabled ' || t.tgenabled::text END)
   FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid
- WHERE NOT t.tgisinternal AND t.tgparentid = 0
+  JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND NOT n.nspname = ANY (%(ignored_schemas)s)
 UNION ALL
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
        s.name || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
