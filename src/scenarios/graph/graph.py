@@ -1,0 +1,241 @@
+"""The objects and rows of a scenario, before they are in a database.
+
+A session discovers what to write while it writes, one INSERT at a time, in an order it works out anew for
+each flush. A graph is plain data instead: objects from factories, builders or plain models, and stretches
+of bare rows, each with its handle and the place it came from, so that the writer can order everything once
+and an error can say whose row was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table
+from sqlalchemy import inspect as inspect_mapped
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import InstanceState, Mapper
+
+from scenarios.errors import GraphError
+from scenarios.graph.mapped import ClassPlan, plan_of
+
+if TYPE_CHECKING:
+    from scenarios.values import Keyed
+
+Source = tuple[str, int]
+"""File and line a row came from."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """An object on its way to the database."""
+
+    obj: Any
+    state: InstanceState[Any]
+    plan: ClassPlan
+    handle: str | None = None
+    source: Source | None = None
+    existing: bool = False
+    assigned: dict[str, Any] = field(default_factory=dict)
+    """Attributes the writer gave a value: keys, foreign keys, defaults."""
+    parents: dict[str, tuple[Node, str]] = field(default_factory=dict)
+    """Attributes whose value is another node's: attribute -> (node, its attribute)."""
+
+    @property
+    def label(self) -> str:
+        """What a message calls the row."""
+        return repr(self.handle) if self.handle else f"a {type(self.obj).__name__}"
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Bare rows of one table, in the order given."""
+
+    table: Table
+    columns: tuple[str, ...]
+    rows: Iterable[Sequence[Any]]
+    handles: Sequence[str | None] | None = None
+    source: Source | None = None
+
+
+class Graph:
+    """A collection of objects and rows to write together.
+
+    Args:
+        keyed: where missing UUID keys come from, so that they are stable for a handle; random without it.
+    """
+
+    def __init__(self, keyed: Keyed | None = None) -> None:
+        self.keyed = keyed
+        self._roots: dict[int, Node] = {}
+        self._stretches: list[Stretch] = []
+
+    def __len__(self) -> int:
+        """The number of objects added; what they bring along and stretches of rows do not count."""
+        return len(self._roots)
+
+    def __contains__(self, obj: object) -> bool:
+        return id(obj) in self._roots
+
+    def add(
+        self, obj: Any, handle: str | None = None, source: Source | None = None, *, existing: bool = False
+    ) -> None:
+        """Add an object of a mapped class; objects it relates to by a save-update cascade come along.
+
+        Args:
+            obj: the object. One that a session loaded or wrote counts as a row that exists.
+            handle: its name in messages and in the result.
+            source: file and line it came from, for messages.
+            existing: its row is in the database already; only its key is used.
+
+        Raises:
+            GraphError: it is not an object of a mapped class.
+        """
+        known = self._roots.get(id(obj))
+        if known is not None:
+            known.handle = handle or known.handle
+            known.source = source or known.source
+            known.existing = known.existing or existing
+            return
+        self._roots[id(obj)] = _node(obj, handle, source, existing)
+
+    def add_all(self, objs: Iterable[Any]) -> None:
+        """Add objects without handles."""
+        for obj in objs:
+            self.add(obj)
+
+    def add_rows(
+        self,
+        table: Table | type[Any],
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        handles: Sequence[str | None] | None = None,
+        source: Source | None = None,
+    ) -> None:
+        """Add bare rows; the fast way for generated stretches.
+
+        Args:
+            table: a table or mapped class.
+            columns: names of the columns the rows have values for; the database fills the others.
+            rows: the rows. An iterator is consumed while it is written, without being kept, so it is right
+                for a stretch larger than memory; the graph can then be written once.
+            handles: a handle for each row, or none.
+            source: file and line the stretch came from.
+
+        Raises:
+            GraphError: the table lacks a column, or a generated one is named.
+        """
+        target = table if isinstance(table, Table) else _mapper(table).local_table
+        if not isinstance(target, Table):
+            raise GraphError(f"{table!r} is not mapped to a table")
+        for name in columns:
+            if name not in target.columns:
+                raise GraphError(
+                    f"table {target.fullname} has no column {name!r}",
+                    remedy=f"its columns are {', '.join(target.columns.keys())}",
+                )
+            if target.columns[name].computed is not None:
+                raise GraphError(f"column {target.fullname}.{name} is generated and takes no values")
+        self._stretches.append(Stretch(target, tuple(columns), rows, handles, source))
+
+    def extend(self, other: Graph) -> None:
+        """Add everything of another graph."""
+        for node in other._roots.values():
+            self.add(node.obj, node.handle, node.source, existing=node.existing)
+        self._stretches += other._stretches
+
+    @property
+    def stretches(self) -> Sequence[Stretch]:
+        """The stretches of bare rows, in the order they were added."""
+        return self._stretches
+
+    def objects(self) -> Iterator[Any]:
+        """Yield every object that would be written, those that come along included."""
+        return (node.obj for node in collect(self).nodes if not node.existing)
+
+    def roots(self) -> Iterable[Node]:
+        """The objects added, with handle and source."""
+        return self._roots.values()
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a graph comes to at the moment of writing."""
+
+    nodes: list[Node]
+    pairs: list[tuple[Table, tuple[tuple[str, Node, str], ...]]]
+    """Rows of link tables: (table, ((column, node, its attribute), ...))."""
+
+
+def collect(graph: Graph) -> Collected:
+    """Return fresh nodes for the objects of *graph* and all they bring along, roots first, in a stable order.
+
+    The nodes are new each time, so a failed write leaves no trace in the graph.
+    """
+    found: dict[int, Node] = {
+        key: Node(root.obj, root.state, root.plan, root.handle, root.source, root.existing)
+        for key, root in graph._roots.items()
+    }
+    nodes = list(found.values())
+    pairs: dict[Any, tuple[Table, tuple[tuple[str, Node, str], ...]]] = {}
+    # The list grows while it is walked: what an object brings along brings others along.
+    for node in nodes:
+        state = node.state
+        if state.key is not None:
+            node.existing = True
+        held = state.dict
+        for key, link in node.plan.links.items():
+            target = held.get(key)
+            if target is None:
+                continue
+            for related in _related(target, link.uselist):
+                other = found.get(id(related))
+                if other is None:
+                    if not link.cascades and not link.to_parent:
+                        continue
+                    other = found[id(related)] = _node(related, None, node.source, False)
+                    nodes.append(other)
+                if link.secondary is not None:
+                    table, here, there = link.secondary
+                    row = sorted(
+                        [(column.name, node, attribute) for column, attribute in here]
+                        + [(column.name, other, attribute) for column, attribute in there],
+                        key=lambda part: part[0],
+                    )
+                    if not (node.existing and other.state.key is not None):
+                        pairs[table, tuple(id(part[1]) for part in row)] = (table, tuple(row))
+                elif link.to_parent:
+                    for own_key, parent_key in link.pairs:
+                        node.parents[own_key] = (other, parent_key)
+                else:
+                    for parent_key, child_key in link.pairs:
+                        other.parents.setdefault(child_key, (node, parent_key))
+    return Collected(nodes, list(pairs.values()))
+
+
+def _related(target: Any, uselist: bool) -> Iterable[Any]:
+    if not uselist:
+        return (target,)
+    return target.values() if isinstance(target, dict) else target
+
+
+def _mapper(cls: Any) -> Mapper[Any]:
+    try:
+        mapper = inspect_mapped(cls)
+    except NoInspectionAvailable:
+        mapper = None
+    if not isinstance(mapper, Mapper):
+        raise GraphError(f"{cls!r} is neither a table nor a mapped class")
+    return mapper
+
+
+def _node(obj: Any, handle: str | None, source: Source | None, existing: bool) -> Node:
+    state = inspect_mapped(obj, raiseerr=False)
+    if not isinstance(state, InstanceState):
+        raise GraphError(
+            f"{type(obj).__name__} is not a mapped class",
+            where=f"{source[0]}:{source[1]}" if source else None,
+            remedy="add an object of a SQLAlchemy model, or rows with add_rows",
+        )
+    return Node(obj, state, plan_of(state.mapper), handle, source, existing)

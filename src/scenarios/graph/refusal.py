@@ -1,0 +1,170 @@
+"""Whose row the database refused.
+
+PostgreSQL says "COPY users_user, line 3" or "Key (user_id)=(...) is not present"; a person wants to know
+which handle that was, from which line of which file, and what its values were.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.errors import GraphError
+from scenarios.graph import encoding
+from scenarios.graph.rows import Batch
+
+_COPY_LINE = re.compile(r"COPY (?P<table>.+?), line (?P<line>\d+)")
+_KEY = re.compile(r"\((?P<names>[^()]+)\)=\((?P<values>.*?)\)(?= |$)")
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A database error in the same words whichever driver raised it."""
+
+    sqlstate: str
+    message: str
+    detail: str
+    hint: str
+    constraint: str
+    schema: str
+    table: str
+    column: str
+    context: str
+
+    @classmethod
+    def of_psycopg(cls, error: Any) -> Refusal:
+        """Return the refusal in a psycopg error."""
+        diag = error.diag
+        return cls(
+            error.sqlstate or "",
+            diag.message_primary or str(error),
+            diag.message_detail or "",
+            diag.message_hint or "",
+            diag.constraint_name or "",
+            diag.schema_name or "",
+            diag.table_name or "",
+            diag.column_name or "",
+            diag.context or "",
+        )
+
+    @classmethod
+    def of_asyncpg(cls, error: Any) -> Refusal:
+        """Return the refusal in an asyncpg error."""
+
+        def text(name: str) -> str:
+            return str(getattr(error, name, None) or "")
+
+        return cls(
+            text("sqlstate"),
+            text("message") or str(error),
+            text("detail"),
+            text("hint"),
+            text("constraint_name"),
+            text("schema_name"),
+            text("table_name"),
+            text("column_name"),
+            text("context"),
+        )
+
+
+def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]) -> GraphError:
+    """Return the error for *refusal*.
+
+    Args:
+        refusal: what the database said.
+        current: the batches of the step it was said to; none at commit.
+        written: all batches, for deferred constraints and for keys that collide across batches.
+    """
+    found = _by_line(refusal, current) or _by_key(refusal, current) or _by_key(refusal, written)
+    table = refusal.table or (current[0].table.name if current else "")
+    asked = f" on {table}" if table else ""
+    if refusal.constraint:
+        what = f"the database refused {{}}: constraint {refusal.constraint}{asked}"
+    elif refusal.column:
+        what = f"the database refused {{}}: column {table}.{refusal.column}"
+    else:
+        what = f"the database refused {{}}{f' of {table}' if table else ''}"
+    why = ". ".join(part.rstrip(".") for part in (refusal.message, refusal.detail, refusal.hint) if part)
+    if found is None:
+        return GraphError(what.format("a row"), why=why, remedy="nothing was written; correct the row")
+    batch, index = found
+    handle = batch.handle(index)
+    name = repr(handle) if handle else f"row {index + 1}"
+    return GraphError(
+        what.format(name), where=_where(batch, index), why=why, remedy="nothing was written; correct the row"
+    )
+
+
+def unwritable(batch: Batch, index: int, cause: Exception) -> GraphError:
+    """Return the error for a row with a value that has no place in a COPY."""
+    handle = batch.handle(index)
+    name = repr(handle) if handle else f"row {index + 1} of {batch.table.fullname}"
+    return GraphError(
+        f"{name} has a value that cannot be written",
+        where=_where(batch, index),
+        why=str(cause),
+        remedy="nothing was written; correct the row",
+    )
+
+
+def _where(batch: Batch, index: int) -> str:
+    handle, place = batch.handle(index), batch.place(index)
+    rows = batch.listed
+    where = [f"{place[0]}:{place[1]}"] if place else []
+    if handle:
+        where.append(f"handle {handle}")
+    where.append(f"row {index + 1} of the rows for {batch.table.fullname}")
+    if rows is not None:
+        pairs = zip(batch.columns, rows[index], strict=False)
+        # Secrets do not belong in messages, whoever reads them.
+        values = [
+            f"{column.name}={'***' if _secret(column) else encoding.shown(value)}" for column, value in pairs
+        ]
+        more = f", and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+        where.append(f"values {', '.join(values[:_SHOWN])}{more}")
+    return "; ".join(where)
+
+
+def _secret(column: Any) -> bool:
+    return column.info.get("personal") == "secret" or column.name in {"password", "hashed_password"}
+
+
+def _by_line(refusal: Refusal, current: Sequence[Batch]) -> tuple[Batch, int] | None:
+    line = _COPY_LINE.search(refusal.context)
+    if line is None or len(current) != 1:
+        return None
+    index = int(line["line"]) - 1
+    return current[0], index
+
+
+def _by_key(refusal: Refusal, batches: Sequence[Batch]) -> tuple[Batch, int] | None:
+    key = _KEY.search(refusal.detail)
+    if key is None:
+        return None
+    names = [name.strip().strip('"') for name in key["names"].split(",")]
+    values = key["values"].split(", ")
+    if len(names) != len(values):
+        return None
+    # Last first: of two rows with one key the later one is the one too many.
+    for batch in reversed(batches):
+        if refusal.table and batch.table.name != refusal.table:
+            continue
+        columns = [column.name for column in batch.columns]
+        rows = batch.listed
+        if rows is None or not set(names) <= set(columns):
+            continue
+        places = [columns.index(name) for name in names]
+        for index in range(len(rows) - 1, -1, -1):
+            if all(
+                _same(rows[index][place], value, batch.encoders[place])
+                for place, value in zip(places, values, strict=True)
+            ):
+                return batch, index
+    return None
+
+
+def _same(value: Any, text: str, encode: encoding.Encoder) -> bool:
+    return value is not None and (str(value) == text or encode(value) == text)

@@ -1,0 +1,82 @@
+"""What a plan asks of a connection: three kinds of step, whatever the driver.
+
+The planner is a generator that yields steps and receives rows; it never sees a connection. So the synchronous
+and the two asynchronous executors are a dozen lines each and cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Table
+from sqlalchemy.exc import StatementError
+
+if TYPE_CHECKING:
+    from scenarios.graph.rows import Batch
+
+Rows = Sequence[Sequence[Any]]
+"""What a query gives back; nothing for the other steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query whose rows the planner waits for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyIn:
+    """A COPY of one batch in text format."""
+
+    batch: Batch
+    schema: str | None
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The statement."""
+        return (
+            sql.SQL("COPY {} ({}) FROM STDIN")
+            .format(table_name(self.batch.table), sql.SQL(", ").join(map(sql.Identifier, self.columns)))
+            .as_string(None)
+        )
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the data.
+
+        Raises:
+            GraphError: a value cannot be written; the message names its row.
+        """
+        from scenarios.graph.encoding import blocks
+        from scenarios.graph.refusal import unwritable
+
+        try:
+            yield from blocks(self.batch.encoders, self.batch.counted())
+        except (TypeError, ValueError, AttributeError, psycopg.Error, StatementError) as error:
+            raise unwritable(self.batch, self.batch.count - 1, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class InsertTogether:
+    """One statement that inserts rows of several tables that refer to each other in a circle.
+
+    ``$1`` is a JSON text with one list of rows for each batch.
+    """
+
+    batches: tuple[Batch, ...]
+    text: str
+    argument: str
+
+
+Step = Query | CopyIn | InsertTogether
+
+
+def table_name(table: Table) -> sql.Identifier:
+    """Return the table's quoted name, with its schema where the metadata names one."""
+    return sql.Identifier(table.schema, table.name) if table.schema else sql.Identifier(table.name)

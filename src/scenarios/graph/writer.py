@@ -1,0 +1,286 @@
+"""Writing a graph: one transaction, COPY in foreign-key order, everything or nothing.
+
+`write` for psycopg, `write_async` for psycopg's async connection and for asyncpg. Both run the steps of the
+same `planner.plan`; a connection that is inside a transaction already gets a savepoint, so the caller's
+work survives a refusal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy.orm import make_transient_to_detached
+
+from scenarios.errors import GraphError
+from scenarios.graph.graph import Collected, Graph, Node, collect
+from scenarios.graph.planner import plan
+from scenarios.graph.refusal import Refusal, explain
+from scenarios.graph.rows import Batch
+from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from scenarios.domain import Domain
+
+_REFUSALS = (psycopg.IntegrityError, psycopg.DataError, psycopg.InternalError, psycopg.ProgrammingError)
+
+Spans = Mapping[str, tuple[datetime, datetime]]
+"""For each table the earliest and the latest time in its new rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        tables: rows by table, in the order they were written.
+        keys: the table and primary key of each row that has a handle.
+        ms: milliseconds it took, commit included.
+    """
+
+    tables: Mapping[str, int]
+    keys: Mapping[str, tuple[str, tuple[Any, ...]]] = field(default_factory=dict)
+    ms: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return sum(self.tables.values())
+
+
+class _Run:
+    """One writing of one graph: drives the planner and remembers where it is."""
+
+    def __init__(self, graph: Graph, domain: Domain | None) -> None:
+        self.collected: Collected = collect(graph)
+        self.domain = domain
+        self.written: list[Batch] = []
+        self.current: Sequence[Batch] = ()
+        self._plan = plan(graph, self.collected)
+        self._began = time.perf_counter()
+
+    def next(self, rows: Rows) -> Query | CopyIn | InsertTogether | None:
+        """Return the next step, given the rows of the one before; None when all are done."""
+        if self.current:
+            self.written += self.current
+        try:
+            step = self._plan.send(rows) if self._started else next(self._plan)
+        except StopIteration:
+            self.current = ()
+            return None
+        self._started = True
+        if isinstance(step, CopyIn):
+            self.current = (step.batch,)
+        elif isinstance(step, InsertTogether):
+            self.current = step.batches
+        else:
+            self.current = ()
+        return step
+
+    _started = False
+
+    def refused(self, refusal: Refusal) -> GraphError:
+        return explain(refusal, self.current, [*self.written, *self.current])
+
+    def finish(self) -> Written:
+        """Make the objects those of stored rows, and return what was written."""
+        tables: dict[str, int] = {}
+        keys: dict[str, tuple[str, tuple[Any, ...]]] = {}
+        for batch in self.written:
+            name = batch.table.fullname
+            tables[name] = tables.get(name, 0) + batch.count
+            _note_keys(batch, keys)
+        for node in self.collected.nodes:
+            if not node.existing:
+                _settle(node)
+        return Written(tables, keys, (time.perf_counter() - self._began) * 1000)
+
+
+def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None = None) -> Written:
+    """Write *graph* in one transaction, or in a savepoint of the one *conn* is in.
+
+    Afterwards each object is what a session calls detached: it has its key, knows it is stored, loads what
+    the database filled in when it is added to a session and asked.
+
+    Args:
+        conn: a psycopg connection.
+        graph: what to write.
+        domain: the system it belongs to; its ``before_load`` and ``after_load`` run in the same transaction.
+
+    Raises:
+        GraphError: the objects cannot be turned into rows, or the database refused one; the message names its
+            handle, its file and line, the constraint and the values. Nothing is written then.
+    """
+    run = _Run(graph, domain)
+    try:
+        with conn.transaction(), psycopg.RawCursor(conn) as cursor:
+            rows: Rows = ()
+            if domain is not None and domain.before_load is not None:
+                step, rows = _reserved(run, cursor)
+                domain.before_load(conn, spans_of(graph, run.collected))
+            else:
+                step = run.next(rows)
+            while step is not None:
+                rows = ()
+                if isinstance(step, CopyIn):
+                    with cursor.copy(step.text.encode()) as copy:
+                        for block in step.blocks():
+                            copy.write(block)
+                elif isinstance(step, Query):
+                    rows = cursor.execute(step.text.encode()).fetchall()
+                else:
+                    cursor.execute(step.text.encode(), [step.argument])
+                step = run.next(rows)
+            if domain is not None and domain.after_load is not None:
+                domain.after_load(conn)
+    except _REFUSALS as error:
+        raise run.refused(Refusal.of_psycopg(error)) from error
+    return run.finish()
+
+
+def _reserved(run: _Run, cursor: Any) -> tuple[Any, Rows]:
+    """Run the queries that reserve keys; return the first step that writes."""
+    rows: Rows = ()
+    step = run.next(rows)
+    while isinstance(step, Query):
+        rows = cursor.execute(step.text.encode()).fetchall()
+        step = run.next(rows)
+    return step, rows
+
+
+async def write_async(
+    conn: psycopg.AsyncConnection[Any] | asyncpg.Connection[Any],
+    graph: Graph,
+    *,
+    domain: Domain | None = None,
+) -> Written:
+    """Write *graph* through an asynchronous connection; like `write` in everything else.
+
+    Raises:
+        GraphError: as `write`; also when the domain needs steps around a load that only a synchronous
+        connection
+            can take.
+    """
+    if domain is not None and (domain.before_load is not None or domain.after_load is not None):
+        raise GraphError(
+            f"{domain.title} prepares the database before a load, which needs a synchronous connection",
+            remedy="load it with write(), or prepare the database and call write_async() without the domain",
+        )
+    run = _Run(graph, domain)
+    if isinstance(conn, psycopg.AsyncConnection):
+        await _write_psycopg(conn, run)
+    else:
+        await _write_asyncpg(conn, run)
+    return run.finish()
+
+
+async def _write_psycopg(conn: psycopg.AsyncConnection[Any], run: _Run) -> None:
+    try:
+        async with conn.transaction(), psycopg.AsyncRawCursor(conn) as cursor:
+            step = run.next(())
+            while step is not None:
+                rows: Rows = ()
+                if isinstance(step, CopyIn):
+                    async with cursor.copy(step.text.encode()) as copy:
+                        for block in step.blocks():
+                            await copy.write(block)
+                elif isinstance(step, Query):
+                    rows = await (await cursor.execute(step.text.encode())).fetchall()
+                else:
+                    await cursor.execute(step.text.encode(), [step.argument])
+                step = run.next(rows)
+    except _REFUSALS as error:
+        raise run.refused(Refusal.of_psycopg(error)) from error
+
+
+async def _write_asyncpg(conn: Any, run: _Run) -> None:
+    import asyncpg
+
+    try:
+        async with conn.transaction():
+            step = run.next(())
+            while step is not None:
+                rows: Rows = ()
+                if isinstance(step, CopyIn):
+                    async with _streamed(step) as source:
+                        await conn.copy_to_table(
+                            step.table,
+                            source=source,
+                            columns=list(step.columns),
+                            schema_name=step.schema,
+                            format="text",
+                        )
+                elif isinstance(step, Query):
+                    rows = await conn.fetch(step.text)
+                else:
+                    await conn.execute(step.text, step.argument)
+                step = run.next(rows)
+    except asyncpg.PostgresError as error:
+        raise run.refused(Refusal.of_asyncpg(error)) from error
+
+
+@asynccontextmanager
+async def _streamed(step: CopyIn) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream() -> AsyncIterator[bytes]:
+        for block in step.blocks():
+            yield block
+
+    source = stream()
+    try:
+        yield source
+    finally:
+        await source.aclose()  # type: ignore[attr-defined]  # an async generator, typed as its protocol
+
+
+def spans_of(graph: Graph, collected: Collected | None = None) -> Spans:
+    """Return the time spans of what *graph* will write; stretches given as iterators do not count."""
+    spans: dict[str, tuple[datetime, datetime]] = {}
+
+    def note(table: str, value: Any) -> None:
+        if isinstance(value, datetime):
+            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+            first, last = spans.get(table, (moment, moment))
+            spans[table] = (min(first, moment), max(last, moment))
+
+    for node in (collected or collect(graph)).nodes:
+        if not node.existing:
+            for table, fields in node.plan.tables:
+                for part in fields:
+                    note(table.fullname, node.assigned.get(part.key, node.state.dict.get(part.key)))
+    for stretch in graph.stretches:
+        if isinstance(stretch.rows, (list, tuple)):
+            for row in stretch.rows:
+                for value in row:
+                    note(stretch.table.fullname, value)
+    return spans
+
+
+def _note_keys(batch: Batch, keys: dict[str, tuple[str, tuple[Any, ...]]]) -> None:
+    rows = batch.listed
+    if rows is None or (batch.nodes is None and batch.handles is None):
+        return
+    places = {column.name: place for place, column in enumerate(batch.columns)}
+    key = [column.name for column in batch.table.primary_key]
+    if not all(name in places for name in key):
+        return
+    for index, row in enumerate(rows):
+        handle = batch.handle(index)
+        if handle is not None:
+            keys.setdefault(handle, (batch.table.fullname, tuple(row[places[name]] for name in key)))
+
+
+def _settle(node: Node) -> None:
+    """Turn a new object into one whose row is stored."""
+    state = node.state
+    if state.session is not None:
+        # It waits in a session that knows nothing of the row and would insert it again.
+        state.session.expunge(node.obj)
+    state.dict.update(node.assigned)
+    make_transient_to_detached(node.obj)
