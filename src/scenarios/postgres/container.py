@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +23,12 @@ from scenarios.postgres.registry import CONTAINER_NOTE, Record
 from scenarios.settings import Setting, Settings
 
 if TYPE_CHECKING:
-    from docker.client import DockerClient
+    import docker
 
 LABEL = "pg-scenarios.server"
 """Label whose value is the machine and the server's directory on it."""
 
+_USUAL_SOCKET = "unix:///var/run/docker.sock"
 _PORT = 5432
 _DATA = "/scenarios"
 _NOT_OURS = frozenset({"dynamic_shared_memory_type", "lc_messages"})
@@ -177,17 +179,42 @@ def _label(directory: Path) -> str:
     return f"{platform.node()}:{directory}"
 
 
-def _client() -> DockerClient:
+def _client() -> docker.DockerClient:
+    refused = _socket_refusal()
+    if refused is not None:
+        raise _no_engine(refused)
     _require_testcontainers()
-    import docker
     from docker.errors import DockerException
+    from testcontainers.core.docker_client import DockerClient
 
     try:
-        client = docker.from_env(timeout=30)
+        client = DockerClient(timeout=30).client
         client.ping()
     except (DockerException, OSError) as error:
         raise _no_engine(str(error)) from error
     return client
+
+
+def _socket_refusal() -> str | None:
+    """Return why the engine's socket cannot be used, asked before a heavy import; None if it can, or is none.
+
+    The docker package leaves its own socket open when it is refused.
+    """
+    host = os.environ.get("DOCKER_HOST", "")
+    if not host:
+        with suppress(OSError):
+            if "currentContext" in (Path.home() / ".docker" / "config.json").read_text():
+                return None
+        host = _USUAL_SOCKET
+    if not host.startswith("unix://"):
+        return None
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError as error:
+            return f"{host}: {error.strerror or error}"
+    return None
 
 
 def _require_testcontainers() -> None:

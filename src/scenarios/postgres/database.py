@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from scenarios.errors import DatabaseError, SafetyError
 from scenarios.postgres import urls
 from scenarios.postgres.connections import connect
-from scenarios.postgres.ownership import is_ours
+from scenarios.postgres.ownership import is_ours, require_ours
 
 if TYPE_CHECKING:
     import psycopg
@@ -254,6 +254,7 @@ class Database:
         from scenarios import journal
 
         with self._lock:
+            require_ours(self._journal, "open a snapshot file")
             journal.open_file(self._journal, path)
 
     # Copies

@@ -20,7 +20,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from scenarios.errors import ServerError
 from scenarios.postgres.binaries import Binaries
@@ -224,14 +223,16 @@ def _launch(
         command += ["-c", f"{name}={value}"]
     begun = log.stat().st_size
     with log.open("ab") as output:
-        child: subprocess.Popen[bytes] = subprocess.Popen(
+        child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd="/",
             start_new_session=True,  # Ctrl-C is for us; we then end the server in order.
-            **_as(account),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
     adopt(child)
     deadline = time.monotonic() + START_SECONDS
@@ -273,12 +274,6 @@ def _own_directory(path: Path, account: Account | None, mode: int) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def _as(account: Account | None) -> dict[str, Any]:
-    if account is None:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
-
-
 def _run_as(
     account: Account | None, command: Sequence[str | Path], *, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
@@ -291,7 +286,9 @@ def _run_as(
         cwd="/",
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C"},
-        **_as(account),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
 
 

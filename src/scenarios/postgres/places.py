@@ -111,7 +111,16 @@ def runtime_directory(settings: Settings) -> Path:
         base, chosen_by = Path(wanted.value).expanduser().absolute(), f"runtime_dir from {wanted.source}"
     else:
         base, chosen_by = _roomy_memory() or Path(tempfile.gettempdir()), "the default"
-    return private_directory(base / f"scenarios-{os.geteuid()}", chosen_by)
+    directory = private_directory(base / f"scenarios-{os.geteuid()}", chosen_by)
+    account = server_account()
+    if not can_read(account, directory):
+        raise ServerError(
+            "the server's user cannot reach the directory servers are to live in",
+            where=f"{directory} ({chosen_by}), user {account.name if account else os.geteuid()}",
+            why="a directory above it is closed to others",
+            remedy="name one that is open to others (mode 755) with SCENARIOS_RUNTIME_DIR",
+        )
+    return directory
 
 
 def _roomy_memory() -> Path | None:

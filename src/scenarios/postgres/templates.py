@@ -155,11 +155,9 @@ def _create_extension(conn: psycopg.Connection[Any], extension: str) -> None:
 
 def _install_journal(server: Server, conn: psycopg.Connection[Any]) -> None:
     """Put the journal into the template, so that its clones have it from the start."""
+    from scenarios import journal
     from scenarios.errors import JournalError
 
-    journal = find_journal()
-    if journal is None:
-        return
     try:
         journal.install(conn)
     except JournalError as error:
@@ -167,18 +165,9 @@ def _install_journal(server: Server, conn: psycopg.Connection[Any]) -> None:
         server.limits.append(f"no journal in templates: {error.what}")
 
 
-def find_journal() -> Any:
-    from importlib import import_module
-    from importlib.util import find_spec
-
-    return import_module("scenarios.journal") if find_spec("scenarios.journal") else None
-
-
 def _journal_digest() -> str:
     from importlib.resources import files
 
-    if find_journal() is None:
-        return ""
     parts: list[str | bytes] = []
     for entry in sorted(files("scenarios.journal").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith((".py", ".sql")):

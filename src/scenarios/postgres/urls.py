@@ -7,14 +7,16 @@ wrong as soon as a password holds an `@`. Everything here starts from libpq's pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from psycopg import conninfo
 from psycopg.errors import Error
-from sqlalchemy.engine import URL
 
 from scenarios.errors import SettingsError, redact
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _IN_URL = frozenset({"user", "password", "host", "port", "dbname"})
 
@@ -47,6 +49,8 @@ def is_url(text: str) -> bool:
 
 def sqlalchemy_url(parameters: Mapping[str, str], driver: str = "psycopg") -> URL:
     """Return the SQLAlchemy URL for *parameters*."""
+    from sqlalchemy.engine import URL
+
     query = {name: value for name, value in parameters.items() if name not in _IN_URL}
     host, port = parameters.get("host"), parameters.get("port")
     if _is_plain(host):

@@ -1,0 +1,194 @@
+"""A server starts from nothing, is what it was asked to be, and leaves nothing, however the run ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scenarios.postgres import Server, registry, start_server
+from scenarios.postgres.binaries import find_binaries, readable_for
+from scenarios.postgres.places import LONGEST_SOCKET_PATH, Account, is_tmpfs
+from scenarios.postgres.processes import postmaster_of
+from scenarios.settings import Settings
+
+PROGRAM = """
+import sys
+from scenarios.postgres import start_server
+with start_server("embedded") as server:
+    with server.database() as db:
+        print("ready", flush=True)
+        {body}
+"""
+
+
+@contextmanager
+def running_program(body: str, runtime: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SCENARIOS_RUNTIME_DIR": str(runtime)},
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        if program.stdout.readline() != "ready\n":
+            pytest.fail(program.stderr.read())
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+@pytest.mark.postgres_matrix
+def test_throwaway_settings_are_in_effect(any_server: Server) -> None:
+    in_effect = any_server.settings_read_back
+    assert {name: in_effect[name] for name in ("fsync", "synchronous_commit", "full_page_writes")} == {
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+    }
+    assert in_effect["server_encoding"] == "UTF8"
+    assert any_server.provider == "embedded"
+    assert str(any_server.version).startswith(any_server.version_text.partition(".")[0])
+
+
+def test_nothing_is_left_after_the_block(own_runtime: Path, own_settings: Settings) -> None:
+    with start_server("embedded", settings=own_settings) as server:
+        assert server.directory is not None
+        assert postmaster_of(server.directory / "data") is not None
+        assert server.directory.parent.parent == own_runtime
+        server.database()
+    assert list(own_runtime.iterdir()) == []
+
+
+def test_nothing_is_left_after_an_error_in_the_block(own_runtime: Path, own_settings: Settings) -> None:
+    with pytest.raises(ZeroDivisionError), start_server("embedded", settings=own_settings):
+        _ = 1 / 0
+    assert list(own_runtime.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["import time; time.sleep(60)", "db.engine.connect(); import time; time.sleep(60)"]
+)
+def test_nothing_is_left_after_an_interrupt(own_runtime: Path, body: str) -> None:
+    with running_program(body, own_runtime) as program:
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert list(own_runtime.iterdir()) == []
+
+
+def test_an_unclosed_server_ends_with_the_process(own_runtime: Path) -> None:
+    program = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from scenarios.postgres import start_server; start_server('embedded').database()",
+        ],
+        env={**os.environ, "SCENARIOS_RUNTIME_DIR": str(own_runtime)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert program.returncode == 0, program.stderr
+    assert list(own_runtime.iterdir()) == []
+
+
+def test_a_killed_run_is_collected_by_the_next(own_runtime: Path, own_settings: Settings) -> None:
+    with running_program("import time; time.sleep(60)", own_runtime) as program:
+        program.kill()
+    (survivor,) = registry.directories(own_runtime / f"scenarios-{os.geteuid()}")
+    assert postmaster_of(survivor / "data") is not None
+    with start_server("embedded", settings=own_settings, share=False) as server:
+        assert not survivor.exists()
+        assert server.directory is not None
+        assert registry.directories(own_runtime / f"scenarios-{os.geteuid()}") == [server.directory]
+    assert list(own_runtime.iterdir()) == []
+
+
+def test_the_server_never_runs_as_root(server: Server) -> None:
+    assert server.directory is not None
+    pid = postmaster_of(server.directory / "data")
+    assert pid is not None
+    owner = int(subprocess.check_output(["ps", "-o", "uid=", "-p", str(pid)], text=True))
+    assert owner != 0
+
+
+def test_the_password_is_readable_by_its_owner_only(server: Server) -> None:
+    assert server.directory is not None
+    assert server.password_file is not None
+    for secret in (server.password_file, server.directory / "server.json"):
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert server.parameters("x")["password"] not in f"{server!r} {server.safe_url} {server.why_chosen}"
+
+
+def test_a_long_path_gets_a_short_socket(own_runtime: Path) -> None:
+    deep = own_runtime / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    with start_server("embedded", settings=Settings({"runtime_dir": str(deep)})) as server:
+        sockets = Path(server.parameters("postgres")["host"])
+        assert len(str(sockets / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+        with server.database() as db, db.connect() as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+    assert not sockets.exists()
+    assert list(deep.iterdir()) == []
+
+
+def test_loopback_when_asked_for(own_settings: Settings, own_runtime: Path) -> None:
+    settings = Settings({"runtime_dir": str(own_runtime), "tcp": "on"})
+    with start_server("embedded", settings=settings) as server, server.database() as db:
+        assert "127.0.0.1" in db.dsn
+        with db.connect() as conn:
+            assert conn.execute("SELECT host(inet_server_addr())").fetchone() == ("127.0.0.1",)
+
+
+def test_sockets_only_by_default(server: Server) -> None:
+    with server.connect() as conn:
+        assert conn.execute("SHOW listen_addresses").fetchone() == ("",)
+
+
+def test_binaries_nobody_else_can_read_are_copied_with_their_libraries(tmp_path: Path) -> None:
+    found = find_binaries(Settings())
+    closed, cache = tmp_path / "closed", Path(tempfile.mkdtemp(prefix="sc-"))
+    try:
+        for part in found.bundle:
+            shutil.copytree(part, closed / part.name, symlinks=True)
+        closed.chmod(0o700)
+        stranger = Account("stranger", 54321, 54321)
+        hidden = find_binaries(
+            Settings({"postgres_bin": str(closed / found.bin.relative_to(found.bundle[0].parent))})
+        )
+        hidden = type(hidden)(
+            hidden.bin,
+            hidden.source,
+            hidden.version,
+            hidden.major,
+            tuple(closed / part.name for part in found.bundle),
+        )
+        cache.chmod(0o755)
+        copy = readable_for(hidden, stranger, cache)
+        assert copy.bin.is_relative_to(cache)
+        assert copy.postgres.stat().st_mode & 0o005 == 0o005
+        said = subprocess.check_output([copy.initdb, "--version"], text=True)
+        assert found.version in said
+        assert readable_for(hidden, stranger, cache) == copy
+    finally:
+        shutil.rmtree(cache)
+
+
+def test_data_is_in_memory_where_there_is_room(server: Server) -> None:
+    assert server.directory is not None
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and is_tmpfs(memory) and shutil.disk_usage(memory).free >= 1 << 31
+    assert is_tmpfs(server.directory) or not roomy
