@@ -8,6 +8,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from graph_models import Animal, Cage, Colour, Keeper, Kind, Tag
+from psycopg import sql
 from sqlalchemy.dialects.postgresql import Range
 
 from scenarios.domains.essay_coach import DOMAIN as ESSAY_COACH
@@ -36,13 +37,28 @@ def some_graph():
     return graph
 
 
-TABLES = ("keeper", "cage", "animal", "tag", "animal_tag", '"Kind of animal"')
+TABLES = ("keeper", "cage", "animal", "tag", "animal_tag", "Kind of animal")
 
 
 def dump(conn):
+    every_row = sql.SQL("SELECT t.* FROM {} t")
     return {
-        table: sorted(map(str, conn.execute(f"SELECT t.* FROM {table} t").fetchall())) for table in TABLES
+        table: sorted(map(str, conn.execute(every_row.format(sql.Identifier(table))).fetchall()))
+        for table in TABLES
     }
+
+
+@asynccontextmanager
+async def connected(driver, db):
+    if driver == "psycopg":
+        async with await psycopg.AsyncConnection.connect(db.dsn, autocommit=True) as conn:
+            yield conn
+    else:
+        conn = await asyncpg.connect(db.dsn)
+        try:
+            yield conn
+        finally:
+            await conn.close()
 
 
 @pytest.mark.asyncio
