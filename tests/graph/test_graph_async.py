@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import asyncpg
 import psycopg
 import pytest
 from graph_models import Animal, Cage, Colour, Keeper, Kind, Tag
