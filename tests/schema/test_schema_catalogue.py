@@ -17,9 +17,11 @@ CHANGES = {
     "table": 'ALTER TABLE shop."order" SET (fillfactor = 50)',
     "column": 'ALTER TABLE shop."order" ALTER at SET DEFAULT now()',
     "constraint": 'ALTER TABLE "Customer" DROP CONSTRAINT customer_name',
-    "index": 'DROP INDEX shop.order_large; CREATE INDEX order_large ON shop."order" (customer) WHERE total > 99',
+    "index": "DROP INDEX shop.order_large;"
+    ' CREATE INDEX order_large ON shop."order" (customer) WHERE total > 99',
     "trigger": 'ALTER TABLE shop."order" DISABLE TRIGGER order_guard',
-    "function": "CREATE OR REPLACE FUNCTION shop.percent(share numeric) RETURNS text LANGUAGE sql AS $$SELECT ''$$",
+    "function": "CREATE OR REPLACE FUNCTION shop.percent(share numeric) RETURNS text"
+    " LANGUAGE sql AS $$SELECT ''$$",
     "view": 'CREATE OR REPLACE VIEW shop.totals AS SELECT max(total) AS total FROM shop."order"',
     "enum": "ALTER TYPE shop.kind ADD VALUE 'medium' BEFORE 'large'",
     "sequence": "ALTER SEQUENCE shop.numbers INCREMENT 5",

@@ -26,7 +26,7 @@ def test_the_script_makes_what_create_all_makes(server: Server, fresh_db: Databa
         rendered = read_catalogue(conn)
         assert conn.execute("SELECT shop.percent(0.5)").fetchone() == ("50.0%",)
         conn.execute("""INSERT INTO "Customer" (name) VALUES ('Maya')""")
-        with pytest.raises(psycopg.errors.RaiseException, match="no: 1"):
+        with pytest.raises(psycopg.errors.RaiseException, match="no:"):
             conn.execute("""INSERT INTO shop."order" (customer, total) VALUES (1, -1)""")
     shop = make_shop()
     attach(shop, OBJECTS)
