@@ -7,8 +7,9 @@ built last and is later than the one before, a log tells of the message built la
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory.declarations import LazyAttribute, Trait
 
@@ -21,6 +22,8 @@ from scenarios.values import Row
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
 
+T = TypeVar("T")
+
 LONGEST_ACTION = "escalated_" + "x" * (ACTION_LENGTH - len("escalated_"))
 """An action that fills its column to the last character."""
 
@@ -32,6 +35,11 @@ class Moment(Declaration[datetime]):
         chat: Chat = instance.chat
         start = chat.created_at + timedelta(seconds=5)
         return current_context().moment(chat.id, start, instance.handle)
+
+
+def _of(make: Callable[[Any], T]) -> LazyAttribute[Any, T]:
+    """Return the declaration of what *make* computes from the row's other values."""
+    return LazyAttribute(make)
 
 
 def _question(row: Row) -> str:
@@ -49,12 +57,10 @@ class UserFactory(RowFactory[User]):
         model = User
 
     id = RowId()
-    username = LazyAttribute(lambda o: o.handle)
-    email = LazyAttribute(
-        lambda o: current_context().email(o.handle, current_context().row(o.handle).last_name())
-    )
+    username = _of(lambda o: o.handle)
+    email = _of(lambda o: current_context().email(o.handle, current_context().row(o.handle).last_name()))
     created_at = Ago(days=30)
-    updated_at = LazyAttribute(lambda o: o.created_at)
+    updated_at = _of(lambda o: o.created_at)
 
 
 class ChatFactory(RowFactory[Chat]):
@@ -65,11 +71,9 @@ class ChatFactory(RowFactory[Chat]):
 
     id = RowId()
     user = Parent(UserFactory)
-    user_id = LazyAttribute(lambda o: o.user.id)
-    created_at = LazyAttribute(
-        lambda o: max(o.user.created_at, current_context().clock.now - timedelta(days=1))
-    )
-    updated_at = LazyAttribute(lambda o: o.created_at)
+    user_id = _of(lambda o: o.user.id)
+    created_at = _of(lambda o: max(o.user.created_at, current_context().clock.now - timedelta(days=1)))
+    updated_at = _of(lambda o: o.created_at)
 
 
 class MessageFactory(RowFactory[Message]):
@@ -79,17 +83,17 @@ class MessageFactory(RowFactory[Message]):
         model = Message
 
     class Params:
-        reply = Trait(content=Value(_answer))
+        reply: Any = Trait(content=Value(_answer))
 
     id = RowId()
     chat = Parent(ChatFactory)
-    sender = LazyAttribute(lambda o: o.chat.user)
-    chat_id = LazyAttribute(lambda o: o.chat.id)
-    sender_id = LazyAttribute(lambda o: o.sender.id)
+    sender = _of(lambda o: o.chat.user)
+    chat_id = _of(lambda o: o.chat.id)
+    sender_id = _of(lambda o: o.sender.id)
     content = Value(_question)
     sent_at = Moment()
-    created_at = LazyAttribute(lambda o: o.sent_at)
-    updated_at = LazyAttribute(lambda o: o.created_at)
+    created_at = _of(lambda o: o.sent_at)
+    updated_at = _of(lambda o: o.created_at)
 
 
 class LogFactory(RowFactory[Log]):
@@ -100,15 +104,15 @@ class LogFactory(RowFactory[Log]):
 
     class Params:
         message = Parent(MessageFactory)
-        longest = Trait(action=LONGEST_ACTION, details=None)
+        longest: Any = Trait(action=LONGEST_ACTION, details=None)
 
     id = RowId()
-    chat = LazyAttribute(lambda o: o.message.chat)
-    user = LazyAttribute(lambda o: o.message.sender)
-    chat_id = LazyAttribute(lambda o: o.chat.id)
-    user_id = LazyAttribute(lambda o: o.user.id)
+    chat = _of(lambda o: o.message.chat)
+    user = _of(lambda o: o.message.sender)
+    chat_id = _of(lambda o: o.chat.id)
+    user_id = _of(lambda o: o.user.id)
     action = SEND_MESSAGE
-    details = LazyAttribute(lambda o: sent_details(o.message.content))
-    logged_at = LazyAttribute(lambda o: o.message.sent_at + timedelta(milliseconds=20))
-    created_at = LazyAttribute(lambda o: o.logged_at)
-    updated_at = LazyAttribute(lambda o: o.created_at)
+    details = _of(lambda o: sent_details(o.message.content))
+    logged_at = _of(lambda o: o.message.sent_at + timedelta(milliseconds=20))
+    created_at = _of(lambda o: o.logged_at)
+    updated_at = _of(lambda o: o.created_at)

@@ -38,11 +38,14 @@ def fields(plan: Plan, row: Row) -> dict[str, Any]:
             value = handle_of(plan, spec.target.table, spec.target.column, value) or str(value)
         found[label] = readable(value, plan)
     if row.section.form == "turns":
-        speaker = next(
-            key for key, word in row.section.speakers.items() if word == row.values[row.section.speaker]
-        )
+        speaker = next(key for key, word in row.section.speakers.items() if word == spoken_by(row))
         found = {speaker: row.values[row.section.text], **found}
     return found
+
+
+def spoken_by(row: Row) -> Any:
+    """Return who speaks in a turn: a column tells, or in systems without such a column the file alone."""
+    return row.values.get(row.section.speaker, row.given.get(row.section.speaker))
 
 
 def readable(value: Any, plan: Plan) -> Any:
@@ -205,7 +208,7 @@ def _chat(console: Console, plan: Plan, user: Row, rows: list[Row], messages: in
         if moment.date() != last:
             last = moment.date()
             console.print(f"  [dim]{moment:%A %d %B %Y}[/]")
-        who = speakers[row.values[section.speaker]]
+        who = speakers[spoken_by(row)]
         name = str(user.values.get("first_name") or user.handle) if who == "user" else who
         text = escape(str(row.values[section.text]))
         console.print(
