@@ -89,13 +89,17 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
         what = f"the database refused {{}}{f' of {table}' if table else ''}"
     why = ". ".join(part.rstrip(".") for part in (refusal.message, refusal.detail, refusal.hint) if part)
     if found is None:
-        return GraphError(what.format("a row"), why=why, remedy="nothing was written; correct the row")
+        return GraphError(what.format("a row"), why=why, remedy=_remedy(refusal))
     batch, index = found
     handle = batch.handle(index)
     name = repr(handle) if handle else f"row {index + 1}"
-    return GraphError(
-        what.format(name), where=_where(batch, index), why=why, remedy="nothing was written; correct the row"
-    )
+    return GraphError(what.format(name), where=_where(batch, index), why=why, remedy=_remedy(refusal))
+
+
+def _remedy(refusal: Refusal) -> str:
+    if refusal.sqlstate == "54000" and "tsvector" in refusal.message:
+        return "nothing was written; shorten the text: a full-text index takes up to 1 MiB of different words"
+    return "nothing was written; correct the row"
 
 
 def unwritable(batch: Batch, index: int, cause: Exception) -> GraphError:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from scenarios.domain import Domain
 
-_REFUSALS = (psycopg.IntegrityError, psycopg.DataError, psycopg.InternalError, psycopg.ProgrammingError)
-
 Spans = Mapping[str, tuple[datetime, datetime]]
 """For each table the earliest and the latest time in its new rows."""
 
@@ -140,7 +138,9 @@ def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None 
                 step = run.next(rows)
             if domain is not None and domain.after_load is not None:
                 domain.after_load(conn)
-    except _REFUSALS as error:
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None:
+            raise  # the connection went away: nobody refused a row
         raise run.refused(Refusal.of_psycopg(error)) from error
     return run.finish()
 
@@ -196,7 +196,9 @@ async def _write_psycopg(conn: psycopg.AsyncConnection[Any], run: _Run) -> None:
                 else:
                     await cursor.execute(step.text.encode(), [step.argument])
                 step = run.next(rows)
-    except _REFUSALS as error:
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None:
+            raise  # the connection went away: nobody refused a row
         raise run.refused(Refusal.of_psycopg(error)) from error
 
 

@@ -53,7 +53,7 @@ class Mark:
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     birth: str = field(default_factory=lambda: birth_of(os.getpid()))
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     label: str = ""
     ready: bool = False
     keep: bool = False

@@ -40,7 +40,7 @@ class SqlObject:
         kind: ``"function"``, ``"trigger"``, ``"view"``, ``"materialized view"``, ``"policy"``, ``"role"``...
         name: its name; a function's with its argument types in parentheses.
         create: one SQL statement.
-        table: the table it is on, for triggers and policies.
+        table: the table it is on, for triggers and policies; quoted where SQL needs it.
         before_tables: whether it must exist before the tables (a function that a CHECK calls, a type).
     """
 
@@ -189,7 +189,9 @@ def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
         # What is on a table that exists already, or is not created this time, is left alone.
         made = {table.fullname for table in (metadata.tables.values() if tables is None else tables)}
         wanted = [
-            item for item in objects if not item.before_tables and (not item.table or item.table in made)
+            item
+            for item in objects
+            if not item.before_tables and (not item.table or _unquoted(item.table) in made)
         ]
         run(connection, [item.create for item in wanted])
 
@@ -208,6 +210,10 @@ def attach(metadata: MetaData, objects: Sequence[SqlObject]) -> None:
         if whole(tables):
             free = [item for item in reversed(objects) if not item.table and item.kind not in _BEFORE_DROP]
             run(connection, [item.drop for item in free])
+
+
+def _unquoted(name: str) -> str:
+    return name.replace('"', "")
 
 
 _BEFORE_DROP = frozenset({"view", "materialized view"})

@@ -6,8 +6,7 @@ trail that says the test tool inserted thirty students hides what the scenario w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scenarios.domains.essay_coach.models import PARTITIONED
@@ -21,26 +20,18 @@ _REFRESH = "SELECT refresh_views(%(online)s)"
 _NOW = "SELECT create_months_ahead(1)"
 
 
-def _bounds(span: Any) -> tuple[datetime, datetime] | None:
-    """Return the first and last moment of a span given as a pair or as any collection of times."""
-    if not isinstance(span, Iterable):
-        return None
-    times = [at for at in span if isinstance(at, datetime)]
-    return (min(times), max(times)) if times else None
-
-
 def before_load(conn: psycopg.Connection[Any], spans: Mapping[str, Any]) -> None:
     """Make the months the rows need (and this and the next one), and keep the loading out of the audit trail.
 
     Args:
         conn: the loading connection, inside its transaction.
-        spans: for each table the first and last time of its rows.
+        spans: for each table and each of its columns with times, the first and the last of them.
     """
     conn.execute(_NOW)
-    for table in PARTITIONED:
-        bounds = _bounds(spans.get(table))
-        if bounds is not None:
-            conn.execute(_ENSURE, {"parent": table, "first": bounds[0], "last": bounds[1]})
+    for table, column in PARTITIONED.items():
+        if column in spans.get(table, {}):
+            first, last = spans[table][column]
+            conn.execute(_ENSURE, {"parent": table, "first": first, "last": last})
     conn.execute(_QUIET)
 
 

@@ -98,7 +98,8 @@ SELECT 'failed_has_error_log', 'error', 'essays', e.id::text, '{}'::jsonb
 FROM essays AS e
 WHERE e.status = 'failed' AND e.ai_processing_status = 'failed'
   AND NOT EXISTS (
-      SELECT FROM logs AS l WHERE l.level IN ('ERROR', 'CRITICAL') AND l.context ->> 'essay_id' = e.id::text
+      SELECT FROM logs AS l
+      WHERE l.level IN ('ERROR', 'CRITICAL') AND l.user_id = e.user_id AND l.created_at >= e.processing_started_at
   )
 UNION ALL
 SELECT 'analytics_is_the_authors', 'error', 'analytics', a.id::text, jsonb_build_object('essay_id', a.essay_id)
