@@ -126,8 +126,8 @@ def _schemas(domain: Domain) -> bool:
 def run_environment(domain: Domain) -> None:
     """Be the ``env.py`` of *domain*: run the migrations in the context Alembic has prepared.
 
-    The database is the connection in ``config.attributes["connection"]``, else the URL of ``sqlalchemy.url``;
-    offline (``--sql``) the script is printed.
+    The database is the connection in ``config.attributes["connection"]``, else the URL of ``-x url=…``, else
+    that of ``sqlalchemy.url``; offline (``--sql``) the script is printed.
     """
     from alembic import context
 
@@ -153,11 +153,11 @@ def run_environment(domain: Domain) -> None:
         with context.begin_transaction():
             context.run_migrations()
         return
-    url = config.get_main_option("sqlalchemy.url")
+    url = context.get_x_argument(as_dictionary=True).get("url") or config.get_main_option("sqlalchemy.url")
     if not url:
         raise SchemaDriftError(
             f"it is not known which database to migrate to {domain.title}",
-            remedy="set sqlalchemy.url, or give a connection as config.attributes['connection']",
+            remedy="add -x url=…, or give a connection as config.attributes['connection']",
         )
     parsed = make_url(url)
     if parsed.drivername in {"postgresql", "postgres"}:
