@@ -146,9 +146,7 @@ def test_partitions_belong_to_the_owner_and_get_the_parents_indexes(world):
 
 def test_loading_makes_the_months_it_needs(world):
     first, last = datetime(2024, 11, 30, 23, 59, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)
-    before_load(
-        world.conn, {"analytics": {"created_at": (first, last)}, "essays": {"created_at": (first, last)}}
-    )
+    before_load(world.conn, {"analytics": (first, last), "essays": (first, last)})
     add(world, first)
     add(world, last)
     assert home(world, first) == "analytics_2024_11"

@@ -136,7 +136,8 @@ def default_of(column: sa.Column[Any]) -> Any:
             return KEY
         return None if column.nullable else MISSING
     text = str(getattr(getattr(server, "arg", None), "text", getattr(server, "arg", ""))).strip()
-    quoted = not isinstance(getattr(server, "arg", None), sa.TextClause)
+    # A plain string is a literal; text(...) and func.now() are expressions.
+    quoted = isinstance(getattr(server, "arg", None), str)
     return _server_default(column, text, quoted=quoted)
 
 

@@ -25,12 +25,12 @@ def before_load(conn: psycopg.Connection[Any], spans: Mapping[str, Any]) -> None
 
     Args:
         conn: the loading connection, inside its transaction.
-        spans: for each table and each of its columns with times, the first and the last of them.
+        spans: for each table the first and the last time in its rows.
     """
     conn.execute(_NOW)
-    for table, column in PARTITIONED.items():
-        if column in spans.get(table, {}):
-            first, last = spans[table][column]
+    for table in PARTITIONED:
+        if table in spans:
+            first, last = spans[table]
             conn.execute(_ENSURE, {"parent": table, "first": first, "last": last})
     conn.execute(_QUIET)
 
