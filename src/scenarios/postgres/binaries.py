@@ -207,7 +207,9 @@ def _inspect(place: Path, source: str, search: Search, bundle: tuple[Path, ...] 
     if not OLDEST <= major <= NEWEST:
         search.note(source, f"is PostgreSQL {version}, supported are {OLDEST} to {NEWEST}")
         return None
-    return Binaries(place, source, version, major, bundle or (place.parent,))
+    # A whole installation is taken along, but never whatever happens to lie beside a stray program.
+    installation = place.name == "bin" and (place.parent / "share").is_dir()
+    return Binaries(place, source, version, major, bundle or (place.parent if installation else place,))
 
 
 def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Binaries:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg import errors
 
 from scenarios.errors import ServerError
 from scenarios.postgres import urls
@@ -46,11 +45,7 @@ def _first_line(text: str) -> str:
 
 def _remedy(error: psycopg.Error) -> str:
     said = str(error).lower()
-    if (
-        isinstance(error, errors.TooManyConnections)
-        or "too many clients" in said
-        or "remaining connection" in said
-    ):
+    if any(part in said for part in ("too many clients", "too many connections", "remaining connection")):
         return "use fewer workers, close idle connections, or raise max_connections"
     if "does not exist" in said and "database" in said:
         return "name a database that exists, `postgres` by preference"
@@ -58,7 +53,7 @@ def _remedy(error: psycopg.Error) -> str:
         return (
             "put the right password into the URL, ~/.pgpass or PGPASSWORD, or ask for access in pg_hba.conf"
         )
-    if "could not translate host name" in said or "name or service not known" in said:
+    if any(part in said for part in ("resolve host", "translate host name", "name or service not known")):
         return "mend the host name in the URL"
     if "no such file" in said or "connection refused" in said or "timeout" in said:
         return "start that server, or mend host and port in the URL"

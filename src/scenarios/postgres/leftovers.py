@@ -107,7 +107,7 @@ def _containers(runtime: Path, dry_run: bool) -> Iterator[Leftover]:
 
 def _directories(runtime: Path, dry_run: bool) -> Iterator[Leftover]:
     for lock in sorted(runtime.glob("*.lock")):
-        if not is_locked(lock):
+        if not is_locked(lock) and not any(runtime.glob(f"{lock.stem}-*")):
             if not dry_run and (held := try_lock(lock)) is not None:
                 held.release()
             yield Leftover("directory", str(lock), "a lock nobody holds", not dry_run)

@@ -99,6 +99,17 @@ def take_seat(
         share: False starts a server nobody else is given.
     """
     name = kind if share else f"{kind[:6]}{secrets.token_hex(4)}"
+    try:
+        return _take_seat(runtime, name, start, end)
+    except BaseException:
+        with suppress(OSError):
+            runtime.rmdir()
+        raise
+
+
+def _take_seat(
+    runtime: Path, name: str, start: Callable[[Path], Record], end: Callable[[Path], None]
+) -> Seat:
     with exclusive(runtime / f"{name}.lock"):
         for directory in sorted(runtime.glob(f"{name}-*")):
             record = read_record(directory)
