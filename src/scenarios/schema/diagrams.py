@@ -114,8 +114,8 @@ def _word(name: str) -> str:
 
 _ROW, _HEAD, _PAD, _GAP_X, _GAP_Y, _MARGIN, _LETTER = 17, 26, 10, 110, 28, 30, 6.7
 _STYLE = """
-    text { font: 11px ui-monospace, Menlo, Consolas, monospace; fill: #1f2933 }
-    .title { font: 600 18px system-ui, sans-serif }
+    text { font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 11px; fill: #1f2933 }
+    .title { font-family: Helvetica, Arial, "DejaVu Sans", sans-serif; font-size: 18px; font-weight: 700 }
     .name { font-weight: 700; fill: #ffffff }
     .type { fill: #7b8794 }
     .mark { fill: #b44d12; font-weight: 700 }
@@ -171,7 +171,7 @@ def _arrange(metadata: MetaData) -> dict[str, _Box]:
         )
     levels = _levels(metadata)
     area = sum((box.width + _GAP_X) * (box.height + _GAP_Y) for box in boxes.values())
-    tallest = max((area**0.5) * 0.8, *(box.height for box in boxes.values())) if boxes else 0
+    tallest = max((area**0.5) * 1.1, *(box.height for box in boxes.values())) if boxes else 0
     x: float = _MARGIN
     for level in sorted(set(levels.values())):
         stack = sorted(name for name, of in levels.items() if of == level)
