@@ -146,6 +146,14 @@ class Instance:
         row = self.plan.by_handle[handle]
         return tuple(row.values[column] for column in key_columns(row.table))
 
+    def roots(self) -> dict[tuple[str, str], sql.Composable]:
+        """Return the conditions that select its topmost rows, by table."""
+        domain = self.definition.domain
+        if self.definition.sections.scoped and domain.scope is not None:
+            table = domain.table(domain.scope.table)
+            return {name_of(table): sql.SQL("name = {}").format(sql.Literal(self.name))}
+        return _roots_by_key(self)
+
     def sign_in_sheet(self) -> SignInSheet:
         """Return who exists and how to sign in."""
         from scenarios.library.sheet import sheet_of
@@ -215,10 +223,7 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
                 where=instance.db.safe_url,
                 remedy="scenarios instances lists them",
             )
-        assert domain.scope is not None
-        roots = {name_of(domain.table(domain.scope.table)): sql.SQL("name = {}").format(sql.Literal(name))}
-    else:
-        roots = _roots_by_key(instance)
+    roots = instance.roots()
     keys = foreign_keys(conn)
     reach = reach_of(roots, keys)
     rows = reach.count(conn)

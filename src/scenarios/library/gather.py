@@ -1,0 +1,233 @@
+"""The rows of an instance or a person, taken out of a database with everything that hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from scenarios.errors import FreezeError
+from scenarios.library.columns import specs
+from scenarios.library.plan import key_columns
+from scenarios.library.reach import Name, foreign_keys, name_of, reach_of, shown
+from scenarios.library.sections.base import Section, Sections
+from scenarios.library.shapes import Opaque
+
+
+@dataclass(eq=False, slots=True)
+class Found:
+    """A row found in the database, and where it will stand in the file."""
+
+    table: sa.Table
+    values: dict[str, Any]
+    section: Section | None = None
+    parent: Found | None = None
+    handle: str = ""
+    named: bool = False
+    children: list[Found] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Its primary key."""
+        return tuple(self.values[column] for column in key_columns(self.table))
+
+    def up(self, levels: int) -> Found | None:
+        """Return the row *levels* above, None beyond the top."""
+        row: Found | None = self
+        for _ in range(levels):
+            row = row.parent if row is not None else None
+        return row
+
+    @property
+    def root(self) -> Found:
+        """The topmost row this one stands under."""
+        return self if self.parent is None else self.parent.root
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All rows found.
+
+    Attributes:
+        rows: the rows, parents before children.
+        by_key: the rows by table and key.
+        unknown: number of rows in tables the system does not know, by table.
+        notes: what was left out and why, as sentences.
+    """
+
+    rows: list[Found] = field(default_factory=list)
+    by_key: dict[tuple[str, tuple[Any, ...]], Found] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, doomed: set[int], sections: Sections) -> None:
+        """Take rows out, with those that cannot be without them; links that may be empty are emptied."""
+        waiting = True
+        while waiting:
+            waiting = False
+            kept = {key for key, row in self.by_key.items() if id(row) not in doomed}
+            for row in self.rows:
+                if id(row) in doomed:
+                    continue
+                for name, spec in specs(row.table).items():
+                    target = spec.target
+                    value = row.values.get(name)
+                    if target is None or value is None:
+                        continue
+                    key = (target.table, (value,))
+                    if key in self.by_key and key not in kept:
+                        if spec.column.nullable:
+                            row.values[name] = None
+                        else:
+                            doomed.add(id(row))
+                            waiting = True
+                            break
+        self.rows = [row for row in self.rows if id(row) not in doomed]
+        self.by_key = {key: row for key, row in self.by_key.items() if id(row) not in doomed}
+
+
+def gather(
+    conn: psycopg.Connection[Any], sections: Sections, roots: Mapping[Name, sql.Composable], *, without: set[str]
+) -> Gathered:
+    """Return the rows that *roots* selects and all that hangs on them.
+
+    Args:
+        conn: a connection.
+        sections: the system's sections.
+        roots: conditions by table.
+        without: tables whose rows are followed but not taken (the scope table, tables of handles).
+    """
+    tables = {name_of(table): table for table in sections.domain.metadata.tables.values()}
+    reach = reach_of(dict(roots), foreign_keys(conn))
+    found = Gathered()
+    for name in reach.conditions:
+        table = tables.get(name)
+        if table is None:
+            row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS rows").format(reach.select(name))).fetchone()
+            if row is not None and row[0]:
+                found.unknown[shown(name)] = row[0]
+            continue
+        if table.fullname in without or name_of(table) != name:
+            continue
+        for values in _rows(conn, table, reach.conditions[name]):
+            row_found = Found(table, values)
+            found.rows.append(row_found)
+            found.by_key[table.fullname, row_found.key] = row_found
+    for name, count in found.unknown.items():
+        rows = "row" if count == 1 else "rows"
+        found.notes.append(f"{count} {rows} of {name} left out: {sections.domain.title} does not know that table")
+    return found
+
+
+def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable) -> list[dict[str, Any]]:
+    columns = specs(table)
+    names = [
+        sql.SQL("{}::text").format(sql.Identifier(name))
+        if isinstance(spec.shape, Opaque)
+        else sql.Identifier(name)
+        for name, spec in columns.items()
+    ]
+    order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table))) or sql.SQL("1")
+    query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(names), sql.Identifier(*name_of(table)), condition, order
+    )
+    try:
+        rows = conn.execute(query).fetchall()
+    except psycopg.errors.UndefinedColumn as error:
+        raise FreezeError(
+            f"the table {table.fullname} is not as this version of the system has it",
+            why=str(error.diag.message_primary),
+            remedy="compare them: scenarios schema check SYSTEM --url URL",
+        ) from error
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def arrange(gathered: Gathered, sections: Sections) -> None:
+    """Find for each row the section it stands in and the row it stands under."""
+    above: dict[int, Section | None] = {}
+    candidates: dict[str, list[tuple[int, Section, Section | None]]] = {}
+
+    def visit(section: Section, parent: Section | None, depth: int) -> None:
+        above[id(section)] = parent
+        candidates.setdefault(section.table, []).append((depth, section, parent))
+        for inner in section.inner:
+            visit(inner, section, depth + 1)
+
+    for section in sections.sections:
+        visit(section, None, 0)
+    # Outer rows first, so that the row above has its place when an inner one looks for it; of several places
+    # the deepest wins (a note under its message, not merely under its user).
+    order = {table: max(depth for depth, _, _ in places) for table, places in candidates.items()}
+    for row in sorted(gathered.rows, key=lambda each: order.get(each.table.fullname, 99)):
+        places = sorted(candidates.get(row.table.fullname, ()), key=lambda place: -place[0])
+        for _, section, parent in places:
+            if _stands(row, section, parent, gathered):
+                break
+    for row in gathered.rows:
+        if row.parent is not None:
+            row.parent.children.append(row)
+    _sort(gathered.rows)
+
+
+def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
+    columns = specs(row.table)
+    if parent is None:
+        row.section, row.parent = section, None
+        return True
+    near = [name for name, level in section.links.items() if level == 1]
+    for name in near:
+        value = row.values.get(name)
+        target = columns[name].target
+        if value is None or target is None:
+            continue
+        above = gathered.by_key.get((parent.table, (value,)))
+        if above is None or above.section is not parent:
+            continue
+        row.parent = above
+        if all(_linked(row, other, level) for other, level in section.links.items()):
+            row.section = section
+            return True
+        row.parent = None
+    return False
+
+
+def _linked(row: Found, column: str, level: int) -> bool:
+    target = specs(row.table)[column].target
+    above = row.up(level)
+    return above is not None and target is not None and row.values[column] == above.values.get(target.column)
+
+
+def _sort(rows: list[Found]) -> None:
+    def place(row: Found) -> tuple[Any, ...]:
+        order = row.section.order if row.section is not None else ()
+        found: list[Any] = []
+        for column in order:
+            value = row.values.get(column)
+            found.append((value is not None, value if value is not None else 0))
+        return (*found, tuple(map(str, row.key)))
+
+    rows.sort(key=lambda row: row.table.fullname)
+    for group in {id(row.parent): row.parent for row in rows if row.parent is not None}.values():
+        by_section: dict[int, list[Found]] = {}
+        for child in group.children:
+            by_section.setdefault(id(child.section), []).append(child)
+        group.children[:] = [child for some in by_section.values() for child in sorted(some, key=place)]
+    top: dict[int, list[Found]] = {}
+    for row in rows:
+        if row.parent is None:
+            top.setdefault(id(row.section), []).append(row)
+    ordered: list[Found] = []
+
+    def visit(row: Found) -> None:
+        ordered.append(row)
+        for child in row.children:
+            visit(child)
+
+    for some in top.values():
+        for row in sorted(some, key=place):
+            visit(row)
+    rows[:] = ordered

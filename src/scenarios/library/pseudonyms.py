@@ -1,0 +1,174 @@
+"""Names that stand for people, the same person by the same name everywhere.
+
+A frozen state that says "Maya" in one table and "Person 7" in a text is useless, and one that keeps "Maya" is a
+leak. Each value is replaced by a keyed pick: without the key nobody can tell who is meant, and with the same key
+the same address becomes the same pseudonym in every table, text and run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from scenarios.domain import PERSONAL
+from scenarios.errors import FreezeError
+from scenarios.values.keyed import Keyed, Row, slug
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_PHONE = re.compile(r"(?<![\w.:+-])(?:\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?(?:[ ./-]?\d{2,5}){2,4}(?!\w)")
+KINDS = ("email", "first_name", "last_name", "username", "phone", "secret", "text", "date_of_birth", "address")
+"""What a column can be classified as; see `scenarios.domain.PERSONAL`."""
+
+
+def needs_classification(column: sa.Column[Any]) -> bool:
+    """Return whether *column* could hold personal data: texts, JSON, dates without a time, bytes, addresses."""
+    kind: Any = column.type
+    if isinstance(kind, sa.TypeDecorator):
+        kind = kind.impl_instance
+    if column.primary_key or column.foreign_keys or isinstance(kind, sa.Enum):
+        return False
+    if isinstance(kind, sa.ARRAY):
+        kind = kind.item_type
+        return isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)
+    if isinstance(kind, sa.Integer | sa.Boolean | sa.Numeric | sa.DateTime | sa.Time | sa.Interval | sa.Uuid):
+        return False
+    return True
+
+
+def unclassified(tables: Iterable[sa.Table]) -> list[str]:
+    """Return the columns that could hold personal data and of which nobody said whether they do."""
+    return [
+        f"{table.fullname}.{column.name}"
+        for table in tables
+        for column in table.columns
+        if needs_classification(column) and PERSONAL not in column.info
+    ]
+
+
+def require_classified(tables: Iterable[sa.Table]) -> None:
+    """Refuse to go on while a column that could hold personal data is not classified.
+
+    Raises:
+        FreezeError: there are such columns; each is named.
+    """
+    found = unclassified(tables)
+    if found:
+        raise FreezeError(
+            f"nobody said whether {len(found)} column{'' if len(found) == 1 else 's'} hold personal data",
+            where=", ".join(found),
+            why="what is not classified might leave the database as it is",
+            remedy='give each column info={"personal": KIND}, where KIND is one of '
+            + ", ".join(KINDS)
+            + ", or None for not personal",
+        )
+
+
+class Pseudonyms:
+    """Replaces personal values, consistently.
+
+    Args:
+        key: the key; whoever has it can find out by trying who a pseudonym is, so it is kept like a password.
+        locale: the locale of the names.
+    """
+
+    def __init__(self, key: str, locale: str = "en_US") -> None:
+        self.keyed = Keyed(key, "pseudonyms", locale)
+        self._words: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        self._emails: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self.replaced = 0
+
+    def _at(self, kind: str, value: str) -> Row:
+        return self.keyed.at(f"{kind}:{value.casefold()}")
+
+    def know(self, person: Mapping[str, Any], columns: Iterable[sa.Column[Any]]) -> None:
+        """Learn the names and addresses of a person, so that texts that mention them are replaced as well."""
+        for column in columns:
+            value = person.get(column.name)
+            kind = column.info.get(PERSONAL)
+            if not isinstance(value, str) or not value.strip():
+                continue
+            if kind in ("first_name", "last_name", "username"):
+                self._words[value.casefold()] = str(self.replace(kind, value))
+                for part in value.split():
+                    if len(part) > 1:
+                        self._words.setdefault(part.casefold(), str(self.replace(kind, part)))
+        self._pattern = None
+
+    def replace(self, kind: str | None, value: Any) -> Any:
+        """Return what stands for *value* of a column classified as *kind*.
+
+        Raises:
+            FreezeError: *kind* is unknown.
+        """
+        if value is None or value == "" or kind is None:
+            return value
+        makers: Mapping[str, Callable[[Any], Any]] = {
+            "email": self._email,
+            "first_name": lambda text: self._at("first_name", text).first_name(),
+            "last_name": lambda text: self._at("last_name", text).last_name(),
+            "username": lambda text: f"user-{self._at('username', text).token('username', 10)}",
+            "phone": lambda text: self._phone(str(text)),
+            "secret": lambda text: self._at("secret", str(text)).token("secret", min(64, len(str(text)))),
+            "date_of_birth": self._birth,
+            "address": lambda text: self._at("address", str(text)).city(),
+            "text": self.text,
+        }
+        if kind not in makers:
+            raise FreezeError(f"no pseudonym is known for {kind!r}", remedy=f"kinds are {', '.join(KINDS)}")
+        found = makers[kind](value)
+        self.replaced += found != value
+        return found
+
+    def _email(self, value: str) -> str:
+        known = self._emails.get(value.casefold())
+        if known is not None:
+            return known
+        row = self._at("email", value)
+        base = f"{slug(row.first_name())}.{slug(row.last_name())}".replace("-", "")
+        found = f"{base}.{row.token('mark', 6)}@example.com"
+        self._emails[value.casefold()] = found
+        return found
+
+    def _phone(self, value: str) -> str:
+        return f"+1 555 01{self._at('phone', re.sub(r'[^0-9]', '', value)).integer('phone', 0, 99):02d}"
+
+    def _birth(self, value: Any) -> Any:
+        if not isinstance(value, date):
+            return value
+        shift = self._at("birth", value.isoformat()).integer("days", 30, 330)
+        return value - timedelta(days=shift)
+
+    def text(self, value: Any) -> Any:
+        """Return *value* (a text, or JSON) with the people in it replaced."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {key: self.text(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.text(item) for item in value]
+        return value
+
+    def _text(self, text: str) -> str:
+        if "@" in text:
+            text = _EMAIL.sub(lambda match: self._email(match.group()), text)
+        if any(char.isdigit() for char in text):
+            text = _PHONE.sub(lambda match: self._phone(match.group()), text)
+        if self._words:
+            if self._pattern is None:
+                words = sorted(self._words, key=len, reverse=True)
+                self._pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+            text = self._pattern.sub(self._word, text)
+        return text
+
+    def _word(self, match: re.Match[str]) -> str:
+        word = match.group()
+        found = self._words[word.casefold()]
+        if word.isupper() and len(word) > 1:
+            return found.upper()
+        return found.lower() if word.islower() else found
