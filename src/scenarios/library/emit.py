@@ -42,16 +42,18 @@ def _pair(lines: list[str], key: str, value: Any, depth: int, lead: str | None =
     pad = "  " * depth
     head = f"{pad if lead is None else lead}{key_text(key)}:"
     if isinstance(value, Mapping) and value:
-        short = f"{head} {flow(value)}"
-        if len(short) <= WIDTH and _flat(value):
+        if _flat(value) and len(short := f"{head} {flow(value)}") <= WIDTH:
             lines.append(short)
             return
         lines.append(head)
         for inner, item in value.items():
             _pair(lines, inner, item, depth + 1)
     elif isinstance(value, list) and value:
-        short = f"{head} {flow(value)}"
-        if len(short) <= WIDTH and _flat(value) and not any(isinstance(item, Mapping) for item in value):
+        if (
+            _flat(value)
+            and not any(isinstance(item, Mapping) for item in value)
+            and len(short := f"{head} {flow(value)}") <= WIDTH
+        ):
             lines.append(short)
             return
         lines.append(head)
@@ -64,8 +66,7 @@ def _pair(lines: list[str], key: str, value: Any, depth: int, lead: str | None =
 def _item(lines: list[str], value: Any, depth: int) -> None:
     pad = "  " * depth
     if isinstance(value, Mapping) and value:
-        short = f"{pad}- {flow(value)}"
-        if len(short) <= WIDTH and _flat(value) and len(value) > 1:
+        if len(value) > 1 and _flat(value) and len(short := f"{pad}- {flow(value)}") <= WIDTH:
             lines.append(short)
             return
         lead: str | None = f"{pad}- "
@@ -81,9 +82,12 @@ def _item(lines: list[str], value: Any, depth: int) -> None:
 
 
 def _flat(value: Any) -> bool:
+    if len(value) > 24:
+        return False
     items = value.values() if isinstance(value, Mapping) else value
     return all(
-        not isinstance(item, Mapping | list) or not item or (isinstance(item, list) and _flat(item)) for item in items
+        not isinstance(item, Mapping | list) or not item or (isinstance(item, list) and _flat(item))
+        for item in items
     ) and not any(isinstance(item, str) and len(item) > 70 for item in items)
 
 
@@ -124,9 +128,20 @@ def scalar(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    if _PLAIN.match(text) and text == text.strip() and isinstance(resolve(text), str) and not text.startswith(("-", "---", "...")):
+    if (
+        _PLAIN.match(text)
+        and text == text.strip()
+        and isinstance(resolve(text), str)
+        and not text.startswith(("-", "---", "..."))
+    ):
         return text
-    if text.startswith("-") and len(text) > 1 and text[1].isdigit() and _PLAIN.match(text) and isinstance(resolve(text), str):
+    if (
+        text.startswith("-")
+        and len(text) > 1
+        and text[1].isdigit()
+        and _PLAIN.match(text)
+        and isinstance(resolve(text), str)
+    ):
         return text if text == text.strip() else _quoted(text)
     return _quoted(text)
 

@@ -26,7 +26,7 @@ from scenarios.library.compose import compose
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.emit import to_yaml
 from scenarios.library.expressions import escape
-from scenarios.library.faults import FaultyScenario, Faults
+from scenarios.library.faults import Faults, FaultyScenario
 from scenarios.library.gather import Found, Gathered, arrange, gather
 from scenarios.library.head import HANDLE, NAME
 from scenarios.library.plan import Plan
@@ -36,14 +36,14 @@ from scenarios.library.rows import EXTRA
 from scenarios.library.sections import sections_of
 from scenarios.library.sections.base import Section, Sections
 from scenarios.library.times import format_offset
-from scenarios.library.tree import Branch, read_tree
+from scenarios.library.tree import Branch, from_plain, read_tree, to_plain
 from scenarios.values.keyed import slug
 
 if TYPE_CHECKING:
     from scenarios.postgres import Database
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_ROUNDS = 5
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def freeze(
 
     if not NAME.match(name):
         raise FreezeError(
-            f"{name[:60]!r} is not a scenario's name", remedy="use lower-case letters, digits and _, at most 80"
+            f"{name[:60]!r} is not a scenario's name",
+            remedy="use lower-case letters, digits and _, at most 80",
         )
     if (user is None) == (instance is None):
         raise FreezeError("name either a user or an instance to freeze")
@@ -159,7 +160,9 @@ def _take(
         domains = {domain.name: domain} if domain is not None else None
         opened = open_instance(db, instance, domains=domains, connection=conn)
         sections = opened.definition.sections
-        known = {(row.table.fullname, opened.key(row.handle)): row.handle for row in opened.plan.rows if row.named}
+        known = {
+            (row.table.fullname, opened.key(row.handle)): row.handle for row in opened.plan.rows if row.named
+        }
         roots = opened.roots()
         gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
         _shared(conn, gathered, opened.plan, sections)
@@ -177,7 +180,9 @@ def _take(
     gathered = gather(conn, sections, {name_of(table): root}, without=_bookkeeping(sections))
     if not gathered.rows:
         raise FreezeError(
-            f"there is no {user!r} in {found.owner}", where=db.safe_url, remedy="give an e-mail address or a key"
+            f"there is no {user!r} in {found.owner}",
+            where=db.safe_url,
+            remedy="give an e-mail address or a key",
         )
     return _Taken(sections, gathered, {}, None)
 
@@ -236,7 +241,9 @@ def subset(
     before = len(gathered.rows)
     gathered.drop(doomed, sections)
     if before > len(gathered.rows):
-        notes.append(f"{len(doomed)} messages left out, with what hangs on them: {before - len(gathered.rows)} rows")
+        notes.append(
+            f"{len(doomed)} messages left out, with what hangs on them: {before - len(gathered.rows)} rows"
+        )
 
 
 def _out_of_session(
@@ -255,7 +262,9 @@ def _out_of_session(
             and (str(row.key[0]) == session or known.get((target.table, row.key)) == session)
         }
         if not chosen:
-            raise FreezeError(f"there is no session {session!r}", remedy="give its key, or its handle: maya.first")
+            raise FreezeError(
+                f"there is no session {session!r}", remedy="give its key, or its handle: maya.first"
+            )
         inside = {
             row.values[link]
             for row in gathered.rows
@@ -302,7 +311,9 @@ class _Writer:
         self.instance = instance
         self.known = known
         self.by_text: dict[str, Found] = {
-            str(row.key[0]): row for row in gathered.rows if len(row.key) == 1 and isinstance(row.key[0], UUID)
+            str(row.key[0]): row
+            for row in gathered.rows
+            if len(row.key) == 1 and isinstance(row.key[0], UUID)
         }
         self.open: set[tuple[int, str]] = set()
         self.previous: dict[int, datetime] = {}
@@ -322,7 +333,12 @@ class _Writer:
                     if default is not None:
                         row.values[name] = _Secret
                         secrets += 1
-                if self.instance is not None and section is not None and name in section.suffixed and isinstance(value, str):
+                if (
+                    self.instance is not None
+                    and section is not None
+                    and name in section.suffixed
+                    and isinstance(value, str)
+                ):
                     row.values[name] = section.suffixed[name].strip(value, self.instance)
         return [f"{secrets} secrets left out (passwords, tokens): loading makes new ones"] if secrets else []
 
@@ -345,7 +361,11 @@ class _Writer:
                 prefix = f"{above}." if above else ""
                 old = self.known.get((row.table.fullname, row.key), row.handle)
                 wanted = old.rpartition(".")[2] or self._word(row)
-                reserved = {inner.key for inner in row.parent.section.inner} if row.parent and row.parent.section else set()
+                reserved = (
+                    {inner.key for inner in row.parent.section.inner}
+                    if row.parent and row.parent.section
+                    else set()
+                )
                 if wanted in reserved:
                     wanted = f"{wanted}_1"
                 row.handle = _unique(f"{prefix}{wanted}", taken)
@@ -354,7 +374,10 @@ class _Writer:
                 counters[id(row.parent), section.key] = number
                 old = self.known.get((row.table.fullname, row.key))
                 if old is not None and row.parent is not None:
-                    row.handle, row.named = _unique(f"{row.root.handle}.{old.rpartition('.')[2]}", taken), True
+                    row.handle, row.named = (
+                        _unique(f"{row.root.handle}.{old.rpartition('.')[2]}", taken),
+                        True,
+                    )
                 else:
                     row.handle = f"{above}.{section.unit}_{number}" if above else f"{section.unit}_{number}"
             taken.add(row.handle)
@@ -382,12 +405,15 @@ class _Writer:
         lost: list[tuple[Found, str, Any, Any]] = []
         for _ in range(_ROUNDS):
             data = self.data(head)
-            text = to_yaml(data, comments=comments, spaced=[section.key for section in self.sections.sections] + [EXTRA])
-            definition = self._read(text)
-            lost = self._compare(definition.plan(instance=_PROBE, now=self.anchor))
-            fresh = {(id(row), name) for row, name, _, _ in lost} - self.open
+            tree = from_plain(data, "the frozen scenario")
+            assert isinstance(tree, Branch)
+            lost = self._compare(self._plan(self._definition(tree)))
             if not lost:
-                return text, definition
+                text = to_yaml(
+                    data, comments=comments, spaced=[*(each.key for each in self.sections.sections), EXTRA]
+                )
+                return text, self._definition(self._read(text, data))
+            fresh = self._to_open(lost) - self.open
             if not fresh:
                 break
             self.open |= fresh
@@ -416,21 +442,42 @@ class _Writer:
                 elif value != default or type(value) is not type(default):
                     self.open.add((id(row), name))
 
-    def _read(self, text: str) -> ScenarioDefinition:
+    def _to_open(self, lost: Iterable[tuple[Found, str, Any, Any]]) -> set[tuple[int, str]]:
+        """Return what to write out next: columns that follow others of their row only when those are right."""
+        lost = list(lost)
+        first = {
+            (id(row), name)
+            for row, name, _, _ in lost
+            if row.section is None or name not in row.section.derived
+        }
+        rows = {row for row, _ in first}
+        return first | {(id(row), name) for row, name, _, _ in lost if id(row) not in rows}
+
+    def _read(self, text: str, data: Mapping[str, Any]) -> Branch:
+        """Return the tree of *text*, which has to be *data* again."""
         faults = Faults()
         tree = read_tree(text, "the frozen scenario", faults)
         faults.raise_if_any("the frozen scenario")
-        assert isinstance(tree, Branch)
+        assert tree is not None
+        if not _same(to_plain(tree), data):
+            raise FreezeError("the file does not read back as what was written")
+        return tree
+
+    def _definition(self, tree: Branch) -> ScenarioDefinition:
+        faults = Faults()
         composed = compose(tree, lambda _: None, list, faults)
         faults.raise_if_any("the frozen scenario")
-        definition = ScenarioDefinition(composed, self.sections)
+        return ScenarioDefinition(composed, self.sections)
+
+    def _plan(self, definition: ScenarioDefinition) -> Plan:
         try:
-            definition.plan(instance=_PROBE, now=self.anchor)
+            return definition.plan(instance=_PROBE, now=self.anchor)
         except FaultyScenario as error:
             raise FreezeError(
-                "the rows do not make a scenario", why=str(error.faults[0]), remedy="see which row this is, and mend it"
+                "the rows do not make a scenario",
+                why=str(error.faults[0]),
+                remedy="see which row this is, and mend it",
             ) from error
-        return definition
 
     def data(self, head: Mapping[str, Any]) -> dict[str, Any]:
         """Return the file's data, with the columns that are open."""
@@ -459,7 +506,10 @@ class _Writer:
     def short(self, section: Section, data: dict[str, Any]) -> Any:
         """Return *data*, or the bare word it comes to."""
         if section.short is not None:
-            label = section.names.get(section.short) or specs(self.sections.domain.metadata.tables[section.table])[section.short].label
+            label = (
+                section.names.get(section.short)
+                or specs(self.sections.domain.metadata.tables[section.table])[section.short].label
+            )
             if list(data) == [label] and isinstance(data[label], str):
                 return data[label]
         return data
@@ -470,10 +520,13 @@ class _Writer:
         assert section is not None
         data: dict[str, Any] = {}
         if section.form == "turns":
-            speaker = next((key for key, word in section.speakers.items() if word == row.values[section.speaker]), None)
+            speaker = next(
+                (key for key, word in section.speakers.items() if word == row.values[section.speaker]), None
+            )
             if speaker is None:
                 raise FreezeError(
-                    f"nobody in a scenario speaks as {row.values[section.speaker]!r}", where=f"{row.table.fullname} {row.key}"
+                    f"nobody in a scenario speaks as {row.values[section.speaker]!r}",
+                    where=f"{row.table.fullname} {row.key}",
                 )
             data[speaker] = self.value(row, specs(row.table)[section.text], row.values[section.text])
         if row.named and section.form in ("list", "turns"):
@@ -497,7 +550,9 @@ class _Writer:
                 continue
             if spec.column.primary_key and not spec.required and spec.target is None:
                 continue
-            if section is not None and (name in section.links or name in section.hidden or name in (section.speaker, section.text)):
+            if section is not None and (
+                name in section.links or name in section.hidden or name in (section.speaker, section.text)
+            ):
                 continue
             value = row.values.get(name)
             if value is _Secret or (id(row), name) not in self.open:
@@ -584,7 +639,9 @@ class _Writer:
             for column in row.table.primary_key.columns:
                 names[str(loaded.values[column.name])] = str(row.values[column.name])
         if len(plan.rows) != len(self.gathered.rows):
-            extra = next(row for row in plan.rows if row.handle not in {each.handle for each in self.gathered.rows})
+            extra = next(
+                row for row in plan.rows if row.handle not in {each.handle for each in self.gathered.rows}
+            )
             raise FreezeError(f"the scenario would load a row that was not there: {extra.handle}")
         back = _translator(names)
         scope = self.sections.domain.scope if self.sections.scoped else None

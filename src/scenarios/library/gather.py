@@ -91,7 +91,11 @@ class Gathered:
 
 
 def gather(
-    conn: psycopg.Connection[Any], sections: Sections, roots: Mapping[Name, sql.Composable], *, without: set[str]
+    conn: psycopg.Connection[Any],
+    sections: Sections,
+    roots: Mapping[Name, sql.Composable],
+    *,
+    without: set[str],
 ) -> Gathered:
     """Return the rows that *roots* selects and all that hangs on them.
 
@@ -107,7 +111,9 @@ def gather(
     for name in reach.conditions:
         table = tables.get(name)
         if table is None:
-            row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS rows").format(reach.select(name))).fetchone()
+            row = conn.execute(
+                sql.SQL("SELECT count(*) FROM ({}) AS rows").format(reach.select(name))
+            ).fetchone()
             if row is not None and row[0]:
                 found.unknown[shown(name)] = row[0]
             continue
@@ -119,7 +125,9 @@ def gather(
             found.by_key[table.fullname, row_found.key] = row_found
     for name, count in found.unknown.items():
         rows = "row" if count == 1 else "rows"
-        found.notes.append(f"{count} {rows} of {name} left out: {sections.domain.title} does not know that table")
+        found.notes.append(
+            f"{count} {rows} of {name} left out: {sections.domain.title} does not know that table"
+        )
     return found
 
 

@@ -318,34 +318,13 @@ def _delete_by_key(conn: psycopg.Connection[Any], reach: Any) -> None:
 def instances(db: Database, *, connection: Any = None) -> list[Record]:
     """Return the instances in *db*, of whatever system its schema is, the oldest first."""
     from scenarios.library.load import transaction
-    from scenarios.library.registry import OwnRegistry
+    from scenarios.library.registry import OwnRegistry, ScopeRegistry
 
     with transaction(db, connection) as conn:
         found = OwnRegistry().find(conn)
-        for registry in _scope_registries(conn):
+        for registry in ScopeRegistry.found_in(conn):
             found += [record for record in registry.find(conn) if is_scenario(record.template)]
     return sorted(found, key=lambda record: (record.created_at, record.name))
-
-
-def _scope_registries(conn: psycopg.Connection[Any]) -> list[Any]:
-    from scenarios.domain import domain_names, get_domain
-    from scenarios.library.registry import ScopeRegistry
-    from scenarios.library.sections import sections_of
-
-    found = []
-    for name in domain_names():
-        try:
-            domain = get_domain(name)
-        except ImportError:
-            continue
-        if domain.scope is None or not sections_of(domain).scoped:
-            continue
-        table = domain.table(domain.scope.table)
-        quoted = sql.Identifier(*([table.schema] if table.schema else []), table.name).as_string(conn)
-        row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", [quoted]).fetchone()
-        if row is not None and row[0]:
-            found.append(ScopeRegistry(domain))
-    return found
 
 
 def open_instance(

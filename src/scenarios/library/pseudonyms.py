@@ -20,7 +20,17 @@ from scenarios.values.keyed import Keyed, Row, slug
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(?:\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?(?:[ ./-]?\d{2,5}){2,4}(?!\w)")
-KINDS = ("email", "first_name", "last_name", "username", "phone", "secret", "text", "date_of_birth", "address")
+KINDS = (
+    "email",
+    "first_name",
+    "last_name",
+    "username",
+    "phone",
+    "secret",
+    "text",
+    "date_of_birth",
+    "address",
+)
 """What a column can be classified as; see `scenarios.domain.PERSONAL`."""
 
 
@@ -162,7 +172,9 @@ class Pseudonyms:
         if self._words:
             if self._pattern is None:
                 words = sorted(self._words, key=len, reverse=True)
-                self._pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+                self._pattern = re.compile(
+                    rf"(?<!\w)({'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE
+                )
             text = self._pattern.sub(self._word, text)
         return text
 

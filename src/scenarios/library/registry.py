@@ -34,6 +34,20 @@ CREATE TABLE IF NOT EXISTS scenarios_library.instance (
 );
 """
 
+_CANDIDATES = """
+SELECT n.nspname, c.relname
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  JOIN pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+ WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+   AND (a.attname, a.atttypid) IN (('id', 'uuid'::regtype), ('template', 'jsonb'::regtype),
+                                   ('created_at', 'timestamptz'::regtype), ('description', 'text'::regtype),
+                                   ('name', 'varchar'::regtype), ('name', 'text'::regtype))
+ GROUP BY n.nspname, c.relname
+HAVING count(DISTINCT a.attname) = 5
+ ORDER BY n.nspname, c.relname
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -64,11 +78,20 @@ def is_scenario(template: Any) -> bool:
 class ScopeRegistry:
     """The scope table of a domain as registry."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, schema: str, table: str) -> None:
+        self.name = sql.Identifier(schema, table)
+
+    @classmethod
+    def of(cls, domain: Domain) -> ScopeRegistry:
+        """Return the registry of *domain*."""
         assert domain.scope is not None
-        self.domain = domain
-        self.table = domain.table(domain.scope.table)
-        self.name = sql.Identifier(self.table.schema or "public", self.table.name)
+        table = domain.table(domain.scope.table)
+        return cls(table.schema or "public", table.name)
+
+    @classmethod
+    def found_in(cls, conn: psycopg.Connection[Any]) -> list[ScopeRegistry]:
+        """Return those of a database, whatever its system: tables with the columns of a registry."""
+        return [cls(schema, table) for schema, table in conn.execute(_CANDIDATES).fetchall()]
 
     def names(self, conn: psycopg.Connection[Any], base: str) -> set[str]:
         query = sql.SQL("SELECT name FROM {} WHERE name = %s OR starts_with(name, %s)").format(self.name)
@@ -146,4 +169,4 @@ class OwnRegistry:
 
 def registry_of(sections: Sections) -> ScopeRegistry | OwnRegistry:
     """Return where instances of a system are remembered."""
-    return ScopeRegistry(sections.domain) if sections.scoped else OwnRegistry()
+    return ScopeRegistry.of(sections.domain) if sections.scoped else OwnRegistry()

@@ -92,6 +92,7 @@ class RowReader:
         self.rows: list[Row] = []
         self.by_handle: dict[str, Row] = {}
         self.left_out: set[str] = set()
+        self._visible: dict[int, tuple[Section, dict[str, ColumnSpec]]] = {}
 
     def read(self, tree: Branch) -> list[Row]:
         """Return the rows of *tree*, each after the row it stands under."""
@@ -360,7 +361,10 @@ class RowReader:
     def contents(self, row: Row, node: Branch) -> None:
         """Read the keys of a row."""
         section = row.section
-        columns = visible(section, row.table, self.sections)
+        known = self._visible.get(id(section))
+        if known is None:
+            known = self._visible[id(section)] = (section, visible(section, row.table, self.sections))
+        columns = known[1]
         inner = {child.key: child for child in section.inner}
         spoken = None
         waiting: list[tuple[Section, Node, str]] = []

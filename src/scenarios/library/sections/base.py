@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from scenarios.domain import Domain
@@ -70,6 +71,7 @@ class Section:
         inner: sections of its rows.
         always: the row exists also when the file does not mention it (``null`` leaves it out).
         defaults: values of columns left out, where the table's own defaults are not what one wants.
+        derived: columns whose default follows another column of the same row.
         hidden: columns that files never give.
         suffixed: columns that are unique in the database and get the instance's suffix.
         after: the column of the row above from which times with a plus sign count; None: the clock.
@@ -93,6 +95,7 @@ class Section:
     inner: tuple[Section, ...] = ()
     always: bool = False
     defaults: Mapping[str, Default] = field(default_factory=dict)
+    derived: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
     suffixed: Mapping[str, Suffix] = field(default_factory=dict)
     after: str | None = None
@@ -143,7 +146,7 @@ class Sections:
     people: str | None = None
     classes: Mapping[str, Mapper[Any]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def scoped(self) -> bool:
         """Whether the system has a table of instances that can remember ours."""
         scope = self.domain.scope

@@ -387,6 +387,7 @@ _IDENTITIES = Section(
     unit="identity",
     order=("created_at",),
     defaults={"created_at": _identity_created, "updated_at": _created},
+    derived=frozenset({"updated_at"}),
     generate=_some_identities,
     options={
         "count": {"type": "integer", "minimum": 0, "maximum": 10_000},
@@ -425,6 +426,7 @@ _PROFILE = Section(
     links={"user_id": 1},
     unit="profile",
     defaults={"created_at": _user_created, "updated_at": _created},
+    derived=frozenset({"updated_at"}),
 )
 _VERIFICATIONS = Section(
     key="verifications",
@@ -436,6 +438,7 @@ _VERIFICATIONS = Section(
     unit="verification",
     order=("created_at",),
     defaults={"token": _token, "email": _user_email, "created_at": _user_created, "expires_at": _expires},
+    derived=frozenset({"expires_at"}),
     suffixed={"email": _EMAIL},
 )
 USERS = Section(
@@ -455,6 +458,7 @@ USERS = Section(
         "created_at": _joined,
         "updated_at": _created,
     },
+    derived=frozenset({"updated_at", "date_joined"}),
     suffixed={"email": _EMAIL, "username": _WORD},
 )
 PROMPTS = Section(
@@ -466,6 +470,7 @@ PROMPTS = Section(
     unit="prompt",
     order=("coaching_phase", "version"),
     defaults={"updated_at": _created},
+    derived=frozenset({"updated_at"}),
 )
 
 SECTIONS = Sections(
