@@ -1,8 +1,8 @@
 """Plain data as the YAML a person would have written.
 
-A general YAML writer is correct and hard to read: it quotes what needs no quotes, breaks texts at column eighty
-and spreads ``{type: x, at: y}`` over four lines. What this one writes, `scenarios.library.tree` reads back as
-the same data, whatever the texts contain; a test generates texts to hold it to that.
+A general YAML writer is correct and hard to read: it quotes what needs no quotes, breaks texts at column
+eighty and spreads ``{type: x, at: y}`` over four lines. What this one writes, `scenarios.library.tree`
+reads back as the same data, whatever the texts contain; a test generates texts to hold it to that.
 """
 
 from __future__ import annotations

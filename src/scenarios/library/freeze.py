@@ -1,9 +1,9 @@
 """Database to file: what somebody sees on their screen becomes a scenario, with nothing lost.
 
-A freeze that drops what its author did not think of (the source of a note, the order of identities, every time)
-gives a state that looks right and behaves differently. So this one proves itself: the file is read and planned as
-a load would, and compared with the rows it was made from, column by column. What the plan would not come to by
-itself is written out; what it would is left out, which keeps the file short.
+A freeze that drops what its author did not think of (the source of a note, the order of identities, every
+time) gives a state that looks right and behaves differently. So this one proves itself: the file is read
+and planned as a load would, and compared with the rows it was made from, column by column. What the plan
+would not come to by itself is written out; what it would is left out, which keeps the file short.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scenarios.library.expressions import escape
 from scenarios.library.faults import Faults, FaultyScenario
 from scenarios.library.gather import Found, Gathered, arrange, gather
 from scenarios.library.head import HANDLE, NAME
-from scenarios.library.plan import Plan
+from scenarios.library.plan import Plan, Serial
 from scenarios.library.pseudonyms import Pseudonyms, require_classified
 from scenarios.library.reach import name_of
 from scenarios.library.rows import EXTRA
@@ -40,6 +40,7 @@ from scenarios.library.tree import Branch, from_plain, read_tree, to_plain
 from scenarios.values.keyed import slug
 
 if TYPE_CHECKING:
+    from scenarios.library.instances import Instance
     from scenarios.postgres import Database
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -70,7 +71,7 @@ def freeze(
     *,
     name: str,
     user: str | None = None,
-    instance: str | None = None,
+    instance: str | Instance | None = None,
     system: str = "dev_coach",
     domain: Domain | None = None,
     anonymise: bool | None = None,
@@ -87,7 +88,7 @@ def freeze(
         db: where they are; nothing is written to it.
         name: the scenario's name.
         user: a person's e-mail address or key.
-        instance: an instance's name; either this or *user*.
+        instance: an instance, or its name; either this or *user*.
         system: the system, for a user; an instance knows its own.
         domain: the system itself, where it is not an installed one.
         anonymise: replace personal data; by default for a person, and not for an instance.
@@ -98,8 +99,8 @@ def freeze(
         title: the scenario's title.
 
     Raises:
-        FreezeError: there is no such person or instance; a column is not classified; the rows cannot be written
-            without loss.
+        FreezeError: there is no such person or instance; a column is not classified; the rows cannot be
+            written without loss.
     """
     from scenarios.library.load import transaction
 
@@ -110,19 +111,20 @@ def freeze(
         )
     if (user is None) == (instance is None):
         raise FreezeError("name either a user or an instance to freeze")
+    label = instance if isinstance(instance, str) else instance.name if instance is not None else None
     with transaction(db, connection) as conn:
         if connection is None:
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         taken = _take(conn, db, user, instance, system, domain)
     sections, gathered, known = taken.sections, taken.gathered, taken.known
     if not gathered.rows:
-        raise FreezeError(f"there is nothing to freeze in {instance or user!r}", where=db.safe_url)
+        raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
     private = anonymise if anonymise is not None else instance is None
     notes = list(gathered.notes)
     subset(gathered, sections, last_messages, session, known, notes)
     arrange(gathered, sections)
     anchor = now or taken.anchor or _present(gathered)
-    writer = _Writer(sections, gathered, anchor.astimezone(UTC), instance, known)
+    writer = _Writer(sections, gathered, anchor.astimezone(UTC), label, known)
     notes += writer.strip()
     if private:
         notes += _anonymise(gathered, sections, key, writer)
@@ -130,7 +132,7 @@ def freeze(
     head = {
         "scenario": name,
         "system": sections.domain.name,
-        "title": title or f"Frozen from {'the instance ' + instance if instance else 'a person'}",
+        "title": title or f"Frozen from {'the instance ' + label if label else 'a person'}",
         "tags": ["frozen"],
         "clock": anchor.astimezone(UTC).isoformat(),
     }
@@ -151,14 +153,23 @@ class _Taken:
 
 
 def _take(
-    conn: Any, db: Database, user: str | None, instance: str | None, system: str, domain: Domain | None
+    conn: Any,
+    db: Database,
+    user: str | None,
+    instance: str | Instance | None,
+    system: str,
+    domain: Domain | None,
 ) -> _Taken:
     from scenarios.domain import get_domain
     from scenarios.library.instances import open_instance
 
     if instance is not None:
         domains = {domain.name: domain} if domain is not None else None
-        opened = open_instance(db, instance, domains=domains, connection=conn)
+        opened = (
+            open_instance(db, instance, domains=domains, connection=conn)
+            if isinstance(instance, str)
+            else instance
+        )
         sections = opened.definition.sections
         known = {
             (row.table.fullname, opened.key(row.handle)): row.handle for row in opened.plan.rows if row.named
@@ -289,8 +300,8 @@ def _anonymise(gathered: Gathered, sections: Sections, key: str, writer: _Writer
                 row.values[column.name] = pseudonyms.replace(kind, row.values[column.name])
     writer.forget_names()
     return [
-        f"{pseudonyms.replaced} personal values replaced by pseudonyms; names of people who are not in the data, "
-        "in texts, are not recognised: read the texts before you share the file"
+        f"{pseudonyms.replaced} personal values replaced by pseudonyms; names of people who are not in the "
+        "data, in texts, are not recognised: read the texts before you share the file"
     ]
 
 
@@ -443,7 +454,7 @@ class _Writer:
                     self.open.add((id(row), name))
 
     def _to_open(self, lost: Iterable[tuple[Found, str, Any, Any]]) -> set[tuple[int, str]]:
-        """Return what to write out next: columns that follow others of their row only when those are right."""
+        """Return what to write next: columns that follow others of their row only when those are right."""
         lost = list(lost)
         first = {
             (id(row), name)
@@ -643,7 +654,8 @@ class _Writer:
                 row for row in plan.rows if row.handle not in {each.handle for each in self.gathered.rows}
             )
             raise FreezeError(f"the scenario would load a row that was not there: {extra.handle}")
-        back = _translator(names)
+        rows = {row.handle: row for row in self.gathered.rows}
+        back = _translator(names, lambda serial: rows[serial.row.handle].values[serial.column])
         scope = self.sections.domain.scope if self.sections.scoped else None
         for row in self.gathered.rows:
             loaded = plan.by_handle[row.handle]
@@ -654,9 +666,8 @@ class _Writer:
                 wanted = row.values.get(name)
                 if wanted is _Secret:
                     continue
-                if name not in loaded.values:
-                    if (id(row), name) not in self.open:
-                        continue
+                if name not in loaded.values and (id(row), name) not in self.open:
+                    continue
                 got = back(loaded.values.get(name))
                 if section is not None and name in section.suffixed and isinstance(got, str):
                     got = section.suffixed[name].strip(got, _PROBE)
@@ -695,10 +706,12 @@ def _same(wanted: Any, got: Any) -> bool:
     return bool(wanted == got)
 
 
-def _translator(names: Mapping[str, str]) -> Callable[[Any], Any]:
+def _translator(names: Mapping[str, str], counted: Callable[[Serial], Any]) -> Callable[[Any], Any]:
     """Return a function that puts the frozen rows' keys where the planned rows' keys are."""
 
     def back(value: Any) -> Any:
+        if isinstance(value, Serial):
+            return counted(value)
         if isinstance(value, UUID):
             return names.get(str(value), str(value))
         if isinstance(value, str):

@@ -216,13 +216,12 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
     domain = sections.domain
     registry = registry_of(sections)
     name = instance.name
-    if sections.scoped:
-        if not registry.find(conn, name):
-            raise LibraryError(
-                f"there is no instance {name!r}",
-                where=instance.db.safe_url,
-                remedy="scenarios instances lists them",
-            )
+    if sections.scoped and not registry.find(conn, name):
+        raise LibraryError(
+            f"there is no instance {name!r}",
+            where=instance.db.safe_url,
+            remedy="scenarios instances lists them",
+        )
     roots = instance.roots()
     keys = foreign_keys(conn)
     reach = reach_of(roots, keys)

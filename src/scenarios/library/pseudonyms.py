@@ -1,8 +1,8 @@
 """Names that stand for people, the same person by the same name everywhere.
 
-A frozen state that says "Maya" in one table and "Person 7" in a text is useless, and one that keeps "Maya" is a
-leak. Each value is replaced by a keyed pick: without the key nobody can tell who is meant, and with the same key
-the same address becomes the same pseudonym in every table, text and run.
+A frozen state that says "Maya" in one table and "Person 7" in a text is useless, and one that keeps "Maya"
+is a leak. Each value is replaced by a keyed pick: without the key nobody can tell who is meant, and with
+the same key the same address becomes the same pseudonym in every table, text and run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS = (
 
 
 def needs_classification(column: sa.Column[Any]) -> bool:
-    """Return whether *column* could hold personal data: texts, JSON, dates without a time, bytes, addresses."""
+    """Return whether *column* could hold personal data: texts, JSON, dates without a time, bytes."""
     kind: Any = column.type
     if isinstance(kind, sa.TypeDecorator):
         kind = kind.impl_instance
@@ -44,9 +44,9 @@ def needs_classification(column: sa.Column[Any]) -> bool:
     if isinstance(kind, sa.ARRAY):
         kind = kind.item_type
         return isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)
-    if isinstance(kind, sa.Integer | sa.Boolean | sa.Numeric | sa.DateTime | sa.Time | sa.Interval | sa.Uuid):
-        return False
-    return True
+    return not isinstance(
+        kind, sa.Integer | sa.Boolean | sa.Numeric | sa.DateTime | sa.Time | sa.Interval | sa.Uuid
+    )
 
 
 def unclassified(tables: Iterable[sa.Table]) -> list[str]:
