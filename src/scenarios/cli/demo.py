@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from scenarios.library import Instance
+    from scenarios.journal import Changes
     from scenarios.postgres import Database
 
 SCENARIO = "refinement_in_progress"
@@ -62,7 +63,7 @@ class Demo:
         self._took.append((title, (time.perf_counter() - began) * 1000))
 
     def _say(self, text: str = "") -> None:
-        self._console.print(text)
+        self._console.print(text, markup=False)
 
     def _heading(self, text: str) -> None:
         self._console.rule(f"[bold]{text}", align="left")
@@ -77,7 +78,7 @@ class Demo:
             with self._step("start a server"):
                 server = resources.enter_context(start_server())
             self._say(f"PostgreSQL {server.version_text}, {server.provider}: {server.why_chosen}")
-            self._say("read back: " + ", ".join(f"{k} {v}" for k, v in server.settings_read_back.items()))
+            self._console.print(_pairs(server.settings_read_back))
 
             self._heading("A database from a template")
             domain = get_domain("dev_coach")
@@ -99,10 +100,11 @@ class Demo:
                 before = db.snapshot("before")
             checksum = db.checksum()
             with self._step("the other process works"):
-                self._visit(db, instance)
+                self._visit(db)
             with self._step("find what changed"):
                 changes = db.changes(before)
-            self._console.print(changes.table())
+            self._console.print(_counts(changes))
+            self._say(_updates(changes))
 
             self._heading("Restore")
             with self._step("restore"):
@@ -121,25 +123,38 @@ class Demo:
         self._say("\nThe server, its files and its socket are gone.")
 
     def _last_turns(self, db: Database) -> None:
-        from sqlalchemy import select
+        from rich.table import Table
+        from rich.text import Text
+        from sqlalchemy import func, select
         from sqlalchemy.orm import Session
 
-        from scenarios.domains.dev_coach import ChatMessage, User
+        from scenarios.domains.dev_coach import ChatMessage, MessageRole, User
 
         with Session(db.engine) as session:
+            talker = (
+                select(ChatMessage.user_id)
+                .group_by(ChatMessage.user_id)
+                .order_by(func.count().desc())
+                .limit(1)
+                .scalar_subquery()
+            )
             newest = (
                 select(User.first_name, ChatMessage.role, ChatMessage.content)
                 .join(ChatMessage, ChatMessage.user_id == User.id)
+                .where(User.id == talker)
                 .order_by(ChatMessage.timestamp.desc())
                 .limit(LAST_TURNS)
             )
             rows = list(session.execute(newest))[::-1]
-        self._say("The last turns of the conversation:")
+        turns = Table.grid(padding=(0, 2))
+        turns.add_column(justify="right", style="bold")
+        turns.add_column()
         for name, role, content in rows:
-            who = "coach" if role == "COACH" else name
-            self._console.print(f"  [bold]{who:>8}[/]  ", content, sep="", soft_wrap=False, markup=True)
+            turns.add_row("coach" if role == MessageRole.COACH else name, Text(content))
+        self._say("The last turns of the longest conversation:")
+        self._console.print(turns)
 
-    def _visit(self, db: Database, instance: Instance) -> None:
+    def _visit(self, db: Database) -> None:
         """Let a process that knows nothing but the URL insert, update and delete, with real commits."""
         subprocess.run(
             [sys.executable, "-m", "scenarios.cli.demo_visitor", db.dsn],
@@ -147,3 +162,29 @@ class Demo:
             timeout=60,
             stdin=subprocess.DEVNULL,
         )
+
+
+def _pairs(values: Mapping[str, str]) -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        grid.add_row(name, value)
+    return grid
+
+
+def _counts(changes: Changes) -> Table:
+    from rich.table import Table
+
+    table = Table("table", title="What the other process changed", title_justify="left")
+    operations = ("inserted", "updated", "deleted")
+    for operation in operations:
+        table.add_column(operation, justify="right")
+    for name, counts in changes.counts.items():
+        table.add_row(name.removeprefix("public."), *(str(counts.get(each) or "") for each in operations))
+    return table
+
+
+def _updates(changes: Changes) -> str:
+    """The updated rows, value by value; the inserted and deleted ones are told by their counts."""
+    return "\n".join(str(change) for change in changes if change.op == "updated")

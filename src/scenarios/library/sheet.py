@@ -64,21 +64,15 @@ class SignInSheet:
         from rich.markup import escape
         from rich.table import Table
 
-        facts = list(dict.fromkeys(key for person in self.people for key in person.facts))
-        counts = list(dict.fromkeys(key for person in self.people for key in person.counts))
+        # Several lines for each person: an address broken over ten lines can be neither read nor copied.
         table = Table(title=f"{self.instance}: who exists", title_justify="left", caption=self._caption())
-        for head in ("handle", "name", "e-mail", *(fact.replace("_", " ") for fact in facts)):
-            table.add_column(head, overflow="fold")
-        for head in counts:
-            table.add_column(head, justify="right")
+        table.add_column("who", no_wrap=True)
+        table.add_column("where they are, what they have")
         for person in self.people:
-            cells = [
-                person.handle,
-                person.name,
-                person.email,
-                *(person.facts.get(fact, "") for fact in facts),
-            ]
-            table.add_row(*map(escape, cells), *(str(person.counts.get(key, 0)) for key in counts))
+            facts = [f"{fact.replace('_', ' ')}: {value}" for fact, value in person.facts.items() if value]
+            counts = ", ".join(f"{count} {section}" for section, count in person.counts.items() if count)
+            who = f"[bold]{escape(person.handle)}[/]: {escape(person.name)}\n{escape(person.email)}"
+            table.add_row(who, escape("\n".join([*facts, counts])), end_section=True)
         return table
 
     def _caption(self) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def scenario_settings(pytestconfig: pytest.Config) -> Settings:
     """The settings of this run, with the source of each."""
-    return pytestconfig.stash[SETTINGS]
+    settings: Settings = pytestconfig.stash[SETTINGS]
+    return settings
 
 
 @pytest.fixture(scope="session")

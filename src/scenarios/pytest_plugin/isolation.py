@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,7 +82,7 @@ class Test:
         worker = self._worker
         instance: Instance = worker.fill(StateKey.of(name, params), params)(self.database)
         self.instances[name] = instance
-        self.rows_loaded += instance.rows
+        self.rows_loaded += sum(instance.counts.values())
         return instance
 
     _worker: Worker = field(init=False)
@@ -93,7 +93,7 @@ class Test:
             from scenarios import journal
 
             self.session.flush()
-            raw = self.session.connection().connection.driver_connection
+            raw: Any = self.session.connection().connection.driver_connection
             return journal.changes(raw, self.start)
         return self.database.changes(self.start)
 
@@ -108,11 +108,11 @@ class Test:
         changes = self.changes()
         if self.readonly and changes:
             pytest.fail(f"marked scenario_readonly, but it changed rows:\n{changes}", pytrace=False)
-        rows = self.rows_loaded + changes.total
+        rows = self.rows_loaded + len(changes)
         if self.max_rows and rows > self.max_rows:
             pytest.fail(
                 f"built or wrote {rows} rows, the budget is {self.max_rows} (setting max_rows): "
-                f"{self.rows_loaded} by scenarios, {changes.total} by the test",
+                f"{self.rows_loaded} by scenarios, {len(changes)} by the test",
                 pytrace=False,
             )
 
@@ -149,7 +149,7 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
     began = time.perf_counter()
     rung, why = choose_rung(item, names)
     marks = [(mark.args[0], mark.kwargs) for mark in reversed(list(item.iter_markers("scenario")))]
-    states = [StateKey.of(name, params) for name, params in marks]
+    states = [StateKey.of(name, dict(params)) for name, params in marks]
     home = bool(names & WIDE_FIXTURES)
     stage = worker.stage(item.session, states, home=home)
     fills = [
@@ -169,14 +169,17 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
             rung=rung,
             why_rung=why,
             states=states,
-            instances={state.name: value.on(database) for state, value in zip(states, values, strict=True)},
+            instances={
+                state.name: replace(value, db=database, _objects={})
+                for state, value in zip(states, values, strict=True)
+            },
             seed=str(worker.settings["seed"]),
             readonly=item.get_closest_marker("scenario_readonly") is not None,
             max_rows=worker.settings["max_rows"],
             keep_failed=worker.settings["keep_failed"],
         )
         test._worker = worker
-        test.rows_loaded = sum(instance.rows for instance in test.instances.values())
+        test.rows_loaded = sum(sum(instance.counts.values()) for instance in test.instances.values())
         item.stash[TEST] = test
         worker.test_in_progress = item.nodeid
         test.ms_before = (time.perf_counter() - began) * 1000
@@ -220,7 +223,7 @@ def _keep(test: Test, stage: Stage, worker: Worker, *, forked: bool) -> None:
         else:
             kept = stage.database
             worker.abandon(stage)
-        kept.keep()
+        kept.keep = True
         test.kept = kept.name
         test.extra.append(f"kept as {kept.name}\n  {kept.psql}\n  scenarios open {kept.name}")
     except ScenariosError as error:

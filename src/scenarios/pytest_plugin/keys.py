@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    pass
+    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.worker import Worker
+    from scenarios.settings import Settings
 
-SETTINGS = pytest.StashKey["Settings"]()
-WORKER = pytest.StashKey["Worker"]()
-TEST = pytest.StashKey["Test"]()
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+WORKER: pytest.StashKey[Worker] = pytest.StashKey()
+TEST: pytest.StashKey[Test] = pytest.StashKey()
 
 OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows")
 """Settings that have a command-line option, ``--scenarios-<name>``."""

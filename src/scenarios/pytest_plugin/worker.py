@@ -111,7 +111,7 @@ class Worker:
         return self._server.database(schema)
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
-        systems = {self.library[state.name].system for state in states}
+        systems = {self.library[state.name].domain.name for state in states}
         if len(systems) > 1:
             raise LibraryError(
                 f"one test cannot start in scenarios of {' and '.join(sorted(systems))}",
@@ -122,7 +122,7 @@ class Worker:
 
     def _only_system(self, session: pytest.Session) -> str | None:
         names = {mark.args[0] for item in session.items for mark in item.iter_markers("scenario")}
-        systems = {self.library[name].system for name in names}
+        systems = {self.library[name].domain.name for name in names}
         if len(systems) > 1:
             raise LibraryError(
                 "the home database can have the schema of one system only",
@@ -186,6 +186,7 @@ def server_is_overridden(item: pytest.Item) -> bool:
 
 def project_library(settings: Settings, schema: object) -> Library:
     """Return the library of a project: its own directories, then the built-in scenarios."""
+    from scenarios.domain import Domain
     from scenarios.library import Library
 
-    return Library.for_project(settings, schema=schema)
+    return Library(settings=settings, domains=[schema] if isinstance(schema, Domain) else ())
