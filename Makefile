@@ -23,6 +23,7 @@ lint: $(VENV)/.dev ## ruff, mypy, pyright, and the one direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright
+	@$(BIN)/deptry src
 	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-timing; fi
 
 bench: $(VENV)-bench/.bench ## every benchmark side by side with the peers; writes docs/performance.md
