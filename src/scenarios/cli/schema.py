@@ -53,7 +53,9 @@ def render_diagram(system: str, kind: DiagramFormat = DiagramFormat.MERMAID) -> 
     return diagrams.mermaid(domain.metadata, title=domain.title)
 
 
-def check_schema(system: str, *, url: str | None = None, provider: str | None = None) -> DriftReport:
+def check_schema(
+    system: str, *, url: str | None = None, provider: str | None = None, allow_extra: bool = False
+) -> DriftReport:
     """Compare models, migrations, kept files and, if *url* is given, a live database of *system*.
 
     Scratch databases are made on a server of ours and dropped; the live database is only read.
@@ -62,6 +64,7 @@ def check_schema(system: str, *, url: str | None = None, provider: str | None = 
         system: the system's name.
         url: a database to compare as well.
         provider: where the server comes from, as for `scenarios.start_server`; the setting if None.
+        allow_extra: whether the live database may have objects the models do not know.
 
     Raises:
         DomainError: there is no such system.
@@ -77,7 +80,7 @@ def check_schema(system: str, *, url: str | None = None, provider: str | None = 
     if "maintenance" in domain.parts:
         normalise = getattr(domain.part("maintenance"), "normalise", None)
     with start_server(provider) as server:
-        return drift.check(domain, server.admin_url, live=url, normalise=normalise)
+        return drift.check(domain, server.admin_url, live=url, normalise=normalise, allow_extra=allow_extra)
 
 
 def register(app: typer.Typer) -> None:
@@ -118,12 +121,15 @@ def _check(
     url: Annotated[
         str | None, typer.Option("--url", help="Also compare this live database; it is only read.")
     ] = None,
+    allow_extra: Annotated[
+        bool, typer.Option("--allow-extra", help="The live database may have more than the models know.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check that models, migrations, kept files and a live database agree. Exit code 1 if they do not."""
     import json
 
-    report = check_schema(system, url=url)
+    report = check_schema(system, url=url, allow_extra=allow_extra)
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2))
     else:

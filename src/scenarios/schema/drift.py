@@ -165,6 +165,7 @@ def check(
     normalise: Normalise | None = None,
     ignore: tuple[str, ...] = (),
     ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS,
+    allow_extra: bool = False,
 ) -> DriftReport:
     """Compare everything that can create or is the schema of *domain* with the models' DDL.
 
@@ -176,6 +177,7 @@ def check(
         normalise: evens out what a live database changes on purpose.
         ignore: kinds that are not compared, such as ``"columns"`` for their order.
         ignored_schemas: schemas of a live database that are not part of the system.
+        allow_extra: whether a live database may have objects the models do not know.
     """
     scratch, report = Scratch(admin_url), DriftReport(domain.name)
     directory = directory or resource("schema") / domain.name
@@ -207,5 +209,8 @@ def check(
     )
     if live is not None:
         found = catalogue_of(live, ignored_schemas=ignored_schemas)
-        report.add(redact(live), expected.differences(found, ignore=ignore, normalise=normalise))
+        differences = expected.differences(found, ignore=ignore, normalise=normalise)
+        if allow_extra:
+            differences = [difference for difference in differences if difference.expected is not None]
+        report.add(redact(live), differences)
     return report
