@@ -51,8 +51,15 @@ if TYPE_CHECKING:
 
     Options = FactoryOptions[Any]
     Declaration = BaseDeclaration[Any, V]
+    # What a factory's attributes are declared with, without a type argument each.
+    LazyAttribute = factory.LazyAttribute[Any, Any]
+    LazyFunction = factory.LazyFunction[Any]
+    Trait = factory.Trait[Any]
 else:  # generic to type checkers only
     Options = FactoryOptions
+    LazyAttribute = factory.LazyAttribute
+    LazyFunction = factory.LazyFunction
+    Trait = factory.Trait
 
     class Declaration(BaseDeclaration, Generic[V]):
         pass

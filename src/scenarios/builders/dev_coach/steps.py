@@ -41,7 +41,10 @@ _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\Z")
 
 
 def _require_columns(program: DevCoachProgram, table: str, columns: Iterable[str]) -> None:
-    known = {"metadata_" if name == "metadata" else name for name in program.domain.table(table).columns}
+    known = {
+        "metadata_" if column.name == "metadata" else column.name
+        for column in program.domain.table(table).columns
+    }
     for name in columns:
         if name not in known:
             program.refuse(f"{table} has no column {name!r}", remedy=did_you_mean(name, sorted(known)))
@@ -609,7 +612,13 @@ class UserStep(ScenarioStep):
         if at is not None:
             program.moment(at)
         plan.notes.append(
-            NotePlan(self._named(handle, "note"), text, message and message.handle, at, calling_line())
+            NotePlan(
+                self._named(handle, "note"),
+                text,
+                None if message is None else message.handle,
+                at,
+                calling_line(),
+            )
         )
 
     def _act(

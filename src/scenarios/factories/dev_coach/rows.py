@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
-
-from factory.declarations import LazyAttribute, LazyFunction, Trait
 
 from scenarios.domains.dev_coach import (
     Action,
@@ -38,7 +35,18 @@ from scenarios.domains.dev_coach import (
     Verification,
     VerificationType,
 )
-from scenarios.factories.base import Ago, Declaration, OwnerOf, Parent, RowFactory, RowId, Value
+from scenarios.factories.base import (
+    Ago,
+    Declaration,
+    LazyAttribute,
+    LazyFunction,
+    OwnerOf,
+    Parent,
+    RowFactory,
+    RowId,
+    Trait,
+    Value,
+)
 from scenarios.factories.context import current_context
 from scenarios.factories.dev_coach import phases, texts
 from scenarios.values import password_hash
@@ -57,12 +65,12 @@ class Moment(Declaration[datetime]):
         return current_context().moment(user.id, user.created_at + timedelta(hours=1), instance.handle)
 
 
-def scope() -> LazyAttribute[Any, UUID | None]:
+def scope() -> LazyAttribute:
     """Return the declaration of a scope that is the user's."""
     return LazyAttribute(lambda o: o.user.test_scenario_id if o.user is not None else None)
 
 
-def owner_id() -> LazyAttribute[Any, UUID]:
+def owner_id() -> LazyAttribute:
     """Return the declaration of the user's id."""
     return LazyAttribute(lambda o: o.user.id)
 

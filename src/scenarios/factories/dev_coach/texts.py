@@ -7,6 +7,7 @@ its speaker and phase, and an action's parameters have the keys its type takes.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scenarios.domains.dev_coach import (
@@ -18,7 +19,8 @@ from scenarios.domains.dev_coach import (
 )
 from scenarios.errors import ValuesError
 from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS
-from scenarios.values import bank, conversation
+from scenarios.values import bank
+from scenarios.values.banks import bank_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,7 +35,6 @@ TIMEZONES = (
     "Africa/Lagos",
     "Asia/Tokyo",
 )
-_SCRIPT_LENGTH = 14
 
 
 def identity_name(taken: Collection[str], category: IdentityCategory, row: Row) -> str:
@@ -114,11 +115,21 @@ def next_role(user: User) -> MessageRole:
     return MessageRole.COACH if len(user.chat_messages) % 2 == 0 else MessageRole.USER
 
 
-def turn(row: Row, role: MessageRole, phase: CoachingPhase) -> str:
-    """Return what *role* says at some point of *phase*."""
-    place = row.integer("turn", 0, _SCRIPT_LENGTH // 2 - 1) * 2 + (role is MessageRole.USER)
-    turns = list(conversation(row, phase, place + 1))
-    return turns[place].content
+@lru_cache(maxsize=32)
+def _lines(phase: CoachingPhase, role: MessageRole) -> tuple[str, ...]:
+    """Return what *role* can say in *phase* wherever in the conversation it is said."""
+    exchanges = bank_file("dev_coach")["conversation"][phase.value]["exchanges"]
+    return tuple(text for each in exchanges for text in each["ask" if role is MessageRole.COACH else "say"])
+
+
+def turn(row: Row, role: MessageRole, phase: CoachingPhase, name: str = "") -> str:
+    """Return what *role* says at some point of *phase*; a whole dialogue is
+    `scenarios.values.conversation`'s."""
+    line = row.choice("content", _lines(phase, role))
+    if "{" in line:
+        names = bank("dev_coach.identity_names.OTHER")
+        line = line.replace("{name}", name or "you").replace("{identity}", row.choice("identity", names))
+    return line
 
 
 def parameters(action: ActionType, row: Row) -> dict[str, Any]:
