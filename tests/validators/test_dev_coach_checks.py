@@ -15,98 +15,104 @@ from scenarios.validation import Check, Finding, require_valid, sql_checks, vali
 
 Phase = CoachingPhase
 
+TABLES = {
+    "actions": "actions_action",
+    "identities": "identities_identity",
+    "messages": "chat_messages_chatmessage",
+    "notes": "user_notes_usernote",
+    "states": "coach_states_coachstate",
+}
+
 # Each breaks exactly the rule it stands under; several need foreign keys and triggers off.
 BREAKS = {
-    "one-coach-state": "DELETE FROM coach_states_coachstate WHERE user_id = {ida}",
+    "one-coach-state": "DELETE FROM {states} WHERE user_id = {ida}",
     "own-identities-in-state": (
-        "UPDATE coach_states_coachstate SET proposed_identity_id = {maya_first} WHERE user_id = {ida}"
+        "UPDATE {states} SET proposed_identity_id = {maya_first} WHERE user_id = {ida}"
     ),
     "no-current-identity-before-refinement": (
-        "UPDATE coach_states_coachstate SET current_identity_id = {cleo_first} WHERE user_id = {cleo}"
+        "UPDATE {states} SET current_identity_id = {cleo_first} WHERE user_id = {cleo}"
     ),
     "current-identity-is-oldest-unfinished": (
-        "UPDATE coach_states_coachstate SET current_identity_id = NULL WHERE user_id = {maya}"
+        "UPDATE {states} SET current_identity_id = NULL WHERE user_id = {maya}"
     ),
-    "no-identities-before-creation": "UPDATE identities_identity SET user_id = {omar} WHERE id = {cleo_first}",
-    "states-fit-phase": "UPDATE identities_identity SET state = 'ACCEPTED' WHERE id = {cleo_first}",
-    "texts-of-completed": "UPDATE identities_identity SET affirmation = '' WHERE user_id = {ida}",
+    "no-identities-before-creation": "UPDATE {identities} SET user_id = {omar} WHERE id = {cleo_first}",
+    "states-fit-phase": "UPDATE {identities} SET state = 'ACCEPTED' WHERE id = {cleo_first}",
+    "texts-of-completed": "UPDATE {identities} SET affirmation = '' WHERE user_id = {ida}",
     "identity-names-differ": (
-        "UPDATE identities_identity AS i SET name = upper(o.name) FROM identities_identity AS o"
+        "UPDATE {identities} AS i SET name = upper(o.name) FROM {identities} AS o"
         " WHERE o.id = {maya_first} AND i.user_id = o.user_id AND i.id <> o.id"
         " AND i.category = 'MAKER_OF_MONEY'"
     ),
-    "identity-notes-differ": "UPDATE identities_identity SET notes = '{{same,same}}' WHERE id = {cleo_first}",
+    "identity-notes-differ": "UPDATE {identities} SET notes = '{{same,same}}' WHERE id = {cleo_first}",
     "user-notes-differ": (
-        "INSERT INTO user_notes_usernote (user_id, note, created_at, test_scenario_id)"
-        " SELECT user_id, note, created_at + interval '1 s', test_scenario_id FROM user_notes_usernote"
+        "INSERT INTO {notes} (user_id, note, created_at, test_scenario_id)"
+        " SELECT user_id, note, created_at + interval '1 s', test_scenario_id FROM {notes}"
     ),
     "skipped-categories-differ": (
-        "UPDATE coach_states_coachstate SET skipped_identity_categories = '{{SPIRITUAL,SPIRITUAL}}'"
-        " WHERE user_id = {cleo}"
+        "UPDATE {states} SET skipped_identity_categories = '{{SPIRITUAL,SPIRITUAL}}' WHERE user_id = {cleo}"
     ),
     "no-identity-in-skipped-category": (
-        "UPDATE coach_states_coachstate SET skipped_identity_categories = '{{PASSIONS_AND_TALENTS}}'"
-        " WHERE user_id = {cleo}"
+        "UPDATE {states} SET skipped_identity_categories = '{{PASSIONS_AND_TALENTS}}' WHERE user_id = {cleo}"
     ),
     "every-category-covered": (
-        "UPDATE coach_states_coachstate SET skipped_identity_categories ="
+        "UPDATE {states} SET skipped_identity_categories ="
         " array_remove(skipped_identity_categories, 'DOER_OF_THINGS') WHERE user_id = {maya}"
     ),
     "questions-in-asking-order": (
-        "UPDATE coach_states_coachstate SET asked_questions = '{{FAMILY_STRUCTURE}}' WHERE user_id = {omar}"
+        "UPDATE {states} SET asked_questions = '{{FAMILY_STRUCTURE}}' WHERE user_id = {omar}"
     ),
     "all-questions-asked": (
-        "UPDATE coach_states_coachstate SET asked_questions = '{{BACKGROUND_UPBRINGING}}' WHERE user_id = {cleo}"
+        "UPDATE {states} SET asked_questions = '{{BACKGROUND_UPBRINGING}}' WHERE user_id = {cleo}"
     ),
-    "descriptions-fit-phase": "UPDATE coach_states_coachstate SET who_you_are = '{{}}' WHERE user_id = {maya}",
+    "descriptions-fit-phase": "UPDATE {states} SET who_you_are = '{{}}' WHERE user_id = {maya}",
     "conversation-starts-with-coach": (
-        "UPDATE chat_messages_chatmessage SET role = 'USER' WHERE id = (SELECT id FROM chat_messages_chatmessage"
+        "UPDATE {messages} SET role = 'USER' WHERE id = (SELECT id FROM {messages}"
         " WHERE user_id = {omar} ORDER BY timestamp LIMIT 1)"
     ),
     "message-times-increase": (
-        "UPDATE chat_messages_chatmessage SET timestamp = (SELECT max(timestamp) FROM chat_messages_chatmessage"
-        " WHERE user_id = {omar}) WHERE id IN (SELECT id FROM chat_messages_chatmessage"
+        "UPDATE {messages} SET timestamp = (SELECT max(timestamp) FROM {messages}"
+        " WHERE user_id = {omar}) WHERE id IN (SELECT id FROM {messages}"
         " WHERE user_id = {omar} ORDER BY timestamp DESC LIMIT 2)"
     ),
     "message-has-content": (
-        "UPDATE chat_messages_chatmessage SET content = E' \\n' WHERE id = (SELECT id"
-        " FROM chat_messages_chatmessage WHERE user_id = {omar} ORDER BY timestamp DESC LIMIT 1)"
+        "UPDATE {messages} SET content = E' \\n' WHERE id = (SELECT id"
+        " FROM {messages} WHERE user_id = {omar} ORDER BY timestamp DESC LIMIT 1)"
     ),
     "action-by-coach-message": (
-        "UPDATE actions_action SET coach_message_id = (SELECT id FROM chat_messages_chatmessage"
+        "UPDATE {actions} SET coach_message_id = (SELECT id FROM {messages}"
         " WHERE user_id = {maya} AND role = 'USER' ORDER BY timestamp LIMIT 1)"
-        " WHERE id = (SELECT id FROM actions_action WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
+        " WHERE id = (SELECT id FROM {actions} WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
     ),
     "action-after-message": (
-        "UPDATE actions_action SET timestamp = timestamp - interval '1 s'"
-        " WHERE id = (SELECT id FROM actions_action WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
+        "UPDATE {actions} SET timestamp = timestamp - interval '1 s'"
+        " WHERE id = (SELECT id FROM {actions} WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
     ),
     "one-action-of-a-type-per-message": (
-        "INSERT INTO actions_action (user_id, action_type, parameters, timestamp, coach_message_id,"
+        "INSERT INTO {actions} (user_id, action_type, parameters, timestamp, coach_message_id,"
         " test_scenario_id) SELECT user_id, action_type, parameters, timestamp, coach_message_id,"
-        " test_scenario_id FROM actions_action WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1"
+        " test_scenario_id FROM {actions} WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1"
     ),
     "last-transition-leads-to-phase": (
-        'UPDATE actions_action SET parameters = \'{{"to_phase": "IDENTITY_CREATION"}}\''
-        " WHERE id = (SELECT id FROM actions_action WHERE user_id = {maya} AND action_type = 'TRANSITION_PHASE'"
+        'UPDATE {actions} SET parameters = \'{{"to_phase": "IDENTITY_CREATION"}}\''
+        " WHERE id = (SELECT id FROM {actions} WHERE user_id = {maya} AND action_type = 'TRANSITION_PHASE'"
         " ORDER BY timestamp DESC LIMIT 1)"
     ),
     "transitions-follow-order": (
-        'UPDATE actions_action SET parameters = \'{{"to_phase": "COMPLETED"}}\''
-        " WHERE id = (SELECT id FROM actions_action WHERE user_id = {maya} AND action_type = 'TRANSITION_PHASE'"
+        'UPDATE {actions} SET parameters = \'{{"to_phase": "COMPLETED"}}\''
+        " WHERE id = (SELECT id FROM {actions} WHERE user_id = {maya} AND action_type = 'TRANSITION_PHASE'"
         " ORDER BY timestamp LIMIT 1)"
     ),
     "action-ids-are-own": (
-        "UPDATE actions_action SET parameters = jsonb_build_object('id', {cleo_first})"
-        " WHERE id = (SELECT id FROM actions_action WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
+        "UPDATE {actions} SET parameters = jsonb_build_object('id', {cleo_first})"
+        " WHERE id = (SELECT id FROM {actions} WHERE user_id = {maya} ORDER BY timestamp DESC LIMIT 1)"
     ),
-    "note-after-source": "UPDATE user_notes_usernote SET created_at = created_at - interval '1 min'",
+    "note-after-source": "UPDATE {notes} SET created_at = created_at - interval '1 min'",
     "note-from-own-words": (
-        "UPDATE user_notes_usernote SET source_message_id = (SELECT id FROM chat_messages_chatmessage"
+        "UPDATE {notes} SET source_message_id = (SELECT id FROM {messages}"
         " WHERE user_id = {maya} AND role = 'COACH' ORDER BY timestamp DESC LIMIT 1), created_at = now()"
     ),
     "note-after-first-word": (
-        "UPDATE user_notes_usernote SET source_message_id = NULL, created_at = (SELECT created_at"
+        "UPDATE {notes} SET source_message_id = NULL, created_at = (SELECT created_at"
         " FROM users_user WHERE id = {maya}) + interval '1 s'"
     ),
     "prompt-versions-consecutive": "UPDATE prompts_prompt SET version = 3 WHERE version = 2",
@@ -116,7 +122,7 @@ BREAKS = {
     "session-holds-its-messages": (
         "UPDATE coach_states_coachingsession SET ended_at = started_at WHERE user_id = {maya}"
     ),
-    "rows-share-scenario": "UPDATE identities_identity SET test_scenario_id = NULL WHERE id = {cleo_first}",
+    "rows-share-scenario": "UPDATE {identities} SET test_scenario_id = NULL WHERE id = {cleo_first}",
 }
 
 
@@ -148,6 +154,7 @@ def loaded(dev_coach_db) -> Iterator[tuple[psycopg.Connection, dict[str, str]]]:
         .load(dev_coach_db)
     )
     names = {name: f"'{people[name].id}'" for name in ("omar", "cleo", "maya", "ida")}
+    names |= TABLES
     names |= {f"{name}_first": f"'{people[f'{name}.first'].id}'" for name in ("cleo", "maya", "ida")}
     with dev_coach_db.connect() as connection:
         assert validate(connection, CHECKS) == []
@@ -192,7 +199,7 @@ def test_requiring_validity_lists_the_findings(loaded):
     require_valid(connection, DOMAIN)
     connection.execute(BREAKS["texts-of-completed"].format(**names).encode())
     with pytest.raises(
-        ValidationError, match="texts-of-completed: identities_identity .* has no affirmation"
+        ValidationError, match=r"texts-of-completed: identities_identity .* has no affirmation"
     ):
         require_valid(connection, DOMAIN)
 
