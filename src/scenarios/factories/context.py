@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from scenarios.errors import FactoryError
+from scenarios.factories.rows import TableRow
 from scenarios.values import Clock, Keyed, Row
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class FactoryContext:
         self.cascade: dict[str, int] = {}
         """How many rows of each kind were made only because another row needed a parent."""
         self._counters: defaultdict[str, int] = defaultdict(int)
-        self._latest: dict[type[Any], object] = {}
+        self._latest: dict[Any, object] = {}
+        self.trail: list[str] = []
+        """The tables whose parents are being derived, to notice those that need each other."""
         self._moments: dict[tuple[UUID, str], datetime] = {}
         self._used: defaultdict[str, set[object]] = defaultdict(set)
 
@@ -126,7 +129,11 @@ class FactoryContext:
     def remember(self, handle: str, made: object) -> None:
         """Keep a row under its handle, and as the parent of what is built next."""
         self.handles[handle] = made
-        self._latest[type(made)] = made
+        self._latest[made.table if isinstance(made, TableRow) else type(made)] = made
+
+    def latest_of(self, target: Any) -> Any:
+        """Return what `latest` does, for a mapped class or a table."""
+        return self._latest.get(target)
 
     def latest(self, model: type[M]) -> M | None:
         """Return the row of *model* that was built last, to be the parent of the next one."""
@@ -149,7 +156,11 @@ class FactoryContext:
         Raises:
             FactoryError: the context has neither.
         """
-        if self.session is not None:
+        if isinstance(made, TableRow) and self.session is not None:
+            self.session.execute(made.table.insert().values(made))
+        elif isinstance(made, TableRow) and self.graph is not None:
+            self.graph.add_rows(made.table, list(made), [list(made.values())], [handle])
+        elif self.session is not None:
             self.session.add(made)
         elif self.graph is not None:
             self.graph.add(made, handle=handle)

@@ -1,0 +1,379 @@
+"""Reading CHECK constraints: what they demand of a column, and whether a row satisfies them.
+
+A factory that ignores CHECKs builds rows the database refuses, and one that guesses is right only on the
+tables it was written for. Here each constraint is parsed (sqlglot), simple demands become bounds that
+values are drawn within, and every drawn row is evaluated against all constraints that can be read. One that
+cannot be read is never passed over in silence: `Unreadable` says which.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any
+
+import sqlglot
+from sqlglot import expressions as e
+from sqlglot.errors import SqlglotError
+
+
+class Unreadable(Exception):
+    """An expression this module does not understand; the text is the part in question."""
+
+
+@dataclass(slots=True)
+class Demands:
+    """What the CHECKs of a table demand of one column, as far as one column can satisfy it alone.
+
+    Attributes:
+        low, high: bounds, inclusive; an exclusive one is among ``above`` or ``below``.
+        above, below: exclusive bounds.
+        options: the only values allowed; for an array, of its elements.
+        shortest, longest: bounds of the length of a text or the number of elements.
+        patterns: regular expressions (with flags) the text must contain.
+    """
+
+    low: Any = None
+    high: Any = None
+    above: Any = None
+    below: Any = None
+    options: list[Any] | None = None
+    shortest: int | None = None
+    longest: int | None = None
+    patterns: list[tuple[str, int]] = field(default_factory=list)
+
+    def narrow(self, other: str, value: Any) -> None:
+        """Take the demand ``column <other> value`` into account."""
+        if other in {">=", "="}:
+            self.low = value if self.low is None else max(self.low, value)
+        if other in {"<=", "="}:
+            self.high = value if self.high is None else min(self.high, value)
+        if other == ">":
+            self.above = value if self.above is None else max(self.above, value)
+        if other == "<":
+            self.below = value if self.below is None else min(self.below, value)
+
+    def narrow_length(self, other: str, value: int) -> None:
+        """Take the demand ``length(column) <other> value`` into account."""
+        least = {">": value + 1, ">=": value, "=": value}.get(other)
+        most = {"<": value - 1, "<=": value, "=": value}.get(other)
+        if least is not None:
+            self.shortest = least if self.shortest is None else max(self.shortest, least)
+        if most is not None:
+            self.longest = most if self.longest is None else min(self.longest, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A parsed CHECK.
+
+    Attributes:
+        name: the constraint's name, or its text where it has none.
+        text: its condition.
+        columns: the columns it mentions.
+    """
+
+    name: str
+    text: str
+    columns: frozenset[str]
+    tree: e.Expr
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Return whether *row* satisfies the constraint; NULL does, as in SQL.
+
+        Raises:
+            Unreadable: part of the condition is not understood.
+        """
+        return _value(self.tree, row) is not False
+
+
+def read_check(name: str | None, text: str) -> Check:
+    """Parse the condition of a CHECK.
+
+    Raises:
+        Unreadable: it is not an expression.
+    """
+    try:
+        tree = sqlglot.parse_one(text, dialect="postgres")
+    except SqlglotError as error:
+        raise Unreadable(text) from error
+    columns = frozenset(column.name for column in tree.find_all(e.Column))
+    return Check(name or text, text, columns, tree)
+
+
+_FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "="}
+_COMPARE: dict[type[e.Expr], str] = {e.GT: ">", e.GTE: ">=", e.LT: "<", e.LTE: "<=", e.EQ: "="}
+
+
+def demands(check: Check) -> Mapping[str, Demands]:
+    """Return what a CHECK demands of single columns; what it says of several together is left to `holds`."""
+    found: dict[str, Demands] = {}
+    for part in _conjuncts(check.tree):
+        _demand(part, lambda column: found.setdefault(column, Demands()))
+    return found
+
+
+def _conjuncts(tree: e.Expr) -> Iterator[e.Expr]:
+    tree = _bare(tree)
+    if isinstance(tree, e.And):
+        yield from _conjuncts(tree.this)
+        yield from _conjuncts(tree.expression)
+    else:
+        yield tree
+
+
+def _bare(tree: e.Expr) -> e.Expr:
+    while isinstance(tree, (e.Paren, e.Cast)):
+        tree = tree.this
+    return tree
+
+
+def _demand(part: e.Expr, of: Callable[[str], Demands]) -> None:
+    try:
+        if isinstance(part, e.Between):
+            column, low, high = _bare(part.this), _literal(part.args["low"]), _literal(part.args["high"])
+            if isinstance(column, e.Column):
+                of(column.name).narrow(">=", low)
+                of(column.name).narrow("<=", high)
+        elif isinstance(part, e.In) and isinstance(column := _bare(part.this), e.Column):
+            of(column.name).options = [_literal(option) for option in part.expressions]
+        elif isinstance(part, e.ArrayContainedBy) and isinstance(column := _bare(part.this), e.Column):
+            of(column.name).options = list(_literal(part.expression))
+        elif isinstance(part, (e.RegexpLike, e.RegexpILike)) and isinstance(
+            column := _bare(part.this), e.Column
+        ):
+            flags = re.IGNORECASE if isinstance(part, e.RegexpILike) else 0
+            of(column.name).patterns.append((str(_literal(part.expression)), flags))
+        elif type(part) in _COMPARE:
+            _compare(_bare(part.this), _bare(part.expression), _COMPARE[type(part)], of)
+    except Unreadable:
+        return  # `holds` will say so when it is evaluated
+
+
+def _compare(left: e.Expr, right: e.Expr, other: str, of: Callable[[str], Demands]) -> None:
+    if _is_length(right) or (isinstance(right, e.Column) and not isinstance(left, e.Column)):
+        left, right, other = right, left, _FLIPPED[other]
+    if isinstance(right, (e.Any, e.Array)) and other == "=" and isinstance(left, e.Column):
+        inner = right.this if isinstance(right, e.Any) else right
+        of(left.name).options = list(_literal(inner))
+    elif isinstance(left, e.Column) and not isinstance(right, e.Column):
+        value = _literal(right)
+        if other == "=":
+            of(left.name).options = [value]
+        else:
+            of(left.name).narrow(other, value)
+    elif _is_length(left) and isinstance(inner := _bare(left.this), e.Column):
+        of(inner.name).narrow_length(other, int(_literal(right)))
+
+
+def _is_length(tree: e.Expr) -> bool:
+    if isinstance(tree, (e.Length, e.ArraySize)):
+        return True
+    return isinstance(tree, e.Anonymous) and tree.name.lower() in {"cardinality", "octet_length"}
+
+
+def _literal(tree: e.Expr) -> Any:
+    return _value(tree, {})
+
+
+# -- evaluation ----------------------------------------------------------------------------------------
+
+_ARITHMETIC: dict[type[e.Expr], Callable[[Any, Any], Any]] = {
+    e.Add: operator.add,
+    e.Sub: operator.sub,
+    e.Mul: operator.mul,
+    e.Mod: operator.mod,
+}
+_RELATION: dict[type[e.Expr], Callable[[Any, Any], bool]] = {
+    e.GT: operator.gt,
+    e.GTE: operator.ge,
+    e.LT: operator.lt,
+    e.LTE: operator.le,
+    e.EQ: operator.eq,
+    e.NEQ: operator.ne,
+}
+
+
+def _value(tree: e.Expr, row: Mapping[str, Any]) -> Any:
+    """Evaluate an expression over a row, with SQL's three values of truth (None is unknown)."""
+    if isinstance(tree, e.Paren):
+        return _value(tree.this, row)
+    if isinstance(tree, e.And):
+        left, right = _value(tree.this, row), _value(tree.expression, row)
+        return False if left is False or right is False else None if left is None or right is None else True
+    if isinstance(tree, e.Or):
+        left, right = _value(tree.this, row), _value(tree.expression, row)
+        return True if left is True or right is True else None if left is None or right is None else False
+    if isinstance(tree, e.Not):
+        inner = _value(tree.this, row)
+        return None if inner is None else not inner
+    if isinstance(tree, e.Is):
+        return _value(tree.this, row) is _value(tree.expression, row)
+    if isinstance(tree, (e.NullSafeEQ, e.NullSafeNEQ)):
+        same = _plain(_value(tree.this, row)) == _plain(_value(tree.expression, row))
+        return same if isinstance(tree, e.NullSafeEQ) else not same
+    if isinstance(tree, e.Column):
+        if tree.name not in row:
+            raise Unreadable(tree.sql("postgres"))
+        return _plain(row[tree.name])
+    if isinstance(tree, (e.Literal, e.Null, e.Boolean, e.Neg)):
+        return _constant(tree, row)
+    if isinstance(tree, (e.Array, e.Tuple)):
+        return [_value(item, row) for item in tree.expressions]
+    if isinstance(tree, e.Case):
+        return _case(tree, row)
+    if isinstance(tree, e.Coalesce):
+        for option in (tree.this, *tree.expressions):
+            found = _value(option, row)
+            if found is not None:
+                return found
+        return None
+    return _strict(tree, row)
+
+
+def _constant(tree: e.Expr, row: Mapping[str, Any]) -> Any:
+    if isinstance(tree, e.Null):
+        return None
+    if isinstance(tree, e.Boolean):
+        return bool(tree.this)
+    if isinstance(tree, e.Neg):
+        inner = _value(tree.this, row)
+        return None if inner is None else -inner
+    text = str(tree.this)
+    if isinstance(tree, e.Literal) and tree.is_string:
+        return text
+    return int(text) if re.fullmatch(r"\d+", text) else Decimal(text)
+
+
+def _case(tree: e.Case, row: Mapping[str, Any]) -> Any:
+    subject = tree.args.get("this")
+    for branch in tree.args.get("ifs", ()):
+        condition = _value(branch.this, row)
+        if subject is not None:
+            condition = condition == _value(subject, row)
+        if condition is True:
+            return _value(branch.args["true"], row)
+    default = tree.args.get("default")
+    return None if default is None else _value(default, row)
+
+
+def _strict(tree: e.Expr, row: Mapping[str, Any]) -> Any:
+    """Evaluate what is NULL as soon as one of its arguments is."""
+    kind = type(tree)
+    if isinstance(tree, e.Cast):
+        return _cast(_value(tree.this, row), tree.to.sql("postgres").lower())
+    if isinstance(tree, e.Between):
+        value, low, high = (_value(x, row) for x in (tree.this, tree.args["low"], tree.args["high"]))
+        return None if None in (value, low, high) else low <= _like(value, low) <= high
+    if isinstance(tree, e.In):
+        value = _value(tree.this, row)
+        if not tree.expressions:
+            raise Unreadable(tree.sql("postgres"))
+        return None if value is None else value in [_value(option, row) for option in tree.expressions]
+    if kind in _RELATION:
+        right_tree = tree.expression
+        if isinstance(right_tree, e.Any):
+            value, options = _value(tree.this, row), _value(right_tree.this, row)
+            return None if value is None or options is None else value in options
+        left, right = _value(tree.this, row), _value(right_tree, row)
+        if left is None or right is None:
+            return None
+        try:
+            return _RELATION[kind](_like(left, right), _like(right, left))
+        except TypeError as error:
+            raise Unreadable(tree.sql("postgres")) from error
+    if kind in _ARITHMETIC or isinstance(tree, e.Div):
+        left, right = _value(tree.this, row), _value(tree.expression, row)
+        if left is None or right is None:
+            return None
+        if isinstance(tree, e.Div):
+            return left // right if isinstance(left, int) and isinstance(right, int) else left / right
+        return _ARITHMETIC[kind](left, right)
+    if isinstance(tree, (e.ArrayContainedBy, e.ArrayContainsAll)):
+        left, right = _value(tree.this, row), _value(tree.expression, row)
+        if not isinstance(left, list) or not isinstance(right, list):
+            raise Unreadable(tree.sql("postgres"))
+        inner, outer = (left, right) if isinstance(tree, e.ArrayContainedBy) else (right, left)
+        return all(item in outer for item in inner)
+    return _function(tree, row)
+
+
+def _function(tree: e.Expr, row: Mapping[str, Any]) -> Any:
+    if isinstance(tree, (e.RegexpLike, e.RegexpILike)):
+        value, pattern = _value(tree.this, row), _value(tree.expression, row)
+        flags = re.IGNORECASE if isinstance(tree, e.RegexpILike) else 0
+        return None if value is None else re.search(pattern, value, flags) is not None
+    if isinstance(tree, (e.Like, e.ILike)):
+        value, pattern = _value(tree.this, row), _value(tree.expression, row)
+        flags = re.DOTALL | (re.IGNORECASE if isinstance(tree, e.ILike) else 0)
+        pattern = re.escape(pattern).replace("%", ".*").replace("_", ".") if pattern is not None else None
+        return None if value is None or pattern is None else re.fullmatch(pattern, value, flags) is not None
+    name = tree.name.lower() if isinstance(tree, e.Anonymous) else type(tree).__name__.lower()
+    functions: dict[str, Callable[[Any], Any]] = {
+        "length": len,
+        "charlength": len,
+        "char_length": len,
+        "arraysize": len,
+        "cardinality": len,
+        "octet_length": lambda text: len(text.encode() if isinstance(text, str) else text),
+        "lower": str.lower,
+        "upper": str.upper,
+        "trim": str.strip,
+        "btrim": str.strip,
+        "abs": abs,
+        "jsonb_typeof": _json_type,
+        "json_typeof": _json_type,
+    }
+    if name not in functions:
+        raise Unreadable(tree.sql("postgres"))
+    argument = tree.expressions[0] if isinstance(tree, e.Anonymous) else tree.this
+    value = _value(argument, row)
+    return None if value is None else functions[name](value)
+
+
+def _json_type(value: Any) -> str:
+    kinds: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean"}
+    return kinds.get(type(value), "number")
+
+
+def _cast(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if "[" in kind or kind.startswith(("text", "varchar", "char", "json")):
+        return value
+    try:
+        if kind.startswith("timestamp"):
+            return datetime.fromisoformat(value) if isinstance(value, str) else value
+        if kind == "date":
+            return date.fromisoformat(value) if isinstance(value, str) else value
+        if kind.startswith(("numeric", "decimal", "double", "real")):
+            return Decimal(str(value))
+        if kind.startswith(("int", "bigint", "smallint")):
+            return int(value)
+    except (ValueError, InvalidOperation) as error:
+        raise Unreadable(f"{value!r}::{kind}") from error
+    raise Unreadable(f"{value!r}::{kind}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return list(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _like(value: Any, other: Any) -> Any:
+    """Return *value* as what it is compared with: PostgreSQL reads a text literal as the column's type."""
+    if isinstance(value, str) and not isinstance(other, str):
+        return _cast(value, {datetime: "timestamp", date: "date"}.get(type(other), "numeric"))
+    if isinstance(value, float) and isinstance(other, Decimal):
+        return Decimal(str(value))
+    if isinstance(value, datetime) and isinstance(other, datetime) and value.tzinfo is None and other.tzinfo:
+        return value.replace(tzinfo=other.tzinfo)
+    if isinstance(value, time):
+        return value
+    return value

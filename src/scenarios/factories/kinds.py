@@ -1,0 +1,478 @@
+"""A value for every kind of column: drawn from the row's key, within what the column and its CHECKs allow.
+
+Without it a derived factory could fill integers and texts and would leave the interesting half (enums,
+arrays, ranges, numerics with a scale, JSON) to the reader. A `Kind` knows how to draw, and how many
+different values there are, so that a unique column is walked through and not guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from sqlalchemy import types as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.schema import Column
+
+from scenarios.factories.checks import Demands
+from scenarios.values import Row
+
+WIDE = 1 << 62
+"""The size of a space nobody exhausts."""
+
+_EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_WORDS = (
+    "amber",
+    "anchor",
+    "basin",
+    "birch",
+    "cedar",
+    "cobalt",
+    "delta",
+    "ember",
+    "fern",
+    "flint",
+    "grove",
+    "harbor",
+    "indigo",
+    "juniper",
+    "lantern",
+    "linen",
+    "maple",
+    "meadow",
+    "north",
+    "ochre",
+    "olive",
+    "pebble",
+    "quartz",
+    "raven",
+    "river",
+    "saffron",
+    "slate",
+    "sparrow",
+    "summit",
+    "timber",
+    "tundra",
+    "violet",
+    "willow",
+    "yarrow",
+)
+
+
+class CannotFill(Exception):
+    """Why a column cannot be filled, for the factory's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How to fill one column.
+
+    Attributes:
+        draw: gets the row, the column's field name and a turn; another turn gives another value.
+        size: how many different values there are.
+    """
+
+    draw: Callable[[Row, str, int], Any]
+    size: int = WIDE
+
+
+def kind_of(column: Column[Any], demands: Demands, *, unique: bool = False) -> Kind:
+    """Return how to fill *column* within *demands*.
+
+    Raises:
+        CannotFill: nothing is known of its type, or its demands leave nothing.
+    """
+    return _kind(column.type, column.name, demands, unique)
+
+
+def _kind(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    if isinstance(type_, sa.TypeDecorator):
+        return _decorated(type_, name, demands, unique)
+    if isinstance(type_, pg.DOMAIN):
+        return _kind(type_.data_type, name, demands, unique)
+    if isinstance(type_, sa.ARRAY):
+        return _array(type_, name, demands)
+    if isinstance(type_, sa.Enum):
+        values: list[Any] = list(type_.enum_class) if type_.enum_class is not None else list(type_.enums)
+        if demands.options is not None:
+            values = [v for v in values if getattr(v, "value", v) in demands.options or v in demands.options]
+        return _options(values)
+    if demands.options is not None and not isinstance(type_, (pg.JSON, sa.JSON)):
+        return _options(demands.options)
+    for kind, make in _MAKERS:
+        if isinstance(type_, kind):
+            return make(type_, name, demands, unique)
+    raise CannotFill(
+        f"its type {type_!r} is unknown" if not isinstance(type_, sa.NullType) else "its type is unknown"
+    )
+
+
+def _options(values: list[Any]) -> Kind:
+    if not values:
+        raise CannotFill("its constraints leave no value")
+    count = len(values)
+    return Kind(lambda row, field, turn: values[(row.word(field) + turn) % count], count)
+
+
+def _decorated(type_: sa.TypeDecorator[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    if type(type_).process_bind_param is not sa.TypeDecorator.process_bind_param:
+        raise CannotFill(f"{type(type_).__name__} decides itself what values it takes")
+    return _kind(type_.impl_instance, name, demands, unique)
+
+
+def _bounds(demands: Demands, low: Any, high: Any, step: Any) -> tuple[Any, Any]:
+    if demands.low is not None:
+        low = max(low, demands.low) if demands.low > low or high > demands.low else demands.low
+    if demands.above is not None:
+        low = max(low, demands.above + step)
+    lowest_high = high
+    if demands.high is not None:
+        lowest_high = min(high, demands.high)
+    if demands.below is not None:
+        lowest_high = min(lowest_high, demands.below - step)
+    return low, lowest_high
+
+
+def _integer(bits: int) -> Callable[[sa.TypeEngine[Any], str, Demands, bool], Kind]:
+    top = (1 << (bits - 1)) - 1
+
+    def make(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+        given = [int(b) for b in (demands.low, demands.above) if b is not None]
+        ceiling = [int(b) for b in (demands.high, demands.below) if b is not None]
+        low = max(given) if given else (min(ceiling) - 9999 if ceiling and min(ceiling) < 1 else 1)
+        if demands.above is not None and low == demands.above:
+            low += 1
+        high = min([top, *ceiling]) if ceiling else (top if unique else min(top, max(low, 0) + 9999))
+        if demands.below is not None and high == demands.below:
+            high -= 1
+        low = max(low, -top)
+        if low > high:
+            raise CannotFill(f"no integer lies between {low} and {high}")
+        size = high - low + 1
+        return Kind(lambda row, field, turn: low + (row.integer(field, 0, size - 1) + turn) % size, size)
+
+    return make
+
+
+def _numeric(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    scale = getattr(type_, "scale", None)
+    precision = getattr(type_, "precision", None)
+    as_float = not getattr(type_, "asdecimal", True) or isinstance(type_, sa.Float)
+    places = 2 if scale is None else int(scale)
+    unit = Decimal(1).scaleb(-places)
+    top = Decimal(10_000) if precision is None or as_float else Decimal(10) ** (precision - places) - unit
+    exact = _as_decimal(demands)
+    low, high = _bounds(exact, Decimal(0), min(top, Decimal(10_000)), unit)
+    if exact.low is not None and exact.low > high and exact.high is None and exact.below is None:
+        high = min(top, exact.low + 10_000)
+    first, last = int((low / unit).to_integral_value()), int((high / unit).to_integral_value(ROUND_FLOOR))
+    size = last - first + 1
+    if size < 1:
+        raise CannotFill(f"no number lies between {low} and {high}")
+
+    def draw(row: Row, field: str, turn: int) -> Any:
+        number = (Decimal(first + (row.integer(field, 0, size - 1) + turn) % size) * unit).quantize(unit)
+        return float(number) if as_float else number
+
+    return Kind(draw, size)
+
+
+def _as_decimal(demands: Demands) -> Demands:
+    def exact(value: Any) -> Any:
+        return None if value is None else Decimal(str(value))
+
+    return Demands(exact(demands.low), exact(demands.high), exact(demands.above), exact(demands.below))
+
+
+def _text(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    length = getattr(type_, "length", None)
+    longest = min(x for x in (length, demands.longest, 10_000) if x is not None)
+    shortest = max(demands.shortest or 0, 1 if longest else 0)
+    if shortest > longest:
+        raise CannotFill(f"no text is at least {shortest} and at most {longest} characters long")
+
+    def draw(row: Row, field: str, turn: int) -> str:
+        text = _named(row, name, field)
+        if unique or turn:
+            text = _marked(text, name, f"{row.word(f'{field}.mark') + turn:x}"[-10:], longest)
+        text = text[:longest].strip() or "x"
+        while len(text) < shortest:
+            text += _WORDS[len(text) % len(_WORDS)][: shortest - len(text)]
+        return text.ljust(length) if isinstance(type_, sa.CHAR) and length else text
+
+    if not demands.patterns:
+        return Kind(draw, 16 ** min(longest, 10))
+    return Kind(lambda row, field, turn: _matching(row, field, turn, draw, demands, longest), WIDE)
+
+
+def _named(row: Row, name: str, field: str) -> str:
+    """Return a text as the column's name suggests."""
+    words = f"_{name.lower()}_"
+    if "email" in words or "mail_address" in words:
+        return f"{row.first_name(field).lower()}.{row.last_name(field + '.2').lower()}@example.com".replace(
+            " ", ""
+        )
+    if "first_name" in words or "given_name" in words:
+        return row.first_name(field)
+    if "last_name" in words or "surname" in words or "family_name" in words:
+        return row.last_name(field)
+    if words in {"_name_", "_full_name_", "_author_", "_contact_"}:
+        return f"{row.first_name(field)} {row.last_name(field + '.2')}"
+    if "_city_" in words:
+        return row.city(field)
+    if "_job_" in words or "profession" in words:
+        return row.job(field)
+    if "phone" in words:
+        return f"+1555{row.integer(field, 0, 9_999_999):07d}"
+    if "_url_" in words or "website" in words:
+        return f"https://example.com/{row.choice(field, _WORDS)}"
+    if "slug" in words or "_code_" in words or "_key_" in words:
+        return f"{row.choice(field, _WORDS)}-{row.choice(field + '.2', _WORDS)}"
+    return " ".join(row.choice(f"{field}.{place}", _WORDS) for place in range(3))
+
+
+def _marked(text: str, name: str, mark: str, longest: int) -> str:
+    local, at, domain = text.partition("@")
+    if at:
+        return f"{local[: max(1, longest - len(domain) - len(mark) - 2)]}.{mark}@{domain}"
+    if longest <= len(mark):
+        return mark[-longest:]
+    if text.startswith("+1555"):
+        return f"+1555{int(mark, 16) % 10_000_000:07d}"
+    return f"{text[: longest - len(mark) - 1]}-{mark}"
+
+
+def _matching(
+    row: Row, field: str, turn: int, draw: Callable[[Row, str, int], str], demands: Demands, longest: int
+) -> str:
+    """Return a text that contains every pattern: the plain draw, an address, or common shapes."""
+    number = row.integer(field, 0, 10**12) + turn
+    letters = "".join(chr(97 + number // 26**place % 26) for place in range(8))
+    shapes = [
+        draw(row, field, turn),
+        f"{letters}.{number % 9973}@example.com",
+        *(cut(number, letters) for cut in _SHAPES),
+    ]
+    for shape in shapes:
+        if len(shape) <= longest and all(
+            re.search(pattern, shape, flags) for pattern, flags in demands.patterns
+        ):
+            return shape
+    pattern = demands.patterns[0][0]
+    raise CannotFill(f"no text that was tried matches {pattern!r}")
+
+
+_SHAPES: tuple[Callable[[int, str], str], ...] = (
+    lambda number, letters: letters,
+    lambda number, letters: letters.upper(),
+    lambda number, letters: letters[:3].upper(),
+    lambda number, letters: letters[:2].upper(),
+    lambda number, letters: letters[:2],
+    lambda number, letters: f"{number % 10**10:010d}",
+    lambda number, letters: f"{number % 10**8:08d}",
+    lambda number, letters: f"{number % 10**6:06d}",
+    lambda number, letters: f"{number % 10**5:05d}",
+    lambda number, letters: f"{number % 10**4:04d}",
+    lambda number, letters: f"+1555{number % 10**7:07d}",
+    lambda number, letters: f"#{number % 16**6:06x}",
+    lambda number, letters: f"{number % 16**16:016x}",
+    lambda number, letters: f"{number % 16**32:032x}",
+    lambda number, letters: f"{letters[:4]}-{letters[4:]}",
+    lambda number, letters: f"{letters[:3].upper()}-{number % 10**4:04d}",
+    lambda number, letters: f"{letters[:2].upper()}-{number % 10**6:06d}",
+    lambda number, letters: f"https://example.com/{letters}",
+    lambda number, letters: f"{number % 9 + 1}.{number % 7}.{number % 11}",
+)
+
+
+def _datetime(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    aware = bool(getattr(type_, "timezone", False))
+    low, high = _time_bounds(demands, _EPOCH, _EPOCH + timedelta(days=700))
+    span = (high - low) // timedelta(seconds=1)
+
+    def draw(row: Row, field: str, turn: int) -> datetime:
+        moment = low + timedelta(seconds=(row.integer(field, 0, span) + turn) % (span + 1))
+        return moment if aware else moment.replace(tzinfo=None)
+
+    return Kind(draw, span + 1)
+
+
+def _time_bounds(demands: Demands, low: datetime, high: datetime) -> tuple[datetime, datetime]:
+    def moment(value: Any) -> datetime:
+        read = datetime.fromisoformat(value) if isinstance(value, str) else value
+        found = read if isinstance(read, datetime) else datetime.combine(read, time())
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    lows = [moment(b) for b in (demands.low, demands.above) if b is not None]
+    highs = [moment(b) for b in (demands.high, demands.below) if b is not None]
+    if lows:
+        low = max(lows) + timedelta(days=1)
+        high = max(high, low + timedelta(days=700))
+    if highs:
+        high = min(highs) - timedelta(days=1)
+        low = low if lows else min(low, high - timedelta(days=700))
+    if low > high:
+        raise CannotFill(f"no time lies between {low} and {high}")
+    return low, high
+
+
+def _date(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    start = datetime(1975, 1, 1, tzinfo=UTC) if "birth" in name.lower() else _EPOCH
+    low, high = _time_bounds(demands, start, start + timedelta(days=9000 if "birth" in name.lower() else 700))
+    span = (high - low).days
+    first = low.date()
+    return Kind(
+        lambda row, field, turn: first + timedelta(days=(row.integer(field, 0, span) + turn) % (span + 1)),
+        span + 1,
+    )
+
+
+def _array(type_: sa.ARRAY[Any], name: str, demands: Demands) -> Kind:
+    inner = Demands(options=demands.options)
+    item = _kind(type_.item_type, name, inner, False)
+    least = demands.shortest or 0
+    most = min(demands.longest if demands.longest is not None else max(3, least), max(item.size, least))
+    depth = type_.dimensions or 1
+
+    def draw(row: Row, field: str, turn: int) -> list[Any]:
+        count = row.integer(f"{field}.count", least, most)
+        made: list[Any] = [item.draw(row, f"{field}.0", turn + place) for place in range(count)]
+        for _ in range(depth - 1):
+            made = [made]
+        return made
+
+    return Kind(draw)
+
+
+def _json(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    return Kind(
+        lambda row, field, turn: {row.choice(field, _WORDS): row.integer(f"{field}.value", 0, 99) + turn}
+    )
+
+
+def _range(step: Callable[[Row, str, int], tuple[Any, Any]], many: bool) -> Callable[..., Kind]:
+    def make(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+        def draw(row: Row, field: str, turn: int) -> Any:
+            low, high = step(row, field, turn)
+            made = pg.Range(low, high, bounds="[)")
+            return [made] if many else made
+
+        return Kind(draw)
+
+    return make
+
+
+def _whole_range(row: Row, field: str, turn: int) -> tuple[int, int]:
+    low = row.integer(field, 0, 1_000_000) + turn * 1000
+    return low, low + row.integer(f"{field}.width", 1, 99)
+
+
+def _number_range(row: Row, field: str, turn: int) -> tuple[Decimal, Decimal]:
+    low, high = _whole_range(row, field, turn)
+    return Decimal(low) / 100, Decimal(high) / 100
+
+
+def _day_range(row: Row, field: str, turn: int) -> tuple[date, date]:
+    low, high = _whole_range(row, field, turn)
+    first = _EPOCH.date() + timedelta(days=low % 20_000)
+    return first, first + timedelta(days=high - low)
+
+
+def _time_range(aware: bool) -> Callable[[Row, str, int], tuple[datetime, datetime]]:
+    def step(row: Row, field: str, turn: int) -> tuple[datetime, datetime]:
+        low, high = _whole_range(row, field, turn)
+        first = _EPOCH + timedelta(minutes=low)
+        first = first if aware else first.replace(tzinfo=None)
+        return first, first + timedelta(minutes=high - low)
+
+    return step
+
+
+def _simple(draw: Callable[[Row, str, int], Any], size: int = WIDE) -> Callable[..., Kind]:
+    return lambda type_, name, demands, unique: Kind(draw, size)
+
+
+def _bits(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    length = type_.length or 1
+    return Kind(lambda row, field, turn: f"{(row.word(field) + turn) % 2**length:0{length}b}", 2**length)
+
+
+def _uuid(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    def draw(row: Row, field: str, turn: int) -> Any:
+        made = row.uuid(f"{field}.{turn}" if turn else field)
+        return made if getattr(type_, "as_uuid", True) else str(made)
+
+    return Kind(draw)
+
+
+def _octet(row: Row, field: str, turn: int) -> int:
+    return (row.integer(field, 0, 16_000_000) + turn) % 16_777_216
+
+
+_MAKERS: tuple[tuple[Any, Callable[..., Kind]], ...] = (
+    (sa.Boolean, _simple(lambda row, field, turn: (row.word(field) + turn) % 2 == 0, 2)),
+    (sa.BigInteger, _integer(64)),
+    (sa.SmallInteger, _integer(16)),
+    (sa.Integer, _integer(32)),
+    (sa.Numeric, _numeric),
+    (sa.Uuid, _uuid),
+    (sa.LargeBinary, _simple(lambda row, field, turn: bytes.fromhex(row.token(f"{field}.{turn}", 32)))),
+    (sa.DateTime, _datetime),
+    (sa.Date, _date),
+    (
+        sa.Time,
+        _simple(
+            lambda row, field, turn: time(*divmod((row.integer(field, 0, 1439) + turn) % 1440, 60)), 1440
+        ),
+    ),
+    (sa.Interval, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
+    (pg.INTERVAL, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
+    (sa.JSON, _json),
+    (pg.HSTORE, _simple(lambda row, field, turn: {row.choice(field, _WORDS): str(turn)})),
+    (pg.TSVECTOR, _simple(lambda row, field, turn: f"{row.choice(field, _WORDS)} {turn}")),
+    (pg.BIT, _bits),
+    (pg.MONEY, _simple(lambda row, field, turn: f"{row.integer(field, 1, 9999) + turn}.00")),
+    (pg.OID, _simple(lambda row, field, turn: row.integer(field, 20_000, 90_000) + turn)),
+    (
+        pg.INET,
+        _simple(
+            lambda row, field, turn: (
+                f"10.{_octet(row, field, turn) >> 16}.{_octet(row, field, turn) >> 8 & 255}"
+                f".{_octet(row, field, turn) & 255}"
+            )
+        ),
+    ),
+    (
+        pg.CIDR,
+        _simple(
+            lambda row, field, turn: (
+                f"10.{_octet(row, field, turn) >> 8 & 255}.{_octet(row, field, turn) & 255}.0/24"
+            ),
+            1 << 16,
+        ),
+    ),
+    (pg.MACADDR, _simple(lambda row, field, turn: _mac(_octet(row, field, turn), "02:00:5e"))),
+    (pg.MACADDR8, _simple(lambda row, field, turn: _mac(_octet(row, field, turn), "02:00:5e:ff:fe"))),
+    (pg.INT4RANGE, _range(_whole_range, False)),
+    (pg.INT8RANGE, _range(_whole_range, False)),
+    (pg.NUMRANGE, _range(_number_range, False)),
+    (pg.DATERANGE, _range(_day_range, False)),
+    (pg.TSRANGE, _range(_time_range(False), False)),
+    (pg.TSTZRANGE, _range(_time_range(True), False)),
+    (pg.INT4MULTIRANGE, _range(_whole_range, True)),
+    (pg.INT8MULTIRANGE, _range(_whole_range, True)),
+    (pg.NUMMULTIRANGE, _range(_number_range, True)),
+    (pg.DATEMULTIRANGE, _range(_day_range, True)),
+    (pg.TSMULTIRANGE, _range(_time_range(False), True)),
+    (pg.TSTZMULTIRANGE, _range(_time_range(True), True)),
+    (pg.CITEXT, _text),
+    (sa.String, _text),
+)
+
+
+def _mac(number: int, prefix: str) -> str:
+    return f"{prefix}:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
