@@ -111,9 +111,7 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
                 f"{plan.label} has no column {name!r} to fill",
                 remedy=f"it has {', '.join(sorted(attributes))}",
             )
-    body: dict[str, Any] = {
-        name: _Drawn(name) for name in attributes
-    }
+    body: dict[str, Any] = {name: _Drawn(name) for name in attributes}
     declared = {name: value for name, value in fill.items() if factory.enums.get_builder_phase(value)}
     body.update(declared)
     said = {name: value for name, value in fill.items() if name not in declared}
@@ -497,57 +495,11 @@ def _plan(target: Any) -> _Plan:
         for each in mapper.tables:
             for column in each.columns:
                 # Of a column that inherited tables share, the attribute is the same.
-                if isinstance(column,
-                Column)
-              
-               
-                and
-               
-                mapper.columns.contains_column(column)
-              
-               
-              
-               
-              
-               
-                and
-               
-                column
-              
-               
-              
-               
-              
-               
-              
-               
-              
-               
-                is
-              
-               
-               
-               
-               
-               
-               
-                not
-              
-               
-               
-               
-               
-               
-               
-               
-                mapper.polymorphic_on:
-                   
-                   
-                   
-                   
-                   
-                   
-                    plan.keys.setdefault(column.name, mapper.get_property_by_column(column).key) plan.columns.setdefault(column.name, column)
+                if not isinstance(column, Column) or column is mapper.polymorphic_on:
+                    continue
+                if mapper.columns.contains_column(column):
+                    plan.keys.setdefault(column.name, mapper.get_property_by_column(column).key)
+                    plan.columns.setdefault(column.name, column)
     _read_foreign(plan)
     demands = _read_checks(plan)
     _read_uniques(plan)
@@ -563,7 +515,7 @@ def _mapper(target: Any) -> Mapper[Any]:
     if not isinstance(mapper, Mapper):
         raise FactoryError(
             f"a factory can be derived from a mapped class or a Table, not from {target!r}",
-            remedy="use the SQLAlchemy model; without one reflect the table: Table(..., autoload_with=engine)",
+            remedy="use the SQLAlchemy model, or reflect the table: Table(..., autoload_with=engine)",
         )
     mapper.registry.configure()
     return mapper

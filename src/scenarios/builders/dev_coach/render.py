@@ -431,7 +431,7 @@ class _UserRenderer:
                     spans.setdefault(each.block.session, []).extend(rows)
         self._sessions(user, spans)
         if self._links:
-            self.graph.add_rows(CoachingSessionMessage.__table__, _LINKS, self._links)
+            self.graph.add_rows(CoachingSessionMessage, _LINKS, self._links)
 
     def _heard(self, role: MessageRole, moment: datetime, message: UUID) -> None:
         (self.spoken if role is MessageRole.COACH else self.heard).append((moment, message))
@@ -453,7 +453,7 @@ class _UserRenderer:
         ids = [self.context.id(f"{block.handle}#{number}") for number in range(1, len(turns) + 1)]
         owner, scope = user.id, self.scope
         self.graph.add_rows(
-            ChatMessage.__table__,
+            ChatMessage,
             _MESSAGES,
             [
                 (key, owner, turn.role, turn.content, moment, scope)
@@ -491,7 +491,7 @@ class _UserRenderer:
                 (self.context.id(f"{block.handle}#{place + 1}#link"), user.id, key, ids[place], self.scope)
                 for place in range(first, last + 1)
             )
-        self.graph.add_rows(CoachingSession.__table__, _SESSIONS, rows)
+        self.graph.add_rows(CoachingSession, _SESSIONS, rows)
 
     def _sessions(self, user: User, spans: Mapping[str, list[tuple[datetime, UUID]]]) -> None:
         clock = self.context.clock
@@ -583,7 +583,7 @@ class _UserRenderer:
                         identity=identity.name or "the identity",
                     )
         if rows:
-            self.graph.add_rows(Action.__table__, _ACTIONS, rows)
+            self.graph.add_rows(Action, _ACTIONS, rows)
 
     def _action(self, user: User, plan: ActionPlan) -> None:
         row = self.context.row(plan.handle)
