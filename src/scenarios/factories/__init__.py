@@ -1,11 +1,13 @@
 """Factories: factory_boy's, with keyed values, stable ids and shared parents, and no state on the class.
 
 The centre is `scenarios.factories.base`, which says how to write the factories of a system;
-`scenarios.factories.dev_coach` has those of Dev Coach.
+`scenarios.factories.dev_coach` has those of Dev Coach, and `factory_for` derives one from any model or table.
 """
 
 from scenarios.factories.base import Ago, Handle, OwnerOf, Parent, RowFactory, RowId, Value
 from scenarios.factories.context import FactoryContext, current_context, factory_context
+from scenarios.factories.derived import factory_for
+from scenarios.factories.rows import TableRow
 
 __all__ = [
     "Ago",
@@ -15,7 +17,9 @@ __all__ = [
     "Parent",
     "RowFactory",
     "RowId",
+    "TableRow",
     "Value",
     "current_context",
     "factory_context",
+    "factory_for",
 ]

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import factory
@@ -77,11 +78,18 @@ class RowOptions(Options):
     def reset_sequence(self, value: int | None = None, force: bool = False) -> None:
         """Do nothing: a new context counts from the start."""
 
+    @cached_property
+    def handle_is_column(self) -> bool:
+        """Whether the model has an attribute of that name, which then gets the row's handle."""
+        return hasattr(self.get_model_class(), "handle")
+
     def instantiate(self, step: BuildStep[Any], args: Any, kwargs: Any) -> Any:
         """Make the object, remember it under its handle, and hand it on when it is created."""
         if step.builder.strategy == "stub":
             return super().instantiate(step, args, kwargs)
         made_by = cast("type[RowFactory[Any]]", self.factory)
+        if self.handle_is_column:
+            kwargs = {**kwargs, "handle": step.attributes["handle"]}
         made = made_by._build(self.get_model_class(), *args, **kwargs)
         context = current_context()
         handle = step.attributes["handle"]

@@ -36,6 +36,7 @@ class Demands:
         options: the only values allowed; for an array, of its elements.
         shortest, longest: bounds of the length of a text or the number of elements.
         patterns: regular expressions (with flags) the text must contain.
+        json: the only type allowed of a JSON value, in PostgreSQL's words.
     """
 
     low: Any = None
@@ -46,6 +47,7 @@ class Demands:
     shortest: int | None = None
     longest: int | None = None
     patterns: list[tuple[str, int]] = field(default_factory=list)
+    json: str | None = None
 
     def narrow(self, other: str, value: Any) -> None:
         """Take the demand ``column <other> value`` into account."""
@@ -158,7 +160,10 @@ def _demand(part: e.Expr, of: Callable[[str], Demands]) -> None:
 def _compare(left: e.Expr, right: e.Expr, other: str, of: Callable[[str], Demands]) -> None:
     if _is_length(right) or (isinstance(right, e.Column) and not isinstance(left, e.Column)):
         left, right, other = right, left, _FLIPPED[other]
-    if isinstance(right, (e.Any, e.Array)) and other == "=" and isinstance(left, e.Column):
+    if isinstance(left, e.Anonymous) and left.name.lower() in {"jsonb_typeof", "json_typeof"}:
+        if other == "=" and isinstance(inner := _bare(left.expressions[0]), e.Column):
+            of(inner.name).json = str(_literal(right))
+    elif isinstance(right, (e.Any, e.Array)) and other == "=" and isinstance(left, e.Column):
         inner = right.this if isinstance(right, e.Any) else right
         of(left.name).options = list(_literal(inner))
     elif isinstance(left, e.Column) and not isinstance(right, e.Column):
@@ -167,8 +172,10 @@ def _compare(left: e.Expr, right: e.Expr, other: str, of: Callable[[str], Demand
             of(left.name).options = [value]
         else:
             of(left.name).narrow(other, value)
-    elif _is_length(left) and isinstance(inner := _bare(left.this), e.Column):
-        of(inner.name).narrow_length(other, int(_literal(right)))
+    elif _is_length(left):
+        argument = _bare(left.expressions[0] if isinstance(left, e.Anonymous) else left.this)
+        if isinstance(argument, e.Column):
+            of(argument.name).narrow_length(other, int(_literal(right)))
 
 
 def _is_length(tree: e.Expr) -> bool:
@@ -213,7 +220,8 @@ def _value(tree: e.Expr, row: Mapping[str, Any]) -> Any:
         inner = _value(tree.this, row)
         return None if inner is None else not inner
     if isinstance(tree, e.Is):
-        return _value(tree.this, row) is _value(tree.expression, row)
+        same = _value(tree.this, row) is _value(tree.expression, row)
+        return not same if tree.args.get("negate") else same
     if isinstance(tree, (e.NullSafeEQ, e.NullSafeNEQ)):
         same = _plain(_value(tree.this, row)) == _plain(_value(tree.expression, row))
         return same if isinstance(tree, e.NullSafeEQ) else not same
@@ -314,6 +322,9 @@ def _function(tree: e.Expr, row: Mapping[str, Any]) -> Any:
         pattern = re.escape(pattern).replace("%", ".*").replace("_", ".") if pattern is not None else None
         return None if value is None or pattern is None else re.fullmatch(pattern, value, flags) is not None
     name = tree.name.lower() if isinstance(tree, e.Anonymous) else type(tree).__name__.lower()
+    several = _of_several(tree, name, row)
+    if several is not NotImplemented:
+        return several
     functions: dict[str, Callable[[Any], Any]] = {
         "length": len,
         "charlength": len,
@@ -326,6 +337,7 @@ def _function(tree: e.Expr, row: Mapping[str, Any]) -> Any:
         "trim": str.strip,
         "btrim": str.strip,
         "abs": abs,
+        "isempty": lambda given: given.is_empty,
         "jsonb_typeof": _json_type,
         "json_typeof": _json_type,
     }
@@ -334,6 +346,29 @@ def _function(tree: e.Expr, row: Mapping[str, Any]) -> Any:
     argument = tree.expressions[0] if isinstance(tree, e.Anonymous) else tree.this
     value = _value(argument, row)
     return None if value is None else functions[name](value)
+
+
+def _of_several(tree: e.Expr, name: str, row: Mapping[str, Any]) -> Any:
+    """Evaluate a function of more than one argument; NotImplemented where it is none of these."""
+    if name == "num_nonnulls":
+        return sum(_value(each, row) is not None for each in tree.expressions)
+    if name == "num_nulls":
+        return sum(_value(each, row) is None for each in tree.expressions)
+    if isinstance(tree, (e.Greatest, e.Least)):
+        given = [v for v in (_value(each, row) for each in (tree.this, *tree.expressions)) if v is not None]
+        return None if not given else max(given) if isinstance(tree, e.Greatest) else min(given)
+    other: dict[type[e.Expr], tuple[str, Callable[[Any, Any], Any]]] = {
+        e.StrPosition: ("substr", lambda text, part: text.find(part) + 1),
+        e.StartsWith: ("expression", str.startswith),
+        e.Left: ("expression", lambda text, count: text[:count]),
+        e.Right: ("expression", lambda text, count: text[-count:] if count else ""),
+        e.JSONBContainsTopKey: ("expression", lambda given, key: key in given),
+    }
+    if type(tree) not in other:
+        return NotImplemented
+    argument, function = other[type(tree)]
+    left, right = _value(tree.this, row), _value(tree.args[argument], row)
+    return None if left is None or right is None else function(left, right)
 
 
 def _json_type(value: Any) -> str:

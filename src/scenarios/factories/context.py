@@ -157,7 +157,8 @@ class FactoryContext:
             FactoryError: the context has neither.
         """
         if isinstance(made, TableRow) and self.session is not None:
-            self.session.execute(made.table.insert().values(made))
+            stored = self.session.execute(made.table.insert().values(made).returning(made.table))
+            made.update(stored.mappings().one())
         elif isinstance(made, TableRow) and self.graph is not None:
             self.graph.add_rows(made.table, list(made), [list(made.values())], [handle])
         elif self.session is not None:

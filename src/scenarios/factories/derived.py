@@ -12,13 +12,21 @@ guess.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import factory
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy import inspect as inspect_mapped
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import NoInspectionAvailable
@@ -28,7 +36,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import Integer, TypeDecorator, Uuid
 
 from scenarios.errors import FactoryError
-from scenarios.factories.base import Declaration, RowFactory
+from scenarios.factories.base import Declaration, Parent, RowFactory, Value
 from scenarios.factories.context import FactoryContext, current_context
 from scenarios.factories.kinds import WIDE, CannotFill, Kind, kind_of
 from scenarios.factories.rows import TableRow
@@ -42,6 +50,15 @@ M = TypeVar("M")
 
 _TURNS = 400
 _SKIP: Any = factory.declarations.SKIP
+_ALONE = (
+    factory.SubFactory,
+    factory.Iterator,
+    factory.Sequence,
+    factory.LazyFunction,
+    factory.Faker,
+    Parent,
+    Value,
+)
 
 
 @dataclass(slots=True)
@@ -116,9 +133,16 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
     body.update(declared)
     said = {name: value for name, value in fill.items() if name not in declared}
     body["Meta"] = type("Meta", (), {"model": plan.model or TableRow})
-    body["Params"] = type("Params", (), {"drawn": _Draw(plan, said, frozenset(declared), nulls)})
+    body["Params"] = type("Params", (), {"drawn": _Draw(plan, said, declared, nulls)})
     if plan.model is None:
-        body["_build"] = classmethod(lambda cls, model, **values: TableRow(plan.table, values))
+        columns = plan.columns
+        body["_build"] = classmethod(
+            lambda cls, model, **values: TableRow(
+                plan.table, {k: v for k, v in values.items() if k in columns}
+            )
+        )
+    # The column of that name takes the row's handle; see RowOptions.
+    body.pop("handle", None)
     name = (plan.model.__name__ if plan.model is not None else plan.table.name) + "Factory"
     # Not type(): the metaclass of factory_boy reads the body.
     return cast(Any, type(RowFactory))(name, (RowFactory,), body)
@@ -138,23 +162,27 @@ class _Drawn(Declaration[Any]):
 class _Draw(Declaration[Mapping[str, Any]]):
     """Draws all columns of a row together, since constraints speak of several at once."""
 
-    def __init__(self, plan: _Plan, said: Mapping[str, Any], declared: frozenset[str], nulls: float) -> None:
+    def __init__(
+        self, plan: _Plan, said: Mapping[str, Any], declared: Mapping[str, Any], nulls: float
+    ) -> None:
         super().__init__()
         self.plan = plan
         self.said = said
-        self.declared = declared
+        self.declared = frozenset(declared)
+        self.declarations = declared
         self.nulls = nulls
 
     def evaluate(
         self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]
     ) -> Mapping[str, Any]:
-        return _Drawing(self, instance.handle, step).values()
+        return _Drawing(self, instance, step).values()
 
 
 class _Drawing:
     """One row being drawn."""
 
-    def __init__(self, draw: _Draw, handle: str, step: BuildStep[Any]) -> None:
+    def __init__(self, draw: _Draw, resolver: Resolver[Any], step: BuildStep[Any]) -> None:
+        handle: str = resolver.handle
         self.draw = draw
         self.plan = draw.plan
         self.handle = handle
@@ -164,11 +192,29 @@ class _Drawing:
         self.given: dict[str, Any] = {
             name: value(self.row) if callable(value) else value for name, value in draw.said.items()
         }
-        self.given |= {name: step.builder.extras[name] for name in step.builder.extras if "__" not in name}
-        self.made: dict[str, Any] = {}
+        self.declared = set(draw.declared)
+        for name, value in step.builder.extras.items():
+            if factory.enums.get_builder_phase(value):
+                self.declared.add(name)
+            elif "__" not in name:
+                self.given[name] = value
+                self.declared.discard(name)
+        for name in self.declared:
+            declaration = step.builder.extras.get(name, draw.declarations.get(name))
+            # A declaration that looks at other columns waits for these; the others can be known first.
+            if isinstance(declaration, _ALONE) and not isinstance(declaration, factory.LazyAttributeSequence):
+                self.given[name] = getattr(resolver, name)
+        self.parent_of: dict[str, Any] = {}
+        # What the call gives goes to the object by itself; what the class says is passed on from here.
+        self.made: dict[str, Any] = {
+            name: self.given[name] for name in draw.said if name not in step.builder.extras
+        }
         # Column name -> value, for the constraints; a column the database fills is missing.
         self.known: dict[str, Any] = {}
         self.drawn: list[str] = []
+        # Drawn again for a CHECK (anew) or for a unique key (the next of the space).
+        self.salts: dict[str, int] = {}
+        self.turns: dict[str, int] = {}
 
     def values(self) -> Mapping[str, Any]:
         """Return values by attribute."""
@@ -178,7 +224,9 @@ class _Drawing:
                 self.known[name] = self.given[key]
         self._parents()
         for name, key in plan.keys.items():
-            if name in self.known or key in self.made or key in self.draw.declared:
+            if key == "handle":
+                self._set(name, self.handle)
+            if name in self.known or key in self.made or key in self.declared:
                 continue
             self._column(name)
         self._satisfy()
@@ -191,10 +239,9 @@ class _Drawing:
         if name in plan.constants:
             self._set(name, plan.constants[name])
         elif name in plan.counted:
-            # Above what a sequence has reached by itself in a test database.
-            self._set(name, self._counted(plan.columns[name]))
-        elif name in plan.optional and self.row.chance(f"{name} is null", self.draw.nulls):
-            self._set(name, None)
+            # A session has the database number the row at once; else above what a sequence reaches in a test.
+            if self.context.session is None or self.step.builder.strategy != "create":
+                self._set(name, self._counted(plan.columns[name]))
         elif name in plan.kinds:
             self.drawn.append(name)
             self._draw(name, 0)
@@ -209,8 +256,13 @@ class _Drawing:
         return number if "SMALL" in str(column.type).upper() else 1_000_000_000 + number
 
     def _draw(self, name: str, turn: int) -> None:
+        salt = self.salts.get(name, 0)
+        field = f"{name}~{salt}" if salt else name
+        if name in self.plan.optional and self.row.chance(f"{field} is null", self.draw.nulls):
+            self._set(name, None)
+            return
         try:
-            self._set(name, self.plan.kinds[name].draw(self.row, name, turn))
+            self._set(name, self.plan.kinds[name].draw(self.row, field, turn))
         except CannotFill as error:
             self._refuse(name, str(error))
 
@@ -242,7 +294,6 @@ class _Drawing:
                     why=f"it cannot be read: {text}",
                     remedy=f"say how to fill them: factory_for({plan.label}, {first}=...)",
                 )
-        turns = dict.fromkeys(self.drawn, 0)
         for _ in range(_TURNS):
             broken = next((check for check in plan.checks if not self._holds(check)), None)
             if broken is None:
@@ -251,9 +302,9 @@ class _Drawing:
             if not loose:
                 return  # only what was given is involved: the database will say so
             # One column a round, in turn, so that the others keep what they would be without this CHECK.
-            name = loose[sum(turns[each] for each in loose) % len(loose)]
-            turns[name] += 1
-            self._draw(name, turns[name])
+            name = loose[sum(self.salts.get(each, 0) for each in loose) % len(loose)]
+            self.salts[name] = self.salts.get(name, 0) + 1
+            self._draw(name, 0)
         else:
             assert broken is not None  # the loop ends without break only on a broken check
             raise FactoryError(
@@ -263,7 +314,7 @@ class _Drawing:
                 remedy=f"say how to fill {', '.join(sorted(broken.columns))}: factory_for({plan.label}, ...)",
             )
         for unique in plan.uniques:
-            self._unique(unique, turns)
+            self._unique(unique)
 
     def _holds(self, check: Check) -> bool:
         from scenarios.factories.checks import Unreadable
@@ -282,14 +333,14 @@ class _Drawing:
                 remedy=f"say how to fill them: factory_for({self.plan.label}, ...)",
             ) from error
 
-    def _unique(self, unique: _Unique, turns: dict[str, int]) -> None:
+    def _unique(self, unique: _Unique) -> None:
         if not set(unique.columns) <= self.known.keys():
             return
         loose = [name for name in self.drawn if name in unique.columns]
         space = 1
         for name in loose:
             space = min(WIDE, space * self.plan.kinds[name].size)
-        start = {name: turns[name] for name in loose}
+        start = {name: self.turns.get(name, 0) for name in loose}
         label = f"{self.plan.table.fullname} {unique.name}"
         for turn in range(max(1, min(space, 100_000))):
             rest = turn
@@ -297,13 +348,16 @@ class _Drawing:
                 size = self.plan.kinds[name].size
                 rest, own = divmod(rest, size)
                 if turn:
-                    turns[name] = start[name] + own
-                    self._draw(name, turns[name])
+                    self.turns[name] = start[name] + own
+                    self._draw(name, self.turns[name])
             if turn and not all(self._holds(check) for check in self.plan.checks):
                 continue
             if unique.where is not None and not self._applies(unique.where):
                 return
-            value = tuple(_hashable(self.known[name]) for name in unique.columns)
+            value = tuple(
+                id(self.parent_of[name]) if name in self.parent_of else _hashable(self.known[name])
+                for name in unique.columns
+            )
             if None in value and not unique.nulls_too:
                 return
             if self.context.claim(label, value):
@@ -333,7 +387,7 @@ class _Drawing:
         for place, foreign in enumerate(plan.foreign):
             keys = [plan.keys[name] for name in foreign.columns]
             if foreign.relationship is not None and (
-                foreign.relationship in self.given or foreign.relationship in self.draw.declared
+                foreign.relationship in self.given or foreign.relationship in self.declared
             ):
                 parent = self.given.get(foreign.relationship)
                 if parent is not None:
@@ -410,9 +464,11 @@ class _Drawing:
                 self._set(name, value)
         if foreign.relationship is not None and foreign.relationship not in self.given:
             self.made[foreign.relationship] = parent
-            for name in foreign.columns:
+        for name in foreign.columns:
+            if name not in self.known:
                 # The writer or the session takes it from the parent when the database has numbered that.
-                self.known.setdefault(name, None)
+                self.known[name] = None
+                self.parent_of[name] = parent
 
 
 def _hashable(value: Any) -> Any:
@@ -582,14 +638,15 @@ def _read_checks(plan: _Plan) -> dict[str, Demands]:
     conditions = [
         (str(constraint.name) if constraint.name else None, _condition(constraint.sqltext))
         for table in _tables(plan)
-        for constraint in sorted(table.constraints, key=lambda c: str(c.name))
+        for constraint in sorted(
+            {*table.constraints, *(each for column in table.columns for each in column.constraints)},
+            key=lambda c: str(c.name),
+        )
         if isinstance(constraint, CheckConstraint)
     ]
     for column in plan.columns.values():
         kind = column.type
         if isinstance(kind, pg.DOMAIN) and kind.check is not None:
-            import re
-
             conditions.append((str(kind.name), re.sub(r"\bVALUE\b", column.name, _condition(kind.check))))
     if not conditions:
         return found
@@ -622,6 +679,7 @@ def _read_checks(plan: _Plan) -> dict[str, Demands]:
                     [o for o in known.options if o in options] if known.options is not None else options
                 )
             known.patterns += demand.patterns
+            known.json = demand.json or known.json
     return found
 
 
@@ -637,7 +695,7 @@ def _read_uniques(plan: _Plan) -> None:
         for index in sorted(table.indexes, key=lambda i: str(i.name)):
             if not index.unique:
                 continue
-            columns = tuple(column.name for column in index.columns)
+            columns = _index_columns(index, plan)
             where = index.dialect_options["postgresql"].get("where")
             check = None
             if where is not None:
@@ -651,11 +709,25 @@ def _read_uniques(plan: _Plan) -> None:
                 plan.uniques.append(_Unique(str(index.name), columns, False, check))
 
 
+def _index_columns(index: Index, plan: _Plan) -> tuple[str, ...]:
+    """Return the columns an index is on, those inside expressions such as ``lower(email)`` included."""
+    found: dict[str, None] = {}
+    for expression in index.expressions:
+        if isinstance(expression, Column):
+            found[expression.name] = None
+        else:
+            text = _condition(expression)
+            found.update((name, None) for name in plan.keys if re.search(rf"\b{re.escape(name)}\b", text))
+    return tuple(found)
+
+
 def _read_columns(plan: _Plan, demands: Mapping[str, Demands]) -> None:
     from scenarios.factories.checks import Demands
 
     inherited = {name for foreign in plan.foreign for name in foreign.columns}
     unique = {name for each in plan.uniques for name in each.columns}
+    # The database's default of one column may contradict what is drawn for another: draw both.
+    related = {name for check in plan.checks if len(check.columns) > 1 for name in check.columns}
     for name, column in plan.columns.items():
         if name in inherited or column.computed is not None:
             continue
@@ -664,16 +736,16 @@ def _read_columns(plan: _Plan, demands: Mapping[str, Demands]) -> None:
             continue
         if column.primary_key and _numbers_itself(column):
             # An object's number comes from the database; a bare row needs one, for others to refer to.
-            if plan.model is None and not (column.identity is not None and column.identity.always):
+            if plan.model is None:
                 plan.counted.add(name)
             continue
         if column.server_default is not None or column.identity is not None:
-            if name not in unique:
+            if name not in unique and name not in related:
                 continue
         elif column.default is not None and column.default.is_scalar and name not in unique:
             plan.constants[name] = column.default.arg  # type: ignore[attr-defined]  # a scalar default has one
             continue
-        if column.nullable:
+        if column.nullable and column.server_default is None:
             plan.optional.add(name)
         try:
             plan.kinds[name] = kind_of(column, demands.get(name, Demands()), unique=name in unique)

@@ -90,7 +90,7 @@ def kind_of(column: Column[Any], demands: Demands, *, unique: bool = False) -> K
 
 
 def _kind(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
-    if isinstance(type_, sa.TypeDecorator):
+    if isinstance(type_, sa.TypeDecorator) and not isinstance(type_, sa.Interval):
         return _decorated(type_, name, demands, unique)
     if isinstance(type_, pg.DOMAIN):
         return _kind(type_.data_type, name, demands, unique)
@@ -119,7 +119,11 @@ def _options(values: list[Any]) -> Kind:
 
 
 def _decorated(type_: sa.TypeDecorator[Any], name: str, demands: Demands, unique: bool) -> Kind:
-    if type(type_).process_bind_param is not sa.TypeDecorator.process_bind_param:
+    own = type(type_)
+    if (
+        own.process_bind_param is not sa.TypeDecorator.process_bind_param
+        or own.bind_processor is not sa.TypeDecorator.bind_processor
+    ):
         raise CannotFill(f"{type(type_).__name__} decides itself what values it takes")
     return _kind(type_.impl_instance, name, demands, unique)
 
@@ -161,7 +165,7 @@ def _integer(bits: int) -> Callable[[sa.TypeEngine[Any], str, Demands, bool], Ki
 def _numeric(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
     scale = getattr(type_, "scale", None)
     precision = getattr(type_, "precision", None)
-    as_float = not getattr(type_, "asdecimal", True) or isinstance(type_, sa.Float)
+    as_float = not getattr(type_, "asdecimal", True) or isinstance(type_, (sa.Float, sa.Double))
     places = 2 if scale is None else int(scale)
     unit = Decimal(1).scaleb(-places)
     top = Decimal(10_000) if precision is None or as_float else Decimal(10) ** (precision - places) - unit
@@ -349,9 +353,14 @@ def _array(type_: sa.ARRAY[Any], name: str, demands: Demands) -> Kind:
 
 
 def _json(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
-    return Kind(
-        lambda row, field, turn: {row.choice(field, _WORDS): row.integer(f"{field}.value", 0, 99) + turn}
-    )
+    def draw(row: Row, field: str, turn: int) -> Any:
+        word, number = row.choice(field, _WORDS), row.integer(f"{field}.value", 0, 99) + turn
+        made: dict[str, Any] = {"array": [word, number], "string": word, "number": number}
+        return made.get(demands.json or "object", {word: number})
+
+    if demands.json == "boolean":
+        return Kind(lambda row, field, turn: (row.word(field) + turn) % 2 == 0, 2)
+    return Kind(draw)
 
 
 def _range(step: Callable[[Row, str, int], tuple[Any, Any]], many: bool) -> Callable[..., Kind]:
@@ -401,6 +410,14 @@ def _bits(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
     return Kind(lambda row, field, turn: f"{(row.word(field) + turn) % 2**length:0{length}b}", 2**length)
 
 
+def _binary(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    least = demands.shortest or 0
+    length = max(least, min(16, 16 if demands.longest is None else demands.longest))
+    return Kind(
+        lambda row, field, turn: bytes.fromhex(row.token(f"{field}.{turn}", 2 * length)[: 2 * length])
+    )
+
+
 def _uuid(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
     def draw(row: Row, field: str, turn: int) -> Any:
         made = row.uuid(f"{field}.{turn}" if turn else field)
@@ -418,9 +435,9 @@ _MAKERS: tuple[tuple[Any, Callable[..., Kind]], ...] = (
     (sa.BigInteger, _integer(64)),
     (sa.SmallInteger, _integer(16)),
     (sa.Integer, _integer(32)),
-    (sa.Numeric, _numeric),
+    ((sa.Numeric, sa.Float, sa.Double), _numeric),
     (sa.Uuid, _uuid),
-    (sa.LargeBinary, _simple(lambda row, field, turn: bytes.fromhex(row.token(f"{field}.{turn}", 32)))),
+    (sa.LargeBinary, _binary),
     (sa.DateTime, _datetime),
     (sa.Date, _date),
     (
