@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -21,53 +21,11 @@ import sqlglot
 from sqlglot import expressions as e
 from sqlglot.errors import SqlglotError
 
+from scenarios.factories.demands import Demands
+
 
 class Unreadable(Exception):
     """An expression this module does not understand; the text is the part in question."""
-
-
-@dataclass(slots=True)
-class Demands:
-    """What the CHECKs of a table demand of one column, as far as one column can satisfy it alone.
-
-    Attributes:
-        low, high: bounds, inclusive; an exclusive one is among ``above`` or ``below``.
-        above, below: exclusive bounds.
-        options: the only values allowed; for an array, of its elements.
-        shortest, longest: bounds of the length of a text or the number of elements.
-        patterns: regular expressions (with flags) the text must contain.
-        json: the only type allowed of a JSON value, in PostgreSQL's words.
-    """
-
-    low: Any = None
-    high: Any = None
-    above: Any = None
-    below: Any = None
-    options: list[Any] | None = None
-    shortest: int | None = None
-    longest: int | None = None
-    patterns: list[tuple[str, int]] = field(default_factory=list)
-    json: str | None = None
-
-    def narrow(self, other: str, value: Any) -> None:
-        """Take the demand ``column <other> value`` into account."""
-        if other in {">=", "="}:
-            self.low = value if self.low is None else max(self.low, value)
-        if other in {"<=", "="}:
-            self.high = value if self.high is None else min(self.high, value)
-        if other == ">":
-            self.above = value if self.above is None else max(self.above, value)
-        if other == "<":
-            self.below = value if self.below is None else min(self.below, value)
-
-    def narrow_length(self, other: str, value: int) -> None:
-        """Take the demand ``length(column) <other> value`` into account."""
-        least = {">": value + 1, ">=": value, "=": value}.get(other)
-        most = {"<": value - 1, "<=": value, "=": value}.get(other)
-        if least is not None:
-            self.shortest = least if self.shortest is None else max(self.shortest, least)
-        if most is not None:
-            self.longest = most if self.longest is None else min(self.longest, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,14 @@ from sqlalchemy.types import Integer, TypeDecorator, Uuid
 from scenarios.errors import FactoryError
 from scenarios.factories.base import Declaration, Parent, RowFactory, Value
 from scenarios.factories.context import FactoryContext, current_context
+from scenarios.factories.demands import Demands
 from scenarios.factories.kinds import WIDE, CannotFill, Kind, kind_of
 from scenarios.factories.rows import TableRow
 
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
 
-    from scenarios.factories.checks import Check, Demands
+    from scenarios.factories.checks import Check
 
 M = TypeVar("M")
 
@@ -650,7 +651,7 @@ def _read_checks(plan: _Plan) -> dict[str, Demands]:
             conditions.append((str(kind.name), re.sub(r"\bVALUE\b", column.name, _condition(kind.check))))
     if not conditions:
         return found
-    from scenarios.factories.checks import Demands, Unreadable, demands, read_check
+    from scenarios.factories.checks import Unreadable, demands, read_check
 
     for name, text in conditions:
         try:
@@ -722,8 +723,6 @@ def _index_columns(index: Index, plan: _Plan) -> tuple[str, ...]:
 
 
 def _read_columns(plan: _Plan, demands: Mapping[str, Demands]) -> None:
-    from scenarios.factories.checks import Demands
-
     inherited = {name for foreign in plan.foreign for name in foreign.columns}
     unique = {name for each in plan.uniques for name in each.columns}
     # The database's default of one column may contradict what is drawn for another: draw both.

@@ -18,7 +18,7 @@ from sqlalchemy import types as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import Column
 
-from scenarios.factories.checks import Demands
+from scenarios.factories.demands import Demands
 from scenarios.values import Row
 
 WIDE = 1 << 62
