@@ -30,6 +30,12 @@ Values: ``"email"``, ``"first_name"``, ``"last_name"``, ``"username"``, ``"phone
 (free text that may mention people), ``"date_of_birth"``, ``"address"``, or ``None`` for "not personal".
 """
 
+REFERS_TO = "refers_to"
+"""Key in ``Column.info``: the column (``"users.id"``) whose value a column holds without a foreign key.
+
+A history that outlives its subject has such columns; scenario files name the row by its handle all the same.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

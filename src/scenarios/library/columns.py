@@ -19,6 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from scenarios.domain import REFERS_TO
 from scenarios.library.shapes import Identifier, Shape, shape_of
 
 
@@ -101,6 +102,9 @@ def target_of(column: sa.Column[Any]) -> Target | None:
         table, _, name = key.target_fullname.rpartition(".")
         if best is None or width < best[0]:
             best = (width, Target(table, name))
+    if best is None and REFERS_TO in column.info:
+        table, _, name = str(column.info[REFERS_TO]).rpartition(".")
+        return Target(table, name)
     return best[1] if best else None
 
 

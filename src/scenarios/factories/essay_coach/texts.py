@@ -150,7 +150,7 @@ def essay_text(row: Row, number: int = 0, *, topic: str | None = None, length: i
     openings, middle, closings = parts["opening"], parts["middle"], parts["closing"]
     if length is None:
         length = row.integer("length", 2, len(middle))
-    kept = sorted(row.sample("middle", range(len(middle)), min(length, len(middle))))
+    kept = sorted(row.sample(f"middle.{round_}", range(len(middle)), min(length, len(middle))))
     opening = openings[(row.integer("opening", 0, len(openings) - 1) + round_) % len(openings)]
     closing = closings[(row.integer("closing", 0, len(closings) - 1) + round_ // 2) % len(closings)]
     return Text(str(parts["title"]), (opening, *(middle[place] for place in kept), closing))

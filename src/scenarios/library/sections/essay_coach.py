@@ -140,14 +140,14 @@ def _content(row: Row, situation: Situation) -> str:
     given = row.given.get("content")
     if isinstance(given, str):
         return given
-    return essay_text(situation.values(row), _place(row)).content
+    return essay_text(situation.values(row.up(1)), _place(row)).content
 
 
 def _title(row: Row, situation: Situation) -> str:
     given = row.given.get("title")
     if isinstance(given, str):
         return given
-    return essay_text(situation.values(row), _place(row)).title
+    return essay_text(situation.values(row.up(1)), _place(row)).title
 
 
 def _category(row: Row, situation: Situation) -> int:
@@ -392,7 +392,7 @@ def _some_essays(
     for number in range(count):
         place = len(own) + number
         ago = (count - number) * every - values.integer(f"essay.{place}.day", 0, max(0, every - 4))
-        text = essay_text(situation.keyed.at(f"{student.handle}.essay_{place}"), place)
+        text = essay_text(values, place)
         trend = options.get("trend", 0) * number
         quality = min(97, max(30, base + trend + values.integer(f"essay.{place}.form", -4, 4)))
         item: dict[str, Any] = {
@@ -459,7 +459,9 @@ def _some_values(
 
 
 def _family(row: Row, situation: Situation) -> Any:
-    return situation.values(row.up(1)).uuid("family")
+    # phone_1, phone_2 and phone_3 are one login session; so is a token without a number.
+    head, _, tail = _word(row).rpartition("_")
+    return situation.values(row.up(1)).uuid(f"family.{head if head and tail.isdigit() else _word(row)}")
 
 
 def _jti(row: Row, situation: Situation) -> Any:
@@ -694,7 +696,7 @@ _TOKENS = Section(
     key="tokens",
     table="refresh_tokens",
     form="named",
-    title="Refresh tokens, by handle; those of one family_id are one login session.",
+    title="Refresh tokens, by handle; phone_1, phone_2 and phone_3 are one login session.",
     links={"user_id": 1},
     hidden=frozenset({"id", "jti", "token_hash"}),
     unit="token",

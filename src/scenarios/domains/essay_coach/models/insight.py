@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Double, ForeignKey, Identity, Index, LargeBin
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from scenarios.domain import PERSONAL
+from scenarios.domain import PERSONAL, REFERS_TO
 from scenarios.domains.essay_coach.enums import AuditOperation, LogLevel, ReportType, Severity
 from scenarios.domains.essay_coach.models.base import (
     Base,
@@ -157,8 +157,8 @@ class AuditEntry(Base):
     table_name: Mapped[str] = mapped_column(Text, info={PERSONAL: None})
     row_pk: Mapped[str] = mapped_column(Text, info={PERSONAL: None})
     op: Mapped[str] = string(10)
-    actor_id: Mapped[int | None] = mapped_column(BigInteger)
-    institution_id: Mapped[int | None] = mapped_column(BigInteger)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger, info={REFERS_TO: "users.id"})
+    institution_id: Mapped[int | None] = mapped_column(BigInteger, info={REFERS_TO: "institutions.id"})
     db_role: Mapped[str] = mapped_column(Text, server_default=text("SESSION_USER"), info={PERSONAL: None})
     acting_role: Mapped[str | None] = mapped_column(Text, info={PERSONAL: None})
     old_row: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info={PERSONAL: "text"})
