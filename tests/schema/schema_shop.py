@@ -70,7 +70,7 @@ def make_shop() -> MetaData:
         Column("id", Integer, Sequence("numbers", schema="shop", metadata=metadata), primary_key=True),
         Column("customer", ForeignKey("Customer.id", name="order_customer"), nullable=False),
         Column("total", Numeric(10, 2), nullable=False),
-        Column("gross", Numeric(10, 2), Computed("total * 1.08")),
+        Column("gross", Numeric(10, 2), Computed("total * 1.08", persisted=True)),
         Column("kind", kind),
         Column("tags", ARRAY(String(8)), server_default=text("'{}'")),
         Column("at", DateTime(timezone=True)),
