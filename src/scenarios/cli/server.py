@@ -77,11 +77,12 @@ def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
 def take_down(settings: Settings) -> list[str]:
     """Keep the project's servers no longer; return what became of each."""
     from scenarios.postgres import registry
-    from scenarios.postgres.places import runtime_directory
+    from scenarios.postgres.places import remove_if_empty, runtime_directory
     from scenarios.postgres.providers import end_directory, project_prefix
 
     said = []
-    for directory in registry.directories(runtime_directory(settings)):
+    runtime = runtime_directory(settings)
+    for directory in registry.directories(runtime):
         if not directory.name.startswith(project_prefix(settings)):
             continue
         registry.release(directory)
@@ -90,6 +91,7 @@ def take_down(settings: Settings) -> list[str]:
         else:
             users = ", ".join(map(str, registry.users_of(directory)))
             said.append(f"{directory.name}: ends with its last user (process {users})")
+    remove_if_empty(runtime)
     return said
 
 
@@ -98,11 +100,12 @@ def list_servers(settings: Settings) -> list[Running]:
     from scenarios.postgres import registry, urls
     from scenarios.postgres.connections import connect
     from scenarios.postgres.ownership import all_marks
-    from scenarios.postgres.places import runtime_directory
+    from scenarios.postgres.places import remove_if_empty, runtime_directory
     from scenarios.postgres.providers import project_prefix
 
     found = []
-    for directory in registry.directories(runtime_directory(settings)):
+    runtime = runtime_directory(settings)
+    for directory in registry.directories(runtime):
         record = registry.read_record(directory)
         if record is None or not registry.is_alive(directory, record):
             continue
@@ -123,6 +126,7 @@ def list_servers(settings: Settings) -> list[Running]:
                 here=directory.name.startswith(project_prefix(settings)),
             )
         )
+    remove_if_empty(runtime)
     return found
 
 

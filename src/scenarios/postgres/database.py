@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from scenarios.journal import Changes, Restored, Snapshot
     from scenarios.postgres.server import Server
+
+
+_NO_RIGHTS = "the role may not set session_replication_role, so a copy was taken and put in place"
 
 
 class Database:
@@ -65,6 +69,7 @@ class Database:
         self._closed = False
         self._pristine = owned
         self._untouched: dict[tuple[int, object], Snapshot] = {}
+        self._copies: dict[Snapshot, str] = {}
 
     # How to reach it
 
@@ -157,15 +162,25 @@ class Database:
     def snapshot(self, name: str | None = None) -> Snapshot:
         """Remember the state of the database; costs a fraction of a millisecond.
 
+        Where our role may not undo rows (see `Server.limits`), the snapshot is a copy of the database and
+        costs what a clone costs; nobody else may be connected then.
+
         Raises:
             SafetyError: the database is not ours.
             JournalError: it cannot be taken.
+            DatabaseError: it must be a copy, and somebody is connected.
         """
         from scenarios import journal
 
         with self._lock:
-            taken = journal.snapshot(self._journal, name)
-            if self._pristine or taken.pristine:
+            pristine = self._pristine
+            try:
+                taken = journal.snapshot(self._journal, name)
+            except journal.CannotRestoreInPlace:
+                if self.server is None:
+                    raise
+                return self._copied(name)
+            if pristine or taken.pristine:
                 self._untouched[taken.number, taken.taken_at] = taken
             return taken
 
@@ -183,6 +198,11 @@ class Database:
 
         with self._lock:
             begun = time.perf_counter()
+            copy = self._copy_of(snapshot)
+            if copy is not None:
+                self._replace_by(copy)
+                elapsed = (time.perf_counter() - begun) * 1000
+                return journal.Restored(ms=elapsed, in_place=False, why=_NO_RIGHTS)
             current = self._current(snapshot)
             try:
                 return journal.restore(self._journal, current)
@@ -196,6 +216,21 @@ class Database:
                 self._untouched[again.number, again.taken_at] = again
                 elapsed = (time.perf_counter() - begun) * 1000
                 return journal.Restored(ms=elapsed, in_place=False, why=error.why or error.what)
+
+    def _copied(self, name: str | None) -> Snapshot:
+        from scenarios import journal
+
+        source = self.source if self._pristine else self.fork().name
+        taken = journal.Snapshot(-1 - len(self._copies), name, datetime.now(UTC), self.name)
+        self._copies[taken] = source
+        return taken
+
+    def _copy_of(self, snapshot: Snapshot | str) -> str | None:
+        """Return the database that is the copy taken for *snapshot*, if it was taken as one."""
+        for known in reversed(self._copies):
+            if snapshot in (known, known.name):
+                return self._copies[known]
+        return None
 
     def _current(self, snapshot: Snapshot | str) -> Snapshot | str:
         """Return the snapshot that stands for *snapshot* since the database was made anew."""
@@ -281,9 +316,12 @@ class Database:
             SafetyError: the database is not ours.
             DatabaseError: the clone cannot be made, or the database was attached.
         """
+        self._replace_by(self.source)
+
+    def _replace_by(self, source: str) -> None:
         server = self._require_server("recreate")
         self._hang_up()
-        server.recreate(self)
+        server.replace(self, source)
 
     # The end
 

@@ -16,7 +16,13 @@ from typing import Any
 
 from scenarios.errors import ScenariosError
 from scenarios.postgres.binaries import NEWEST, Search, usable_binaries
-from scenarios.postgres.places import cache_directory, is_tmpfs, runtime_directory, server_account
+from scenarios.postgres.places import (
+    cache_directory,
+    is_tmpfs,
+    remove_if_empty,
+    runtime_directory,
+    server_account,
+)
 from scenarios.postgres.providers import start_server
 from scenarios.postgres.server import Server
 from scenarios.settings import Settings
@@ -96,6 +102,7 @@ def diagnose(settings: Settings | None = None) -> Diagnosis:
         found.error = str(error)
         if error.remedy:
             found.advice.append(error.remedy)
+        remove_if_empty(runtime)
     return found
 
 

@@ -18,13 +18,12 @@ import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from scenarios.errors import ServerError
 from scenarios.postgres.binaries import Binaries
 from scenarios.postgres.locks import exclusive
-from scenarios.postgres.places import Account, socket_directory
+from scenarios.postgres.places import Account, remove_if_empty, socket_directory
 from scenarios.postgres.processes import adopt, end_server, is_ready
 
 START_SECONDS = 60.0
@@ -298,5 +297,4 @@ def remove_tree(directory: Path) -> None:
     sockets = socket_directory(directory)
     if sockets.parent != directory:
         shutil.rmtree(sockets, ignore_errors=True)
-        with suppress(OSError):
-            sockets.parent.rmdir()
+        remove_if_empty(sockets.parent)

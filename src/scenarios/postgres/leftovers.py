@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from scenarios.errors import ScenariosError
 from scenarios.postgres import registry, urls
 from scenarios.postgres.locks import is_locked, try_lock
 from scenarios.postgres.ownership import today
-from scenarios.postgres.places import cache_directory, runtime_directory, short_directory
+from scenarios.postgres.places import cache_directory, remove_if_empty, runtime_directory, short_directory
 from scenarios.postgres.processes import end_process, processes_naming
 from scenarios.postgres.providers import end_directory, external_notes
 from scenarios.postgres.server import Server
@@ -71,8 +70,7 @@ def collect(settings: Settings | None = None, *, dry_run: bool = False) -> list[
         *_cached(cache_directory(settings), dry_run),
         *_databases(settings, runtime, dry_run),
     ]
-    with suppress(OSError):
-        runtime.rmdir()
+    remove_if_empty(runtime)
     return found
 
 
@@ -120,8 +118,7 @@ def _directories(runtime: Path, dry_run: bool) -> Iterator[Leftover]:
             if not dry_run:
                 shutil.rmtree(sockets, ignore_errors=True)
             yield Leftover("directory", str(sockets), "sockets of a server that is gone", not dry_run)
-    with suppress(OSError):
-        short.rmdir()
+    remove_if_empty(short)
 
 
 def _cached(cache: Path, dry_run: bool) -> Iterator[Leftover]:

@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +166,12 @@ def socket_directory(server_directory: Path) -> Path:
 def short_directory() -> Path:
     """Return where sockets go whose server lives at a long path; it need not exist."""
     return Path(f"/tmp/scenarios-{os.geteuid()}")
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove the directory *path* if nothing is in it, so that a machine we have left shows no trace."""
+    with suppress(OSError):
+        path.rmdir()
 
 
 def private_directory(path: Path, chosen_by: str) -> Path:

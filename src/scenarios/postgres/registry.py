@@ -21,6 +21,7 @@ from typing import Any
 from scenarios.errors import ScenariosError
 from scenarios.postgres.embedded import remove_tree
 from scenarios.postgres.locks import HeldLock, exclusive, is_locked, try_lock
+from scenarios.postgres.places import remove_if_empty
 from scenarios.postgres.processes import end_server, postmaster_of
 
 CONTAINER_NOTE = "container"
@@ -81,8 +82,7 @@ class Seat:
                 return False
             self._lease.release()
             self._end(self.directory)
-        with suppress(OSError):
-            self.directory.parent.rmdir()
+        remove_if_empty(self.directory.parent)
         return True
 
 
@@ -102,8 +102,7 @@ def take_seat(
     try:
         return _take_seat(runtime, name, start, end)
     except BaseException:
-        with suppress(OSError):
-            runtime.rmdir()
+        remove_if_empty(runtime)
         raise
 
 
@@ -230,3 +229,4 @@ def collect(directory: Path, end: Callable[[Path], None]) -> bool:
         return True
     finally:
         lock.release()
+        remove_if_empty(directory.parent)

@@ -91,7 +91,9 @@ class Server:
         ).fetchall()
         self.settings_read_back: Mapping[str, str] = dict(rows)
         self.version_text = self.settings_read_back["server_version"].split(" ")[0]
-        if reap and provider != "external":
+        if provider == "external":
+            self.limits += _limits(control)
+        elif reap:
             self.estate.reap()
 
     # Connections
@@ -224,10 +226,10 @@ class Server:
         self.estate.create(name, database.name, content)
         return self._opened(name, database.schema, database.source, keep=False)
 
-    def recreate(self, database: Database) -> None:
-        """Replace *database* by a fresh clone of what it was made from. See `Database.recreate`."""
-        content = Mark("database", template=database.source, label="recreated", keep=database.keep)
-        self.estate.replace(database.name, database.source, content)
+    def replace(self, database: Database, source: str) -> None:
+        """Replace *database* by a fresh clone of *source*. See `Database.recreate`."""
+        content = Mark("database", template=source, label="made anew", keep=database.keep)
+        self.estate.replace(database.name, source, content)
 
     def discard(self, database: Database) -> None:
         """Take *database* out of use; it is dropped by the end of the run unless it is kept."""
@@ -259,3 +261,20 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<Server {self.provider} {self.version_text} {self.safe_url}>"
+
+
+def _limits(conn: psycopg.Connection[Any]) -> list[str]:
+    """Say what the role of *conn* may not do, and what that means."""
+    row = conn.execute(
+        "SELECT rolsuper OR rolcreatedb, has_parameter_privilege('session_replication_role', 'SET')"
+        " FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    may_create, may_undo = row or (False, False)
+    limits = []
+    if not may_create:
+        limits.append("no databases can be created here; remedy: ALTER ROLE .. CREATEDB")
+    if not may_undo:
+        limits.append(
+            "no journal here, a snapshot is a copy; remedy: GRANT SET ON PARAMETER session_replication_role"
+        )
+    return limits
