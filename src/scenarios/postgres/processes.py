@@ -16,6 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 STOP_SECONDS = 10.0
+_PROGRAMS = frozenset({"postgres", "initdb", "cp"})
+"""What a starter that was killed may leave running: the server, or what makes and copies its data."""
+
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -55,18 +58,18 @@ def birth_of(pid: int) -> str:
 
 
 def processes_naming(directory: Path) -> list[int]:
-    """Return the ids of PostgreSQL processes whose command line names *directory*."""
+    """Return the ids of processes of a server's start whose command line names *directory*."""
     if Path("/proc/self/cmdline").exists():
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     else:
         answer = subprocess.run(["ps", "-axo", "pid="], capture_output=True, text=True, check=False)
         pids = [int(word) for word in answer.stdout.split()]
-    return [pid for pid in pids if pid != os.getpid() and _is_postgres(command_of(pid), directory)]
+    return [pid for pid in pids if pid != os.getpid() and _is_at_work(command_of(pid), directory)]
 
 
-def _is_postgres(command: str, directory: Path) -> bool:
+def _is_at_work(command: str, directory: Path) -> bool:
     program = command.partition(" ")[0].rpartition("/")[2]
-    return program in {"postgres", "initdb"} and f"{directory}/" in f"{command}/".replace(" ", "/ ")
+    return program in _PROGRAMS and f"{directory}/" in f"{command}/".replace(" ", "/ ")
 
 
 def postmaster_of(data: Path) -> int | None:

@@ -30,6 +30,7 @@ CONTAINER_NOTE = "container"
 PASSWORDS = "pgpass"
 """File in a server's directory in libpq's password format, so that no command line shows a password."""
 
+_ATTEMPTS = 20
 _RECORD = "server.json"
 _KEPT = "kept"
 
@@ -200,8 +201,13 @@ def _write_record(directory: Path, record: Record) -> None:
 
 def end_embedded(directory: Path) -> None:
     """End the embedded server in *directory* and remove everything it left."""
-    end_server(directory)
-    remove_tree(directory)
+    for _ in range(_ATTEMPTS):
+        end_server(directory)
+        remove_tree(directory)
+        if not directory.exists():
+            return
+        # Something its killed starter had begun wrote into it while it was removed.
+        time.sleep(0.02)
 
 
 def directories(runtime: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
 from scenarios.postgres.estate import Estate
 from scenarios.postgres.ownership import Mark
-from scenarios.postgres.templates import Template, get_template
+from scenarios.postgres.templates import NO_JOURNAL, Template, get_template
 
 READ_BACK = (
     "fsync",
@@ -275,6 +275,6 @@ def _limits(conn: psycopg.Connection[Any]) -> list[str]:
         limits.append("no databases can be created here; remedy: ALTER ROLE .. CREATEDB")
     if not may_undo:
         limits.append(
-            "no journal here, a snapshot is a copy; remedy: GRANT SET ON PARAMETER session_replication_role"
+            f"{NO_JOURNAL} here, a snapshot is a copy; remedy: GRANT SET ON PARAMETER session_replication_role"
         )
     return limits

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from scenarios.postgres.server import Server
 
 
+NO_JOURNAL = "no journal"
+"""How the limit begins that says there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A database to clone from, complete and closed to connections.
@@ -161,8 +165,9 @@ def _install_journal(server: Server, conn: psycopg.Connection[Any]) -> None:
     try:
         journal.install(conn)
     except JournalError as error:
-        # A role without the rights for it still gets templates and clones; a snapshot will say why not.
-        server.limits.append(f"no journal in templates: {error.what}")
+        # A role without the rights for it still gets templates and clones; its snapshots are copies.
+        if not any(limit.startswith(NO_JOURNAL) for limit in server.limits):
+            server.limits.append(f"{NO_JOURNAL} in templates: {error.what}")
 
 
 def _journal_digest() -> str:
