@@ -275,6 +275,7 @@ def _limits(conn: psycopg.Connection[Any]) -> list[str]:
         limits.append("no databases can be created here; remedy: ALTER ROLE .. CREATEDB")
     if not may_undo:
         limits.append(
-            f"{NO_JOURNAL} here, a snapshot is a copy; remedy: GRANT SET ON PARAMETER session_replication_role"
+            f"{NO_JOURNAL} here, snapshots are copies; remedy: "
+            "GRANT SET ON PARAMETER session_replication_role TO .."
         )
     return limits
