@@ -1,0 +1,304 @@
+"""Generating volume: parts made and written while the server works, here or spread over an executor.
+
+A loop of "make a row, insert a row" leaves either the client or the server idle, keeps everything in memory or
+commits everything at the end, and starts over after a crash. Here the next part is made while the server takes
+the last one; memory holds two parts; a part that is in the database is not made again, so an interrupted run is
+continued by repeating the command.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from scenarios.errors import GraphError
+from scenarios.graph.encoding import BLOCK
+from scenarios.graph.planner import foreign_keys
+from scenarios.graph.refusal import Refusal
+from scenarios.graph.steps import table_name
+from scenarios.postgres.ownership import is_ours
+from scenarios.values import DEFAULT_ANCHOR
+from scenarios.volume.indexes import built_afterwards
+from scenarios.volume.parts import Part, Recipe, TableData, parts, recipe
+
+Progress = Callable[["Generated", int], None]
+"""Called after each part with the totals so far and the number of parts of this call."""
+
+_IN_FLIGHT = 4
+"""Parts handed to an executor ahead of time, for each of its workers that we know of."""
+
+
+@dataclass(slots=True)
+class Generated:
+    """What a call of `generate` did.
+
+    Attributes:
+        tables: rows written, by table.
+        parts: parts written.
+        skipped: parts that were in the database already.
+        seconds: how long it took, indexes included.
+        index_seconds: the share of that for building indexes afterwards.
+    """
+
+    tables: dict[str, int] = field(default_factory=dict)
+    parts: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    index_seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """All rows written."""
+        return sum(self.tables.values())
+
+    def add(self, rows: dict[str, int]) -> None:
+        """Count the rows of one more part."""
+        for table, count in rows.items():
+            self.tables[table] = self.tables.get(table, 0) + count
+        self.parts += 1
+
+
+def generate(
+    system: str,
+    users: int,
+    to: str,
+    *,
+    seed: str = "scenarios",
+    locale: str = "en_US",
+    now: datetime | None = None,
+    shard: tuple[int, int] = (1, 1),
+    executor: Executor | None = None,
+    indexes_after: bool | None = None,
+    progress: Progress | None = None,
+) -> Generated:
+    """Generate *users* users of *system* with everything of theirs into a database that has the schema.
+
+    Args:
+        system: the system, ``"dev_coach"``.
+        users: how many users the whole run has, over all shards.
+        to: the database, as a URL or libpq connection string.
+        seed: decides every value; the same seed and number give the same rows, however they are split.
+        locale: a Faker locale for names.
+        now: the data's present; by default the fixed anchor of the scenario clock, so that runs repeat.
+        shard: (number, of), to spread a run over independent jobs.
+        executor: any ``concurrent.futures`` executor to make and write parts on; its workers connect
+            themselves, so processes and machines (``dask.distributed``'s ``Client.get_executor``) will do.
+        indexes_after: drop indexes before and build them after. By default that is done where the database is
+            ours and this call is the whole run; it is refused for a database that is not ours.
+        progress: called after each part.
+
+    Raises:
+        ValuesError: the system has no recipe, or the shard does not exist.
+        SafetyError: *indexes_after* for a database that is not ours.
+        GraphError: the database refused a part; the parts before it stay.
+    """
+    began = time.perf_counter()
+    made = recipe(system)
+    dsn = to.replace("postgresql+psycopg://", "postgresql://", 1)
+    wanted = parts(seed, users, now or DEFAULT_ANCHOR, locale, shard)
+    done = Generated()
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        ours = is_ours(conn)
+        todo = list(_missing(conn, made, wanted))
+        done.skipped = len(wanted) - len(todo)
+        if todo:
+            _ensure_owner(conn, made, todo[0])
+        after = indexes_after if indexes_after is not None else ours and shard == (1, 1) and len(todo) > 2
+        # Set by what we own, never by a flag: rules are only set aside where they are verified afterwards.
+        unchecked = after and ours and _may_set_aside(conn)
+        tables = _tables(made)
+        with built_afterwards(conn, [table_name(table) for table in tables], after) as building:
+            if executor is None:
+                counts = _pipelined(dsn, made, todo, unchecked)
+            else:
+                counts = _spread(executor, system, dsn, todo, unchecked)
+            for rows in counts:
+                done.add(rows)
+                if progress is not None:
+                    progress(done, len(todo))
+            if unchecked:
+                _verify(conn, tables)
+        done.index_seconds = building.seconds
+    done.seconds = time.perf_counter() - began
+    return done
+
+
+def write_part(system: str, dsn: str, part: Part, unchecked: bool) -> dict[str, int]:
+    """Make and write one part on a connection of its own; what an executor's workers run."""
+    made = recipe(system)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return _write(conn, made, part, made.make(part), unchecked)
+
+
+def _pipelined(dsn: str, made: Recipe, todo: Sequence[Part], unchecked: bool) -> Iterator[dict[str, int]]:
+    """Write the parts in order; the next is made by a second thread while the server takes this one."""
+    if not todo:
+        return
+    with ThreadPoolExecutor(1, "scenarios-volume") as maker, psycopg.connect(dsn, autocommit=True) as conn:
+        coming: Future[list[TableData]] = maker.submit(made.make, todo[0])
+        for place, part in enumerate(todo):
+            data = coming.result()
+            if place + 1 < len(todo):
+                coming = maker.submit(made.make, todo[place + 1])
+            yield _write(conn, made, part, data, unchecked)
+
+
+def _spread(
+    executor: Executor, system: str, dsn: str, todo: Sequence[Part], unchecked: bool
+) -> Iterator[dict[str, int]]:
+    """Hand the parts to *executor*, a few at a time, so that a run of any length needs little memory."""
+    remaining = iter(todo)
+    window = _IN_FLIGHT * max(1, int(getattr(executor, "_max_workers", 0) or 8))
+    running: set[Any] = set()
+    try:
+        while True:
+            for part in remaining:
+                running.add(executor.submit(write_part, system, dsn, part, unchecked))
+                if len(running) >= window:
+                    break
+            if not running:
+                return
+            finished, running = _first(running)
+            for future in finished:
+                yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _first(running: set[Any]) -> tuple[set[Any], set[Any]]:
+    if all(isinstance(future, Future) for future in running):
+        done, pending = wait(running, return_when=FIRST_COMPLETED)
+        return set(done), set(pending)
+    oldest = next(iter(running))
+    oldest.result()
+    return {oldest}, running - {oldest}
+
+
+def _write(
+    conn: psycopg.Connection[Any], made: Recipe, part: Part, data: Iterable[TableData], unchecked: bool
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    current = ""
+    try:
+        with conn.transaction(), conn.cursor() as cursor:
+            if unchecked:
+                cursor.execute("SET LOCAL session_replication_role = replica")
+            for table in data:
+                current = table.table
+                statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+                    table_name(made.domain.table(table.table)),
+                    sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+                )
+                with cursor.copy(statement) as copy:
+                    for offset in range(0, len(table.data), BLOCK):
+                        copy.write(table.data[offset : offset + BLOCK])
+                counts[table.table] = counts.get(table.table, 0) + table.rows
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None:
+            raise
+        refusal = Refusal.of_psycopg(error)
+        raise GraphError(
+            f"the database refused part {part.number} of the run {part.seed!r}",
+            where=f"table {refusal.table or current}"
+            + (f", {refusal.constraint}" if refusal.constraint else ""),
+            why=". ".join(text for text in (refusal.message, refusal.detail) if text),
+            remedy="earlier parts stay; repeat the command once the cause is gone",
+        ) from error
+    return counts
+
+
+def _missing(conn: psycopg.Connection[Any], made: Recipe, wanted: Sequence[Part]) -> Iterator[Part]:
+    """Yield the parts that are not in the database, cut to the users that are not."""
+    for part in wanted:
+        table, column, keys = made.keys(part)
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = ANY(%s::uuid[])").format(
+            table_name(made.domain.table(table)), sql.Identifier(column)
+        )
+        row = conn.execute(query, [[keys[0], keys[-1]]]).fetchone()
+        assert row is not None
+        if row[0] == 0:
+            yield part
+        elif row[0] < len({keys[0], keys[-1]}):
+            # A part is written whole, so its first users are there and its last are not: a smaller run.
+            known = conn.execute(query, [keys]).fetchone()
+            assert known is not None
+            yield replace(part, skip=known[0])
+
+
+def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> None:
+    owner = made.owner(part)
+    table = table_name(made.domain.table(owner.table))
+    columns = sql.SQL(", ").join(map(sql.Identifier, owner.columns))
+    with conn.transaction(), conn.cursor() as cursor:
+        # COPY cannot skip a row that is there; another shard may have been first.
+        cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE scenarios_owner (LIKE {}) ON COMMIT DROP").format(table)
+        )
+        with cursor.copy(sql.SQL("COPY scenarios_owner ({}) FROM STDIN").format(columns)) as copy:
+            copy.write(owner.data)
+        cursor.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM scenarios_owner ON CONFLICT DO NOTHING").format(
+                table, columns, columns
+            )
+        )
+
+
+def _tables(made: Recipe) -> list[Any]:
+    part = Part("", 0, 1, DEFAULT_ANCHOR)
+    return [made.domain.table(name) for name in dict.fromkeys(data.table for data in made.make(part))]
+
+
+@contextmanager
+def _savepoint(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    with conn.transaction(force_rollback=True):
+        yield
+
+
+def _may_set_aside(conn: psycopg.Connection[Any]) -> bool:
+    """Return whether this role may set session_replication_role."""
+    try:
+        with _savepoint(conn):
+            conn.execute("SET LOCAL session_replication_role = replica")
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def _verify(conn: psycopg.Connection[Any], tables: Sequence[Any]) -> None:
+    """Check every foreign key of the tables at once, set by set.
+
+    Raises:
+        GraphError: a row refers to one that is not there.
+    """
+    for table in tables:
+        for constraint in foreign_keys(table):
+            pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
+            query = sql.SQL(
+                "SELECT count(*) FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})"
+            ).format(
+                table_name(table),
+                sql.SQL(" AND ").join(
+                    sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs
+                ),
+                table_name(constraint.referred_table),
+                sql.SQL(" AND ").join(
+                    sql.SQL("p.{} = c.{}").format(sql.Identifier(other), sql.Identifier(own))
+                    for own, other in pairs
+                ),
+            )
+            row = conn.execute(query).fetchone()
+            if row is not None and row[0]:
+                raise GraphError(
+                    f"{row[0]:,} rows of {table.fullname} refer to rows that are not there",
+                    where=f"foreign key {constraint.name}",
+                    remedy="this is a fault of the recipe; recreate the database",
+                )

@@ -1,0 +1,145 @@
+"""Parts: the unit of volume generation.
+
+A part is a few hundred users and everything of theirs. What it holds depends on the seed and its number alone,
+so parts can be made in any order, by any number of processes or machines, and again after a crash; and it is
+written in one transaction, so it is there or it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Protocol
+
+from sqlalchemy import Table
+
+from scenarios.domain import Domain
+from scenarios.errors import ValuesError
+from scenarios.graph import encoding
+
+USERS_PER_PART = 200
+"""A few megabytes of rows: large enough for COPY, small enough to be held and to be repeated."""
+
+RECIPES = {"dev_coach": "scenarios.volume.dev_coach"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which users of which run.
+
+    Attributes:
+        seed: the run's seed.
+        number: the part's number, from 0.
+        users: how many users it has.
+        anchor: the "now" of the data.
+        locale: the locale of names.
+        skip: how many of its users are there already, from a smaller run.
+    """
+
+    seed: str
+    number: int
+    users: int
+    anchor: datetime
+    locale: str = "en_US"
+    skip: int = 0
+
+    @property
+    def indexes(self) -> range:
+        """The numbers of its users."""
+        first = self.number * USERS_PER_PART
+        return range(first + self.skip, first + self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class TableData:
+    """The rows of one table in COPY text format."""
+
+    table: str
+    columns: tuple[str, ...]
+    data: bytes
+    rows: int
+
+
+class Recipe(Protocol):
+    """What a system's volume is made of."""
+
+    domain: Domain
+
+    def owner(self, part: Part) -> TableData:
+        """Return the rows that must exist before any part: the run's own instance."""
+        ...
+
+    def make(self, part: Part) -> list[TableData]:
+        """Return the rows of *part*, tables in foreign-key order."""
+        ...
+
+    def keys(self, part: Part) -> tuple[str, str, list[str]]:
+        """Return table and key column of the users of *part*, and their keys in order."""
+        ...
+
+
+def recipe(system: str) -> Recipe:
+    """Return the recipe of *system*.
+
+    Raises:
+        ValuesError: there is none.
+    """
+    if system not in RECIPES:
+        raise ValuesError(
+            f"there is no volume recipe for {system!r}", remedy=f"recipes exist for {', '.join(RECIPES)}"
+        )
+    found: Recipe = import_module(RECIPES[system]).RECIPE
+    return found
+
+
+def parts(
+    seed: str, users: int, anchor: datetime, locale: str, shard: tuple[int, int] = (1, 1)
+) -> list[Part]:
+    """Return the parts of a run of *users* users, those of one shard only.
+
+    Args:
+        shard: (number, of); numbers count from 1. The shards of a run share no part and together are all.
+
+    Raises:
+        ValuesError: the shard does not exist, or the number of users is negative.
+    """
+    number, of = shard
+    if not 1 <= number <= of:
+        raise ValuesError(f"there is no shard {number}/{of}", remedy="shards count from 1: 1/8 to 8/8")
+    if users < 0:
+        raise ValuesError(f"cannot generate {users} users")
+    count = -(-users // USERS_PER_PART)
+    return [
+        Part(seed, place, min(USERS_PER_PART, users - place * USERS_PER_PART), anchor, locale)
+        for place in range(count)
+        if place % of == number - 1
+    ]
+
+
+class Collector:
+    """Collects the rows of a part, table by table."""
+
+    def __init__(self, domain: Domain, tables: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self._tables: list[tuple[Table, tuple[str, ...], tuple[encoding.Encoder, ...], list[str]]] = []
+        for name, columns in tables:
+            table = domain.table(name)
+            encoders = tuple(encoding.encoder(table.columns[column]) for column in columns)
+            self._tables.append((table, tuple(columns), encoders, []))
+        self._by_name = {table.fullname: place for place, (table, _, _, _) in enumerate(self._tables)}
+
+    def add(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows as Python values."""
+        _, _, encoders, lines = self._tables[self._by_name[table]]
+        lines.extend(encoding.lines(encoders, rows))
+
+    def lines(self, table: str) -> list[str]:
+        """Return the list to which finished COPY lines of *table* are appended."""
+        return self._tables[self._by_name[table]][3]
+
+    def finish(self) -> Iterator[TableData]:
+        """Yield the data of each table that has any."""
+        for table, columns, _, lines in self._tables:
+            if lines:
+                yield TableData(table.fullname, columns, "".join(lines).encode(), len(lines))
