@@ -1,9 +1,9 @@
 """What generated users of Dev Coach look like.
 
-A load test on uniform data misses what hurts: the one user with four thousand messages, the Monday evening, the
-half of all users who never came back. Here the phases form a funnel, conversations have a long tail, sittings
-fall on the hours and weekdays people have time, and each row satisfies the rules of the system (the tests run
-every check over it). Nobody's rows depend on another user.
+A load test on uniform data misses what hurts: the one user with four thousand messages, the Monday evening,
+the half of all users who never came back. Here the phases form a funnel, conversations have a long tail,
+sittings fall on the hours and weekdays people have time, and each row satisfies the rules of the system
+(the tests run every check over it). Nobody's rows depend on another user.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class _User:
         ]
 
     def _starts(self, count: int) -> list[datetime]:
-        """Return when the sittings began: each on a day of its own, on hours and weekdays people have time."""
+        """Return when the sittings began: each on its own day, when people have time."""
         row = self.row
         window = max(count + 1, row.skewed("age", 2, 700, 60))
         midnight = self.anchor.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -283,7 +283,7 @@ class _User:
         ack = ""
         for question in questions:
             counter = (number + question - questions.start).to_bytes(8, "little")
-            # Two digests an exchange: four keys, and the picks. A hash for each field would cost four times that.
+            # Two digests an exchange: four keys, and the picks. A hash a field would cost four times that.
             ids = blake2b(counter, key=key, digest_size=64, person=b"ids").hexdigest()
             picks = blake2b(counter, key=key, digest_size=12, person=b"picks").digest()
             lap, place = divmod(question, size)
@@ -376,8 +376,8 @@ class _User:
                 actions.append((
                     row.uuid(f"create {place}"), self.id, ActionType.CREATE_IDENTITY,
                     {"name": name, "note": note, "category": category.value},
-                    row.text("dev_coach.results.CREATE_IDENTITY", f"created {place}").replace("{identity}", name),
-                    made, UUID(message.id), self.scope,
+                    row.text("dev_coach.results.CREATE_IDENTITY", f"created {place}").replace("{identity}",
+                    name), made, UUID(message.id), self.scope,
                 ))  # fmt: skip
         self.rows.add("identities_identity", identities)
         self.rows.add("actions_action", actions)

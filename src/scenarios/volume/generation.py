@@ -1,9 +1,9 @@
 """Generating volume: parts made and written while the server works, here or spread over an executor.
 
-A loop of "make a row, insert a row" leaves either the client or the server idle, keeps everything in memory or
-commits everything at the end, and starts over after a crash. Here the next part is made while the server takes
-the last one; memory holds two parts; a part that is in the database is not made again, so an interrupted run is
-continued by repeating the command.
+A loop of "make a row, insert a row" leaves either the client or the server idle, keeps everything in memory
+or commits everything at the end, and starts over after a crash. Here the next part is made while the server
+takes the last one; memory holds two parts; a part that is in the database is not made again, so an
+interrupted run is continued by repeating the command.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scenarios.graph.steps import table_name
 from scenarios.postgres.ownership import is_ours
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume.indexes import built_afterwards
-from scenarios.volume.parts import Part, Recipe, TableData, parts, recipe
+from scenarios.volume.parts import USERS_PER_PART, Part, Recipe, TableData, parts, recipe
 
 Progress = Callable[["Generated", int], None]
 """Called after each part with the totals so far and the number of parts of this call."""
@@ -77,6 +77,7 @@ def generate(
     shard: tuple[int, int] = (1, 1),
     executor: Executor | None = None,
     indexes_after: bool | None = None,
+    users_per_part: int = USERS_PER_PART,
     progress: Progress | None = None,
 ) -> Generated:
     """Generate *users* users of *system* with everything of theirs into a database that has the schema.
@@ -93,6 +94,7 @@ def generate(
             themselves, so processes and machines (``dask.distributed``'s ``Client.get_executor``) will do.
         indexes_after: drop indexes before and build them after. By default that is done where the database is
             ours and this call is the whole run; it is refused for a database that is not ours.
+        users_per_part: how the work is cut: more take more memory and fewer transactions.
         progress: called after each part.
 
     Raises:
@@ -103,7 +105,7 @@ def generate(
     began = time.perf_counter()
     made = recipe(system)
     dsn = to.replace("postgresql+psycopg://", "postgresql://", 1)
-    wanted = parts(seed, users, now or DEFAULT_ANCHOR, locale, shard)
+    wanted = parts(seed, users, now or DEFAULT_ANCHOR, locale, shard, users_per_part)
     done = Generated()
     with psycopg.connect(dsn, autocommit=True) as conn:
         ours = is_ours(conn)
@@ -231,7 +233,7 @@ def _missing(conn: psycopg.Connection[Any], made: Recipe, wanted: Sequence[Part]
             # A part is written whole, so its first users are there and its last are not: a smaller run.
             known = conn.execute(query, [keys]).fetchone()
             assert known is not None
-            yield replace(part, skip=known[0])
+            yield replace(part, first=part.first + known[0], users=part.users - known[0])
 
 
 def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> None:
@@ -253,7 +255,7 @@ def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> No
 
 
 def _tables(made: Recipe) -> list[Any]:
-    part = Part("", 0, 1, DEFAULT_ANCHOR)
+    part = Part("", 0, 0, 40, DEFAULT_ANCHOR)
     return [made.domain.table(name) for name in dict.fromkeys(data.table for data in made.make(part))]
 
 

@@ -1,9 +1,9 @@
 """Indexes after the load: one sort of a million keys instead of a million descents.
 
 A full-text index kept up to date row by row is what takes the time of a bulk load. So where the database is
-ours, the indexes that guarantee nothing are dropped first and built at the end. What was dropped is written down
-in the database, in the same transaction, so that a run that is killed in between loses no index: the next one,
-or `rebuild`, finds the list.
+ours, the indexes that guarantee nothing are dropped first and built at the end. What was dropped is written
+down in the database, in the same transaction, so that a run that is killed in between loses no index: the
+next one, or `rebuild`, finds the list.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Parts: the unit of volume generation.
 
-A part is a few hundred users and everything of theirs. What it holds depends on the seed and its number alone,
-so parts can be made in any order, by any number of processes or machines, and again after a crash; and it is
-written in one transaction, so it is there or it is not.
+A part is a few hundred users and everything of theirs. What it holds depends on the seed and its number
+alone, so parts can be made in any order, by any number of processes or machines, and again after a crash;
+and it is written in one transaction, so it is there or it is not.
 """
 
 from __future__ import annotations
@@ -31,25 +31,24 @@ class Part:
 
     Attributes:
         seed: the run's seed.
-        number: the part's number, from 0.
+        number: the part's number in the run, from 0.
+        first: the number of its first user.
         users: how many users it has.
         anchor: the "now" of the data.
         locale: the locale of names.
-        skip: how many of its users are there already, from a smaller run.
     """
 
     seed: str
     number: int
+    first: int
     users: int
     anchor: datetime
     locale: str = "en_US"
-    skip: int = 0
 
     @property
     def indexes(self) -> range:
         """The numbers of its users."""
-        first = self.number * USERS_PER_PART
-        return range(first + self.skip, first + self.users)
+        return range(self.first, self.first + self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +94,30 @@ def recipe(system: str) -> Recipe:
 
 
 def parts(
-    seed: str, users: int, anchor: datetime, locale: str, shard: tuple[int, int] = (1, 1)
+    seed: str,
+    users: int,
+    anchor: datetime,
+    locale: str = "en_US",
+    shard: tuple[int, int] = (1, 1),
+    size: int = USERS_PER_PART,
 ) -> list[Part]:
     """Return the parts of a run of *users* users, those of one shard only.
 
     Args:
         shard: (number, of); numbers count from 1. The shards of a run share no part and together are all.
+        size: users in a part; it decides how the work is cut, not what the rows are.
 
     Raises:
-        ValuesError: the shard does not exist, or the number of users is negative.
+        ValuesError: the shard does not exist, or a number is out of range.
     """
     number, of = shard
     if not 1 <= number <= of:
         raise ValuesError(f"there is no shard {number}/{of}", remedy="shards count from 1: 1/8 to 8/8")
-    if users < 0:
-        raise ValuesError(f"cannot generate {users} users")
-    count = -(-users // USERS_PER_PART)
+    if users < 0 or size < 1:
+        raise ValuesError(f"cannot generate {users} users in parts of {size}")
     return [
-        Part(seed, place, min(USERS_PER_PART, users - place * USERS_PER_PART), anchor, locale)
-        for place in range(count)
+        Part(seed, place, first, min(size, users - first), anchor, locale)
+        for place, first in enumerate(range(0, users, size))
         if place % of == number - 1
     ]
 
