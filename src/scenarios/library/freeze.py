@@ -328,6 +328,7 @@ class _Writer:
         }
         self.open: set[tuple[int, str]] = set()
         self.previous: dict[int, datetime] = {}
+        self.spoken: dict[int, dict[int, str]] = {}
 
     # -- before ----------------------------------------------------------------------------------------
 
@@ -531,14 +532,7 @@ class _Writer:
         assert section is not None
         data: dict[str, Any] = {}
         if section.form == "turns":
-            speaker = next(
-                (key for key, word in section.speakers.items() if word == row.values[section.speaker]), None
-            )
-            if speaker is None:
-                raise FreezeError(
-                    f"nobody in a scenario speaks as {row.values[section.speaker]!r}",
-                    where=f"{row.table.fullname} {row.key}",
-                )
+            speaker = self.speaker(row, section)
             data[speaker] = self.value(row, specs(row.table)[section.text], row.values[section.text])
         if row.named and section.form in ("list", "turns"):
             data["as"] = row.handle.rpartition(".")[2]
@@ -550,6 +544,22 @@ class _Writer:
             elif inner.always:
                 data[inner.key] = None
         return data
+
+    def speaker(self, row: Found, section: Section) -> str:
+        """Return the key of who speaks in a turn."""
+        if section.spoken is not None and row.parent is not None:
+            if id(row.parent) not in self.spoken:
+                turns = [child for child in row.parent.children if child.section is section]
+                keys = section.spoken(turns)
+                self.spoken[id(row.parent)] = {id(turn): key for turn, key in zip(turns, keys, strict=True)}
+            return self.spoken[id(row.parent)][id(row)]
+        word = row.values[section.speaker]
+        speaker = next((key for key, each in section.speakers.items() if each == word), None)
+        if speaker is None:
+            raise FreezeError(
+                f"nobody in a scenario speaks as {word!r}", where=f"{row.table.fullname} {row.key}"
+            )
+        return speaker
 
     def columns(self, row: Found) -> dict[str, Any]:
         """Return the open columns of *row* by their names in files."""

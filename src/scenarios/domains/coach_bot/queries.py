@@ -6,7 +6,8 @@ boundary in the middle of equal times neither repeats nor loses a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -95,14 +96,32 @@ def _past(
 def speakers(messages: Sequence[Message], logs: Sequence[Log]) -> list[Speaker]:
     """Tell for each message of a chat, in order, who spoke.
 
+    Args:
+        messages: the chat's messages in order.
+        logs: the chat's audit trail.
+    """
+    return who_spoke(
+        [message.sent_at for message in messages],
+        [log.logged_at for log in logs if log.action == SEND_MESSAGE],
+    )
+
+
+def who_spoke(sent: Sequence[datetime], logged: Iterable[datetime]) -> list[Speaker]:
+    """Tell for each message who spoke, from the times alone.
+
     A reply carries the user's ``sender_id`` too, so the table does not say. What a person wrote is followed
     by a ``send_message`` log; where logs are missing, speakers take turns, beginning with the user.
+
+    Args:
+        sent: when the messages of one chat were sent, in order.
+        logged: when its ``send_message`` logs were written.
     """
-    times = sorted(log.logged_at for log in logs if log.action == SEND_MESSAGE)
+    times = sorted(logged)
     result: list[Speaker] = []
-    for position, message in enumerate(messages):
-        following = messages[position + 1].sent_at if position + 1 < len(messages) else None
-        logged = any(message.sent_at <= time and (following is None or time < following) for time in times)
-        previous_was_user = bool(result) and result[-1] == "user"
-        result.append("user" if logged or not previous_was_user else "coach")
+    for position, moment in enumerate(sent):
+        following = sent[position + 1] if position + 1 < len(sent) else None
+        at = bisect_left(times, moment)
+        known = at < len(times) and (following is None or times[at] < following)
+        after_user = bool(result) and result[-1] == "user"
+        result.append("user" if known or not after_user else "coach")
     return result

@@ -8,7 +8,7 @@ writing back (freeze) and the JSON Schema all follow from the same description, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -19,6 +19,7 @@ from scenarios.domain import Domain
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
+    from scenarios.library.gather import Found
     from scenarios.library.rows import Row
     from scenarios.values.keyed import Keyed
     from scenarios.values.keyed import Row as Values
@@ -78,6 +79,8 @@ class Section:
         order: the columns by which frozen rows are ordered.
         speakers: for turns, the value of the speaker column by key (``coach``: ``COACH``).
         speaker, text, time: for turns, the columns of who speaks, what, and when.
+        spoken: for turns of a table that does not say who speaks: the keys of the speakers of all turns under
+            one row, in order, from those turns as a freeze found them.
         pace: for turns, the time from one turn to the next when the file gives none.
         generate: makes rows for ``generate:``: from its options (plain data), the row above and the rows
             so far to plain rows of this section.
@@ -104,6 +107,7 @@ class Section:
     speaker: str = ""
     text: str = ""
     time: str = ""
+    spoken: Callable[[Sequence[Found]], Sequence[str]] | None = None
     pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
     generate: (
         Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None

@@ -8,13 +8,15 @@ does, for its readers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from scenarios.domains.coach_bot import DOMAIN, Base
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
+from scenarios.domains.coach_bot.queries import who_spoke
+from scenarios.library.gather import Found
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
@@ -106,6 +108,17 @@ def _first(chat: Row, situation: Situation) -> timedelta:
     return -timedelta(days=len(siblings) - place)
 
 
+def _spoken(turns: Sequence[Found]) -> Sequence[str]:
+    chat = turns[0].parent
+    assert chat is not None
+    trail = [
+        child.values["timestamp"]
+        for child in chat.children
+        if child.table.name == "logs" and child.values["action"] == SEND_MESSAGE
+    ]
+    return who_spoke([turn.values["timestamp"] for turn in turns], trail)
+
+
 def _some_messages(
     options: Mapping[str, Any], chat: Row | None, own: list[Row], situation: Situation
 ) -> list[Mapping[str, Any]]:
@@ -134,6 +147,7 @@ def _some_messages(
 
 # -- sections ------------------------------------------------------------------------------------------
 
+_STAMPS = frozenset({"created_at", "updated_at"})
 _LOG_NAMES = {"user_id": "user", "timestamp": "at"}
 _MESSAGE_LOGS = Section(
     key="logs",
@@ -146,6 +160,7 @@ _MESSAGE_LOGS = Section(
     unit="log",
     after="timestamp",
     order=("timestamp", "id"),
+    derived=_STAMPS,
     defaults={
         "user_id": _owner_of_message,
         "timestamp": _after_message,
@@ -165,6 +180,7 @@ _CHAT_LOGS = Section(
     unit="log",
     after="created_at",
     order=("timestamp", "id"),
+    derived=_STAMPS,
     defaults={"user_id": _owner_of_chat, "timestamp": _in_chat, "created_at": _sent, "updated_at": _created},
 )
 _MESSAGES = Section(
@@ -176,9 +192,11 @@ _MESSAGES = Section(
     names={"timestamp": "at", "sender_id": "sender"},
     unit="message",
     order=("timestamp", "id"),
+    derived=_STAMPS,
     speakers={"user": "user", "coach": "coach"},
     text="content",
     time="timestamp",
+    spoken=_spoken,
     pace=_pace,
     inner=(_MESSAGE_LOGS,),
     defaults={"sender_id": _owner_of_chat, "created_at": _sent, "updated_at": _created},
@@ -199,6 +217,7 @@ _CHATS = Section(
     names={"created_at": "started"},
     unit="chat",
     order=("created_at", "id"),
+    derived=frozenset({"updated_at"}),
     inner=(_MESSAGES, _CHAT_LOGS),
     defaults={"created_at": _begun, "updated_at": _created},
 )
@@ -210,6 +229,7 @@ USERS = Section(
     names={"created_at": "joined"},
     unit="user",
     order=("created_at", "id"),
+    derived=frozenset({"updated_at"}),
     inner=(_CHATS,),
     defaults={"username": _username, "email": _email, "created_at": _joined, "updated_at": _created},
     suffixed={"email": _EMAIL},
