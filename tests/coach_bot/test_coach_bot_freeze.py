@@ -1,0 +1,105 @@
+"""What is loaded can be frozen, and what was frozen is the same when it is loaded; the same by command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from scenarios.domains.coach_bot import DOMAIN
+from scenarios.library import Library
+from scenarios.library.freeze import freeze
+from scenarios.resources import resource
+
+NAMES = sorted(path.stem for path in (resource("scenario_library") / "coach_bot").glob("*.yaml"))
+CONTENT = """
+SELECT users.username, chats.created_at, messages.timestamp, messages.content, sender.username
+FROM messages JOIN chats ON chats.id = messages.chat_id JOIN users ON users.id = chats.user_id
+JOIN users AS sender ON sender.id = messages.sender_id ORDER BY 1, 2, 3, 4
+"""
+TRAIL = """
+SELECT users.username, chats.created_at, logs.timestamp, logs.action, logs.details
+FROM logs JOIN chats ON chats.id = logs.chat_id JOIN users ON users.id = logs.user_id ORDER BY 1, 2, 3, 4
+"""
+
+
+def told(database):
+    """Everything a database tells, without keys."""
+    with database.connect() as connection:
+        people = connection.execute("SELECT username, email, created_at FROM users ORDER BY email").fetchall()
+        return people, connection.execute(CONTENT).fetchall(), connection.execute(TRAIL).fetchall()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_frozen_instance_loads_as_what_it_was(server, coach_bot_db, name):
+    instance = Library()[name].load(coach_bot_db)
+    frozen = freeze(coach_bot_db, name="frozen", instance=instance)
+    with server.database(DOMAIN) as other:
+        # Its own name, so that addresses get no suffix.
+        frozen.definition.load(other, as_name=frozen.definition.name)
+        people, said, trail = told(other)
+        before, *rest = told(coach_bot_db)
+        assert [person[0] for person in people] == [person[0] for person in before]
+        assert [said, trail] == rest
+
+
+def test_a_frozen_conversation_says_who_speaks(coach_bot_db):
+    instance = Library()["ai_outage"].load(coach_bot_db)
+    text = freeze(coach_bot_db, name="frozen", instance=instance).text
+    assert text.count("- {user:") + text.count("- user:") == 5
+    assert text.count("- {coach:") + text.count("- coach:") == 2
+
+
+def test_a_person_is_frozen_under_another_name(coach_bot_db):
+    instance = Library()["foreign_sender"].load(coach_bot_db)
+    with coach_bot_db.connect() as connection:
+        connection.execute(
+            "UPDATE users SET username = 'Maya Kowalska', email = 'kowalska@example.org' WHERE id = %s",
+            [instance["maya"].id],
+        )
+        connection.execute(
+            """UPDATE logs SET details = '{"text": "wrote to kowalska@example.org"}' WHERE user_id = %s""",
+            [instance["maya"].id],
+        )
+    frozen = freeze(coach_bot_db, name="frozen", user="kowalska@example.org", system="coach_bot")
+    assert "owalska" not in frozen.text
+    assert frozen.rows["users"] == 1
+
+
+def scenarios(*arguments):
+    """Run the command and return what it prints, read as JSON."""
+    result = subprocess.run(
+        [sys.executable, "-c", "from scenarios.cli.main import run; run()", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(result.stdout)
+
+
+def test_the_commands_load_list_reset_and_unload_in_a_database_without_scope(coach_bot_db):
+    url = coach_bot_db.url.replace("postgresql+psycopg", "postgresql")
+    scenarios("load", "happy_conversation", "--to", url, "--as", "friday")
+    scenarios("load", "busy_user", "--to", url)
+    assert {each["name"] for each in scenarios("instances", "--in", url)} == {
+        "friday",
+        "busy_user",
+    }
+    with coach_bot_db.connect() as connection:
+        connection.execute("UPDATE messages SET content = 'changed by the application'")
+        connection.execute("INSERT INTO chats (user_id) SELECT id FROM users WHERE username = 'maya'")
+    scenarios("reset", "friday", "--in", url)
+    with coach_bot_db.connect() as connection:
+        query = "SELECT count(*) FROM messages WHERE content <> 'changed by the application'"
+        assert connection.execute(query).fetchone() == (6,)
+        assert connection.execute("SELECT count(*) FROM chats").fetchone() == (6,)
+    scenarios("unload", "busy_user", "--in", url)
+    scenarios("unload", "friday", "--in", url)
+    assert scenarios("instances", "--in", url) == []
+    with coach_bot_db.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
