@@ -12,6 +12,20 @@ import psycopg
 
 from scenarios.errors import JournalError, redact
 
+_HOLDERS = b"""
+    SELECT a.pid, a.application_name, a.usename, a.state, a.query,
+           extract(epoch FROM clock_timestamp() - a.xact_start)::float8
+      FROM pg_stat_activity a
+     WHERE a.pid <> pg_backend_pid() AND EXISTS (
+           SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE l.pid = a.pid AND l.granted AND l.locktype = 'relation'
+              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+              AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+              AND (l.mode <> 'AccessShareLock' OR c.relkind = 'm'))
+     ORDER BY a.pid
+"""
+
 
 def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psycopg.Error) -> JournalError:
     """Return the error that names every session with uncommitted writes.
@@ -22,25 +36,11 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         wait: how long it waited, in seconds.
         cause: the error of the server.
     """
-    rows = conn.execute(
-        b"SELECT DISTINCT a.pid, a.application_name, a.usename, a.state, a.query,"
-        b" extract(epoch FROM clock_timestamp() - a.xact_start)::float8"
-        b" FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-        b" WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        b" AND l.locktype = 'relation' AND l.granted AND a.pid <> pg_backend_pid()"
-        b" AND (l.relation = 'scenarios_journal.touched'::regclass"
-        b"      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')"
-        b"   OR l.mode = 'AccessExclusiveLock'"
-        b"   OR EXISTS (SELECT FROM scenarios_journal.views v WHERE v.relation = l.relation)"
-        b"   OR l.mode IN ('RowShareLock', 'RowExclusiveLock')"
-        b"      AND EXISTS (SELECT FROM scenarios_journal.members m WHERE m.relation = l.relation))"
-        b" ORDER BY a.pid"
-    ).fetchall()
     lines = [
         f"pid {pid} ({user}, application {name or 'unnamed'!r}), {state},"
         f" transaction open for {age or 0:.1f} s,"
         f" last query: {redact(' '.join((query or '').split()))[:300]}"
-        for pid, name, user, state, query, age in rows
+        for pid, name, user, state, query, age in conn.execute(_HOLDERS).fetchall()
     ]
     return JournalError(
         f"cannot {action}: another connection has an open transaction",

@@ -85,12 +85,15 @@ CREATE FUNCTION scenarios_journal.large_objects() RETURNS text LANGUAGE plpgsql 
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF has_table_privilege('pg_catalog.pg_largeobject', 'SELECT') THEN
+        RETURN (SELECT count(*) || ' ' || coalesce(sum(hashtext(m.oid || ' ' || m.xmin)), 0)
+                  FROM pg_largeobject_metadata m)
+            || (SELECT ' ' || count(*) || ' ' || coalesce(sum(hashtext(l.ctid || ' ' || l.xmin)), 0)
+                  FROM pg_largeobject l);
+    END IF;
+    -- Who may not read them sees them come and go, not change.
     RETURN (SELECT count(*) || ' ' || coalesce(sum(hashtext(m.oid || ' ' || m.xmin)), 0)
-              FROM pg_largeobject_metadata m)
-        || CASE WHEN has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')
-           THEN (SELECT ' ' || count(*) || ' ' || coalesce(sum(hashtext(l.ctid || ' ' || l.xmin)), 0)
-                   FROM pg_largeobject l)
-           ELSE '' END;
+              FROM pg_largeobject_metadata m);
 END
 $$;
 
@@ -158,11 +161,13 @@ $$;
 -- Taking the triggers off a table whose shape changes: what they would insert no longer fits.
 CREATE FUNCTION scenarios_journal.untrack(which integer) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
-    SET scenarios_journal.restoring = 'on'
 AS $$
 DECLARE
     held record;
+    meanwhile text := coalesce(current_setting('scenarios_journal.restoring', true), '');
 BEGIN
+    -- Not a setting of the function: only a superuser may declare one of a name the server does not know.
+    PERFORM set_config('scenarios_journal.restoring', 'on', true);
     FOR held IN
         SELECT t.tgname, c.oid::regclass::text AS relation
           FROM scenarios_journal.members m
@@ -177,6 +182,7 @@ BEGIN
     EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, int8multirange)', 'r_' || which);
     EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, bigint, int8multirange)', 'n_' || which);
     DELETE FROM scenarios_journal.tracked t WHERE t.id = which;
+    PERFORM set_config('scenarios_journal.restoring', meanwhile, true);
 END
 $$;
 
@@ -335,7 +341,6 @@ CREATE FUNCTION scenarios_journal.restore(which bigint, wait_ms integer, tidy_ev
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET session_replication_role = replica
-    SET scenarios_journal.restoring = 'on'
     SET row_security = off
     SET lock_timeout = 0
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
@@ -355,6 +360,7 @@ DECLARE
     here bigint;
 BEGIN
     relations := '{}'; counts := '{}'; notes := '{}'; tidy := '{}';
+    PERFORM set_config('scenarios_journal.restoring', 'on', true);
     PERFORM scenarios_journal.settle(wait_ms);
     SELECT * INTO s FROM scenarios_journal.snapshots o WHERE o.number = which;
     IF NOT FOUND THEN
@@ -411,6 +417,7 @@ BEGIN
     END IF;
     UPDATE scenarios_journal.snapshots o SET mark = here, restores = o.restores + 1 WHERE o.number = which;
     DELETE FROM scenarios_journal.snapshots o WHERE o.number > which;
+    PERFORM set_config('scenarios_journal.restoring', '', true);
     RETURN NEXT;
 END
 $$;
@@ -485,7 +492,6 @@ CREATE FUNCTION scenarios_journal.forget(which bigint, wait_ms integer) RETURNS 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = 0
-    SET scenarios_journal.restoring = 'on'
 AS $$
 DECLARE
     s scenarios_journal.snapshots;

@@ -7,21 +7,24 @@ rows, the others are fitted anew, and what no trigger can see is written down fo
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from importlib import resources
 from typing import Any
 from weakref import WeakSet
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from scenarios.errors import JournalError
+from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
 from scenarios.journal.tables import TableSql, read_tables, refuse_row_security, sequences_sql
 
 #: The version of ``core.sql``; a journal of another layout is taken out and made anew.
 LAYOUT = 1
+#: How long anything here waits for open transactions of others, in seconds.
+WAIT = 5.0
 
 Connection = psycopg.Connection[Any]
 
@@ -66,7 +69,7 @@ def is_installed(conn: Connection) -> bool:
     return found is not None and found[0] == LAYOUT
 
 
-def install(conn: Connection) -> None:
+def install(conn: Connection, *, wait: float = WAIT) -> None:
     """Make the journal of the database, or fit it to tables created or altered since.
 
     Costs tens of milliseconds for dozens of tables, and next to nothing when nothing changed. A clone of a
@@ -75,6 +78,8 @@ def install(conn: Connection) -> None:
 
     Args:
         conn: a connection with no open transaction.
+        wait: how long to wait for each lock on a table that an open transaction of somebody else uses, in
+            seconds. A statement that asyncpg has prepared and not yet run counts as one.
 
     Raises:
         SafetyError: the database is not one this project created.
@@ -84,15 +89,19 @@ def install(conn: Connection) -> None:
     """
     require_idle(conn, "install the journal")
     require_ownership(conn, "install the journal")
-    with _transaction(conn):
-        conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
-        # Two processes may come first to a database at the same time.
-        conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
-        watching = _rights(conn)
-        if not is_installed(conn):
-            _uninstall(conn)
-            _create_core(conn, watching)
-        _fit(conn)
+    try:
+        with conn.transaction():
+            conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
+            # Two processes may come first to a database at the same time.
+            conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
+            watching = _rights(conn)
+            if not is_installed(conn):
+                _uninstall(conn)
+                _create_core(conn, watching)
+            _fit(conn)
+    except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
+        raise blocked(conn, "install the journal", wait, error) from error
 
 
 def uninstall(conn: Connection) -> None:
@@ -103,13 +112,9 @@ def uninstall(conn: Connection) -> None:
     """
     require_idle(conn, "take the journal out")
     require_ownership(conn, "take the journal out")
-    with _transaction(conn):
+    with conn.transaction():
         conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
         _uninstall(conn)
-
-
-def _transaction(conn: Connection) -> AbstractContextManager[Any]:
-    return conn.transaction()
 
 
 def _rights(conn: Connection) -> bool:

@@ -20,10 +20,15 @@ from psycopg.pq import TransactionStatus
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
-from scenarios.journal.install import Connection, install, is_installed, require_idle, require_ownership
+from scenarios.journal.install import (
+    WAIT,
+    Connection,
+    install,
+    is_installed,
+    require_idle,
+    require_ownership,
+)
 
-#: How long a snapshot or a restore waits for open transactions of others, in seconds.
-WAIT = 5.0
 #: After how many restores of a snapshot its undo rows are thrown away and the touched tables vacuumed.
 TIDY_EVERY = 100
 
@@ -94,7 +99,7 @@ def snapshot(conn: Connection, name: str | None = None, *, wait: float = WAIT) -
     except (pg.InvalidSchemaName, pg.UndefinedFunction):
         _clear(conn)
     if row is None:
-        install(conn)
+        install(conn, wait=wait)
         row = _call(conn, "take a snapshot", "take_snapshot", [name, _ms(wait)], wait)
     if row is None:
         raise JournalError(
