@@ -39,6 +39,8 @@ def test_it_serves_like_any_other(own_runtime: Path, own_settings: Settings) -> 
         assert (in_effect["fsync"], in_effect["full_page_writes"]) == ("off", "off")
         with start_server("container", settings=own_settings) as same:
             assert same.directory == server.directory
+        with start_server(settings=own_settings) as automatic:
+            assert automatic.directory == server.directory, "one that runs comes before one to start"
         with server.database() as db:
             before = db.snapshot()
             with db.connect() as conn:

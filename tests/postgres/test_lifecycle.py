@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,3 +194,34 @@ def test_data_is_in_memory_where_there_is_room(server: Server) -> None:
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and is_tmpfs(memory) and shutil.disk_usage(memory).free >= 1 << 31
     assert is_tmpfs(server.directory) or not roomy
+
+
+INTERRUPTED = """
+from scenarios.postgres import start_server
+print("go", flush=True)
+while True:
+    with start_server("embedded") as server:
+        template = server.template(lambda conn: conn.execute("CREATE TABLE t (id int)"))
+        for _ in range(3):
+            with server.database(template=template) as db:
+                db.snapshot()
+"""
+
+
+def test_nothing_is_left_after_an_interrupt_at_any_moment(own_runtime: Path) -> None:
+    moments = random.Random("interrupts")
+    for _ in range(8):
+        with subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "SCENARIOS_RUNTIME_DIR": str(own_runtime)},
+        ) as program:
+            assert program.stdout is not None
+            program.stdout.readline()
+            time.sleep(moments.random() * 0.4)
+            program.send_signal(signal.SIGINT)
+            _, errors = program.communicate(timeout=30)
+        assert "KeyboardInterrupt" in errors
+        assert list(own_runtime.iterdir()) == [], errors

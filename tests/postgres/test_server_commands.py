@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,7 @@ def test_a_server_for_the_working_day(command: Command, own_runtime: Path, own_s
     assert (status["users"], status["databases"]) == ([], 1)
     with start_server(settings=own_settings) as server:
         assert server.estate.read_mark(name) is not None, "a kept database outlives its run"
+    assert command("gc") == "nothing is left of dead runs\n"
     assert "ended" in command("down")
     assert list(own_runtime.iterdir()) == []
     assert command("down") == "no server of this project runs\n"
@@ -124,3 +127,45 @@ def test_the_external_server_needs_no_up(command: Command, server: Any) -> None:
     result = CliRunner().invoke(APP, ["up"], env=command.environment)
     assert "needs no `up`" in str(result.exception)
     assert server.parameters("x")["password"] not in str(result.exception)
+
+
+def test_kept_databases_go_when_asked(command: Command) -> None:
+    command("up")
+    program = (
+        "from scenarios.postgres import start_server\n"
+        "with start_server() as server: print(server.database(keep=True).name)"
+    )
+    environment = {**os.environ, **command.environment}
+    name = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True).strip()
+    assert command("gc") == "nothing is left of dead runs\n"
+    assert f"would remove database {name}" in command("gc", "--kept", "--dry-run")
+    assert f"removed database {name}" in command("gc", "--kept")
+    command("down")
+
+
+def test_old_templates_go_by_age_and_count(command: Command, own_settings: Settings) -> None:
+    command("up")
+    with start_server(settings=own_settings) as server:
+        templates = [server.template(None, key=str(number)) for number in range(4)]
+        for template, day in zip(templates, ("2001-01-01", None, "yesterday", "yesterday"), strict=True):
+            mark = server.estate.read_mark(template.name)
+            assert mark is not None
+            yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+            used = mark.used if day is None else yesterday if day == "yesterday" else day
+            server.estate.write_mark(template.name, replace(mark, used=used))
+    command.environment |= {"SCENARIOS_KEEP_TEMPLATES": "2"}
+    collected = {each["name"].partition(" ")[0]: each["why"] for each in command.json("gc")}
+    assert templates[0].name in collected
+    assert "not used for" in collected[templates[0].name]
+    assert templates[1].name not in collected
+    assert len(collected) == 2
+    assert collected.keys() & {templates[2].name, templates[3].name}
+    command("down")
+
+
+def test_a_running_server_comes_first_whatever_its_provider(own_settings: Settings) -> None:
+    with (
+        start_server("embedded", settings=own_settings) as running,
+        start_server(settings=own_settings) as same,
+    ):
+        assert same.directory == running.directory

@@ -240,12 +240,15 @@ def _print_diagnosis(found: Diagnosis) -> None:
 
 def _gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Also databases kept on purpose by runs that are over.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove what dead runs left: servers, containers, databases, old templates, directories."""
     from scenarios.postgres.leftovers import collect
 
-    found = collect(_settings(), dry_run=dry_run)
+    found = collect(_settings(), dry_run=dry_run, kept=kept)
     if as_json:
         _json([asdict(each) for each in found])
     else:

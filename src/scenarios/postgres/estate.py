@@ -296,11 +296,11 @@ class Estate:
                     raise
                 time.sleep(0.002)
 
-    def reap(self, *, dry_run: bool = False) -> list[str]:
+    def reap(self, *, dry_run: bool = False, kept: bool = False) -> list[str]:
         """Drop what dead runs left on this server; return the names.
 
-        That is: databases and half-built templates whose owner is gone, unless they are kept on purpose, and
-        those that were created and never marked.
+        That is: databases and half-built templates whose owner is gone, and those that were created and never
+        marked. Databases that are kept on purpose go only with *kept*.
         """
         with self._lock:
             conn = self.control
@@ -308,7 +308,7 @@ class Estate:
             dead = [
                 name
                 for name, found in sorted(self.marked().items())
-                if not found.keep and not found.ready and leases.is_dead(found, alive)
+                if (kept or not found.keep) and not found.ready and leases.is_dead(found, alive)
             ]
             unmarked = dict(abandoned(self._notes))
             if dry_run:

@@ -50,12 +50,13 @@ class Leftover:
     error: str = ""
 
 
-def collect(settings: Settings | None = None, *, dry_run: bool = False) -> list[Leftover]:
+def collect(settings: Settings | None = None, *, dry_run: bool = False, kept: bool = False) -> list[Leftover]:
     """Remove what dead runs of this user left on this machine, and on an external server if one is set.
 
     Args:
         settings: by default those of the current directory and environment.
         dry_run: only say what would be removed.
+        kept: also databases that were kept on purpose, once the run that made them is gone.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -68,7 +69,7 @@ def collect(settings: Settings | None = None, *, dry_run: bool = False) -> list[
         *_containers(runtime, dry_run),
         *_directories(runtime, dry_run),
         *_cached(cache_directory(settings), dry_run),
-        *_databases(settings, runtime, dry_run),
+        *_databases(settings, runtime, dry_run, kept),
     ]
     remove_if_empty(runtime)
     return found
@@ -146,18 +147,18 @@ def _cached(cache: Path, dry_run: bool) -> Iterator[Leftover]:
             yield Leftover("cache", str(entry), f"not used for {age:.0f} days", not dry_run)
 
 
-def _databases(settings: Settings, runtime: Path, dry_run: bool) -> Iterator[Leftover]:
+def _databases(settings: Settings, runtime: Path, dry_run: bool, kept: bool) -> Iterator[Leftover]:
     for directory in registry.directories(runtime):
         record = registry.read_record(directory)
         if record is None or not registry.is_used(directory) or not registry.is_alive(directory, record):
             continue
         with _visited(record.provider, dict(record.parameters), directory) as server:
-            yield from _on_server(server, settings, dry_run)
+            yield from _on_server(server, settings, dry_run, kept)
     provider = str(settings["provider"])
     if urls.is_url(provider):
         parameters = urls.parameters_of(provider)
         with _visited("external", parameters, external_notes(settings, parameters)) as server:
-            yield from _on_server(server, settings, dry_run)
+            yield from _on_server(server, settings, dry_run, kept)
 
 
 def _visited(provider: str, parameters: dict[str, str], notes: Path) -> Server:
@@ -167,8 +168,8 @@ def _visited(provider: str, parameters: dict[str, str], notes: Path) -> Server:
     )
 
 
-def _on_server(server: Server, settings: Settings, dry_run: bool) -> Iterator[Leftover]:
-    for name in server.estate.reap(dry_run=dry_run):
+def _on_server(server: Server, settings: Settings, dry_run: bool, kept: bool) -> Iterator[Leftover]:
+    for name in server.estate.reap(dry_run=dry_run, kept=kept):
         yield Leftover("database", f"{name} on {server.safe_url}", "its run is gone", not dry_run)
     oldest = (datetime.now(UTC).date() - timedelta(days=settings["template_age_days"])).isoformat()
     ready = [(name, found) for name, found in server.estate.marked().items() if found.ready]

@@ -55,9 +55,9 @@ def start_server(
             remedy="use auto, embedded, container, or a postgresql:// URL",
         )
     refusals: list[str] = []
-    for name, rung in rungs.items():
+    for name in sorted(rungs, key=lambda name: not (share and _runs_already(settings, name))):
         try:
-            return rung(settings, share, f"automatic ({wanted.source})")
+            return rungs[name](settings, share, f"automatic ({wanted.source})")
         except ScenariosError as error:
             refusals.append(f"{name}: {error.what}; {error.why or 'no reason given'}; mend: {error.remedy}")
     raise ServerError(
@@ -65,6 +65,11 @@ def start_server(
         why="\n         ".join(refusals),
         remedy="mend one of these, or name a server with SCENARIOS_PROVIDER=postgresql://user@host/db",
     )
+
+
+def _runs_already(settings: Settings, provider: str) -> bool:
+    runtime = runtime_directory(settings)
+    return any(registry.is_used(directory) for directory in runtime.glob(f"{kind_of(settings, provider)}-*"))
 
 
 def _external(url: str, source: str, settings: Settings) -> Server:

@@ -8,6 +8,7 @@ Whoever finds no locked file left ends the server. All of it happens under one l
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import secrets
@@ -64,19 +65,26 @@ class Seat:
     _lease: HeldLock
     _end: Callable[[Path], None]
     _process: int
+    _left: bool = False
 
-    def leave(self, tidy: Callable[[], None]) -> bool:
+    def leave(self, tidy: Callable[[], None] = lambda: None) -> bool:
         """Give the seat back, and end the server if it was the last one.
 
         Args:
             tidy: called when others go on using the server; drops what is ours on it.
+
+        Does nothing the second time.
 
         Returns:
             whether the server was ended.
         """
         if os.getpid() != self._process:
             return False  # A forked child shares its parent's seat.
+        if self._left:
+            return True
         with _alone(self.directory):
+            self._left = True
+            atexit.unregister(self.leave)
             if len(users_of(self.directory)) > 1 or kept_until(self.directory) > time.time():
                 tidy()
                 self._lease.release()
@@ -114,7 +122,7 @@ def _take_seat(
         for directory in sorted(runtime.glob(f"{name}-*")):
             record = read_record(directory)
             if record is not None and is_alive(directory, record):
-                return Seat(directory, record, True, _sit(directory), end, os.getpid())
+                return _kept_to_the_end(Seat(directory, record, True, _sit(directory), end, os.getpid()))
             end(directory)
         directory = runtime / f"{name}-{secrets.token_hex(2)}"
         directory.mkdir(mode=0o755)
@@ -123,12 +131,18 @@ def _take_seat(
         try:
             record = start(directory)
             _write_record(directory, record)
+            return _kept_to_the_end(Seat(directory, record, False, lease, end, os.getpid()))
         except BaseException:
             lease.release()
             with suppress(ScenariosError):  # What went wrong first is what matters.
                 end(directory)
             raise
-        return Seat(directory, record, False, lease, end, os.getpid())
+
+
+def _kept_to_the_end(seat: Seat) -> Seat:
+    """See to it that the seat is given back even if its user is interrupted before it can do so."""
+    atexit.register(seat.leave)
+    return seat
 
 
 def _sit(directory: Path) -> HeldLock:

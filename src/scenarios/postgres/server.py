@@ -79,10 +79,13 @@ class Server:
             # Until it is measured: on a server of ours with its data in memory this is the quicker one.
             preferred = "wal_log" if provider == "external" else "file_copy"
             self.estate = Estate(self.connect, notes, preferred=preferred)
+            atexit.register(self.close)
+            self._look_around(reap)
         except BaseException:
             leave(lambda: None)
             raise
-        atexit.register(self.close)
+
+    def _look_around(self, reap: bool) -> None:
         control = self.estate.control
         self.version = control.info.server_version
         rows = control.execute(
@@ -91,7 +94,7 @@ class Server:
         ).fetchall()
         self.settings_read_back: Mapping[str, str] = dict(rows)
         self.version_text = self.settings_read_back["server_version"].split(" ")[0]
-        if provider == "external":
+        if self.provider == "external":
             self.limits += _limits(control)
         elif reap:
             self.estate.reap()
