@@ -14,6 +14,9 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from scenarios.domains.coach_bot import DOMAIN
 from scenarios.domains.coach_bot.connection import make_engine
@@ -184,6 +187,36 @@ async def test_details_become_json_and_survive_the_way_back(engine, fresh_db, te
         await downgrade(engine, FIRST)
         await upgrade(engine)
         assert connection.execute("SELECT details FROM logs").fetchone() == (document,)
+
+
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
+OBJECTS = st.dictionaries(
+    st.one_of(st.just("text"), TEXTS),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), TEXTS, st.just('{"a": 1}')),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+
+
+@given(details=st.lists(OBJECTS, min_size=1, max_size=60))
+@settings(max_examples=4, deadline=None)
+def test_any_details_survive_a_downgrade_and_an_upgrade(server, details):
+    with server.database() as database, database.connect() as connection:
+        engine = make_engine(database.url, pooled=False)
+        asyncio.run(upgrade(engine))
+        connection.execute("INSERT INTO chats (user_id) SELECT id FROM users")
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO logs (user_id, chat_id, action, details) SELECT user_id, id, %s, %s FROM chats",
+                [(str(number), Jsonb(document)) for number, document in enumerate(details)],
+            )
+        asyncio.run(downgrade(engine, FIRST))
+        asyncio.run(upgrade(engine))
+        found = connection.execute("SELECT details FROM logs ORDER BY action::int").fetchall()
+        assert [document for (document,) in found] == details
 
 
 @pytest.mark.asyncio

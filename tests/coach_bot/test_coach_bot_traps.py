@@ -6,21 +6,28 @@ cascades, attributes that cannot be read under asyncio, times that move with the
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from psycopg import sql
+from sqlalchemy import delete, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.orm import selectinload
 
 from scenarios.domains.coach_bot import DOMAIN, Chat, Log, Message, User
-from scenarios.domains.coach_bot.connection import CoachBotDatabase, make_engine, make_sessions
+from scenarios.domains.coach_bot.connection import (
+    CoachBotDatabase,
+    ensure_database,
+    make_engine,
+    make_sessions,
+)
 from scenarios.domains.coach_bot.crud import chats, messages, users
-from scenarios.domains.coach_bot.errors import ConcurrentChange, Conflict, NotFound
+from scenarios.domains.coach_bot.errors import ConcurrentChange, Conflict, Invalid, NotFound, driver_errors
 from scenarios.domains.coach_bot.settings import asyncpg_url
 
 pytestmark = pytest.mark.asyncio
@@ -48,9 +55,14 @@ async def test_the_orm_deletes_a_parent_and_the_database_cascades(session, loade
     if not loaded:
         session.expunge_all()
         user = await session.get(User, user.id)
+    statements = []
+    engine = session.bind.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
     await session.delete(user)
-    # Left to itself SQLAlchemy sets chats.user_id to NULL first: 23502.
+    # Left to itself SQLAlchemy sets chats.user_id to NULL first (23502), or reads every child to delete it.
     await session.flush()
+    if not loaded:
+        assert len(statements) == 1
     for model in (Chat, Message, Log):
         assert await session.scalar(select(func.count()).select_from(model)) == 0
 
@@ -245,6 +257,36 @@ async def test_a_chat_is_found_by_its_own_id(session):
     assert await chats.get(session, chat.id) is chat
     with pytest.raises(NotFound):
         await chats.get(session, user.id)
+
+
+async def test_a_message_needs_a_sender_and_a_log_its_user(session):
+    _, chat = await a_conversation(session, turns=0)
+
+    async def store(row):
+        with driver_errors("store it"):
+            async with session.begin_nested():
+                session.add(row)
+
+    with pytest.raises(Invalid, match="sender_id must have a value"):
+        await store(Message(chat_id=chat.id, content="from nobody"))
+    with pytest.raises(Invalid, match="user_id must have a value"):
+        await store(Log(chat_id=chat.id, action="by nobody"))
+
+
+async def test_a_database_is_created_once_though_several_try(server, coach_bot_db):
+    name = f'{coach_bot_db.name}"odd: name'
+    url = make_url(coach_bot_db.url).set(database=name)
+    try:
+        made = await asyncio.gather(*(ensure_database(url) for _ in range(4)))
+        assert sorted(made) == [False, False, False, True]
+        assert await ensure_database(url) is False
+        async with CoachBotDatabase(url, pooled=False) as database:
+            assert await database.is_ready()
+    finally:
+        with server.connect() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 async def test_the_tables_names_do_not_meet_another_systems(server):

@@ -190,6 +190,17 @@ def _person(console: Console, plan: Plan, row: Row, messages: int) -> None:
             console.print(f"[bold]{section.key}[/]  {escape(text)}")
         else:
             _table(console, plan, section.key, rows)
+            for each in rows:
+                _conversations(console, plan, each, messages)
+
+
+def _conversations(console: Console, plan: Plan, row: Row, messages: int) -> None:
+    """Print the conversations that stand under a row of a person: where people have several chats."""
+    for section in row.section.inner:
+        rows = [child for child in row.children if child.section is section]
+        if rows and section.form == "turns":
+            console.print(f"[dim]{row.handle}[/]")
+            _chat(console, plan, row.root, rows, messages)
 
 
 def _chat(console: Console, plan: Plan, user: Row, rows: list[Row], messages: int) -> None:
@@ -225,6 +236,8 @@ def _chat(console: Console, plan: Plan, user: Row, rows: list[Row], messages: in
                 console.print(
                     f"          {child.values['action_type']}: {escape(str(summary))}", style="cyan"
                 )
+            elif child.section.unit == "log":
+                console.print(f"          logged: {escape(str(child.values['action']))}", style="dim")
 
 
 def _table(console: Console, plan: Plan, title: str, rows: list[Row]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -25,6 +26,10 @@ from sqlalchemy.pool import NullPool
 
 from scenarios.domains.coach_bot.errors import CoachBotError, Unavailable, driver_errors
 from scenarios.domains.coach_bot.settings import CoachBotSettings, asyncpg_url, load_settings
+from scenarios.errors import SettingsError
+
+_CREATED_MEANWHILE = {"42P04", "23505"}
+"""Two creations at once: the loser is told of the name, or of the catalogue's unique index."""
 
 
 def make_engine(
@@ -163,6 +168,43 @@ class CoachBotDatabase:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def ensure_database(url: str | URL, *, maintenance: str = "postgres") -> bool:
+    """Create the database of *url* if the server does not have it, and tell whether it was created.
+
+    ``CREATE DATABASE`` runs in no transaction and in no function, so it cannot be made conditional in SQL:
+    this looks first, and takes another's creation in between as its own.
+
+    Args:
+        url: the database; its user must be allowed to create databases.
+        maintenance: a database of the server that is there already.
+
+    Raises:
+        SettingsError: the URL names no database.
+        CoachBotError: the server cannot be reached, or refuses.
+    """
+    target = asyncpg_url(url)
+    if not target.database:
+        raise SettingsError("the URL names no database", remedy="end it with /coach_bot, say")
+    engine = make_engine(target.set(database=maintenance), pooled=False)
+    try:
+        with driver_errors(f"create the database {target.database}"):
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                known = text("SELECT EXISTS (SELECT FROM pg_database WHERE datname = :name)")
+                if await connection.scalar(known, {"name": target.database}):
+                    return False
+                name = engine.dialect.identifier_preparer.quote_identifier(target.database)
+                try:
+                    await connection.execute(text(f"CREATE DATABASE {name}".replace(":", r"\:")))
+                except DBAPIError as error:
+                    if getattr(error.orig, "sqlstate", None) not in _CREATED_MEANWHILE:
+                        raise
+                    return False
+                return True
+    finally:
+        await engine.dispose()
 
 
 async def run_script(connection: AsyncConnection, script: str) -> None:
