@@ -216,8 +216,10 @@ def _print_diagnosis(found: Diagnosis) -> None:
 
     def table(title: str, rows: dict[str, Any]) -> None:
         grid = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        grid.add_column()
+        grid.add_column(overflow="fold")
         for name, value in rows.items():
-            grid.add_row(name, str(value), style=None)
+            grid.add_row(name, str(value))
         console.print(grid)
 
     table("Machine", found.machine)

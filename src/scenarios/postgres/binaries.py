@@ -140,7 +140,11 @@ def usable_binaries(settings: Settings, search: Search) -> Iterator[Binaries]:
             )
         yield found
         return
+    seen: set[Path] = set()
     for place, source, bundle in _places(search):
+        if place.resolve() in seen:
+            continue
+        seen.add(place.resolve())
         found = _inspect(place, source, search, bundle)
         if found is not None:
             yield found

@@ -1,0 +1,57 @@
+"""The whole path on every supported PostgreSQL that has binaries here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from scenarios.domain import get_domain
+from scenarios.postgres import Server, start_server
+from scenarios.postgres.binaries import installed_majors, readable_for
+from scenarios.postgres.ownership import Mark
+from scenarios.settings import Settings
+
+pytestmark = pytest.mark.postgres_matrix
+
+
+def test_schema_clone_write_restore_recreate_fork(any_server: Server) -> None:
+    with any_server.database(get_domain("coach_bot")) as db:
+        table = next(iter(get_domain("coach_bot").metadata.sorted_tables))
+        before, checksum = db.snapshot(), db.checksum()
+        with db.engine.begin() as connection:
+            connection.execute(text(f'CREATE TABLE "{table.name}_copy" AS TABLE "{table.name}"'))
+        assert not db.restore(before).in_place
+        assert db.checksum() == checksum
+        with db.fork() as fork:
+            assert fork.checksum() == checksum
+            fork.recreate()
+            assert fork.checksum() == checksum
+
+
+def test_every_strategy_was_measured(any_server: Server) -> None:
+    with any_server.database(get_domain("coach_bot")):
+        costs = any_server.estate.clone_costs()
+    assert {"wal_log", "file_copy"} <= set(costs)
+    assert ("file_clone" in costs) <= (any_server.version >= 180000)
+    assert any_server.estate.strategy == min(costs, key=lambda way: costs[way])
+
+
+def test_a_dead_runs_database_is_reaped(any_server: Server) -> None:
+    name = any_server.estate.next_name()
+    made = any_server.estate.create(name, "template0", Mark("database"))
+    any_server.estate.write_mark(name, Mark("database", lease=1, pid=1 << 30, birth="1", host=made.host))
+    assert name in any_server.estate.reap(dry_run=True)
+    assert name in any_server.estate.reap()
+    assert any_server.estate.read_mark(name) is None
+
+
+def test_any_binaries_found_here_make_a_server(own_runtime: Path) -> None:
+    majors = installed_majors(Settings())
+    assert majors, "there is at least one PostgreSQL here, or no test could run"
+    for major, found in majors.items():
+        settings = Settings({"runtime_dir": str(own_runtime), "postgres_bin": str(found.bin)})
+        assert readable_for(found, None, own_runtime) == found
+        with start_server("embedded", settings=settings) as server:
+            assert server.version // 10000 == major
