@@ -8,7 +8,13 @@ from datetime import datetime
 import pytest
 
 from scenarios.builders.dev_coach import ScenarioStep, a_scenario
-from scenarios.domains.dev_coach import ActionType, CoachingPhase, IdentityCategory, IdentityState
+from scenarios.domains.dev_coach import (
+    ActionType,
+    CoachingPhase,
+    IdentityCategory,
+    IdentityState,
+    MessageRole,
+)
 from scenarios.errors import BuilderError
 
 Phase, State, Category = CoachingPhase, IdentityState, IdentityCategory
@@ -134,6 +140,102 @@ REFUSED: dict[str, tuple[Callable[[ScenarioStep], object], str]] = {
     "too few topics": (
         lambda s: s.user("maya").in_phase(Phase.COMPLETED, asked=2),
         "with 2 topics asked",
+    ),
+    "a phase without a current identity": (
+        lambda s: s.user("maya").identity("a").as_current().in_phase(Phase.IDENTITY_CREATION),
+        "has no current identity in",
+    ),
+    "all categories skipped": (
+        lambda s: s.user("maya").in_phase(Phase.IDENTITY_CREATION, skipped=list(Category)).identity("a"),
+        "skipped every category",
+    ),
+    "a transition beyond the phase": (
+        lambda s: (
+            s.user("maya")
+            .in_phase(Phase.IDENTITY_CREATION)
+            .coach("a")
+            .triggers(ActionType.TRANSITION_PHASE, parameters={"to_phase": Phase.COMPLETED})
+        ),
+        "cannot have gone on to COMPLETED",
+    ),
+    "a last transition elsewhere": (
+        lambda s: (
+            s.user("maya")
+            .identities(1)
+            .coach("a")
+            .triggers(ActionType.TRANSITION_PHASE, parameters={"to_phase": Phase.GET_TO_KNOW_YOU})
+            .build()
+        ),
+        "leads to GET_TO_KNOW_YOU, and maya is in IDENTITY_CREATION",
+    ),
+    "transitions out of order": (
+        lambda s: (
+            s.user("maya")
+            .in_phase(Phase.COMPLETED)
+            .coach("a")
+            .triggers(ActionType.TRANSITION_PHASE, parameters={"to_phase": Phase.IDENTITY_CREATION})
+            .coach("b")
+            .triggers(ActionType.TRANSITION_PHASE, parameters={"to_phase": Phase.COMPLETED})
+            .build()
+        ),
+        "cannot have gone from IDENTITY_CREATION to COMPLETED",
+    ),
+    "a current identity with an older proposed one": (
+        lambda s: (
+            s.user("maya")
+            .in_phase(Phase.IDENTITY_REFINEMENT)
+            .identity("a")
+            .as_proposed()
+            .identity("b")
+            .as_current()
+            .build()
+        ),
+        "maya.b cannot be the current identity",
+    ),
+    "an identity older than its person": (
+        lambda s: s.user("maya", joined="-1d").identity("a", created="-2d").build(),
+        "maya.a is older than maya",
+    ),
+    "identities out of order": (
+        lambda s: s.user("maya").identity("a", created="-1d").identity("b", created="-2d").build(),
+        "maya.b is created before",
+    ),
+    "a note before the first word": (
+        lambda s: s.user("maya").coach("a").says("b", at="-1h").note("x", at="-2h").build(),
+        "is older than the first thing maya said",
+    ),
+    "a session that misses its messages": (
+        lambda s: s.user("maya").session(started="-2h", ended="-1h").coach("a", at="-30m").build(),
+        "does not last while its messages are said",
+    ),
+    "an action nothing is left to trigger": (
+        lambda s: (
+            s.user("maya")
+            .conversation(1, actions=False)
+            .action(ActionType.ADD_USER_NOTE)
+            .action(ActionType.ADD_USER_NOTE)
+            .build()
+        ),
+        "could have triggered ADD_USER_NOTE",
+    ),
+    "an action before its message": (
+        lambda s: s.user("maya").coach("a", at="-1h").triggers(ActionType.ADD_USER_NOTE, at="-2h").build(),
+        "before the message that triggers it",
+    ),
+    "a note before its source": (
+        lambda s: (
+            s.user("maya")
+            .coach("a")
+            .says("b", at="-2h")
+            .says("c", at="-1h", handle="c")
+            .note("x", source="c", at="-90m")
+            .build()
+        ),
+        "older than the message it was learned from",
+    ),
+    "the person first, generated": (
+        lambda s: s.user("maya").conversation(3, begins_with=MessageRole.USER),
+        "cannot speak first",
     ),
     "self-descriptions too early": (
         lambda s: s.user("maya").in_phase(Phase.GET_TO_KNOW_YOU, who_you_are=["father"]),

@@ -310,6 +310,15 @@ class BuiltScenario:
             written = write(connection, rendered.graph, domain=self.domain)
         return Loaded(rendered, written)
 
+    def checked(self) -> Self:
+        """Render the scenario once, so that what only all of it together shows is refused now.
+
+        Raises:
+            BuilderError: parts of it contradict each other; the message is about one call.
+        """
+        self.rendered  # noqa: B018 - made and kept
+        return self
+
     async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
         """Write an instance of the scenario from asynchronous code, in one transaction.
 

@@ -8,7 +8,7 @@ as much.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -154,6 +154,8 @@ class _UserRenderer:
         self.messages: dict[str, ChatMessage] = {}
         self.spoken: list[tuple[datetime, UUID]] = []
         self.heard: list[tuple[datetime, UUID]] = []
+        self.triggered: set[tuple[UUID, ActionType]] = set()
+        self.transitions: list[tuple[datetime, CoachingPhase, Source | None]] = []
 
     def render(self) -> None:
         """Make all rows, parents before children."""
@@ -165,6 +167,8 @@ class _UserRenderer:
         for action in self.plan.actions:
             self._action(user, action)
         self._notes(user)
+        if not self.program.as_given:
+            self._require_coherence(user)
         self.graph.add(
             TestScenarioUser(
                 id=self.context.id(f"{self.plan.handle}#handle"),
@@ -249,6 +253,55 @@ class _UserRenderer:
         for handle, given in plan.verifications:
             self.add(VerificationFactory.build(handle=handle, user=user, **given), handle, plan.source)
         return user
+
+    def _require_coherence(self, user: User) -> None:
+        """Refuse what only all that was said together shows."""
+        plan = self.plan
+        at = CoachingPhase.GET_TO_KNOW_YOU
+        first = True
+        for _, target, source in sorted(self.transitions, key=lambda each: each[0]):
+            if not first and not at.may_become(target):
+                self.refuse(
+                    f"{plan.handle} cannot have gone from {at} to {target}",
+                    source,
+                    remedy="log the transitions in the order of the phases",
+                )
+            at, first = target, False
+        if self.transitions and at is not self.phase:
+            self.refuse(
+                f"the last transition of {plan.handle} leads to {at}, and {plan.handle} is in {self.phase}",
+                max(self.transitions, key=lambda each: each[0])[2],
+                remedy=f"say .in_phase({at}), or log the transition to {self.phase} last",
+            )
+        if self.phase is CoachingPhase.IDENTITY_REFINEMENT:
+            unfinished = [
+                i for i in self.identities.values() if i.state is not IdentityState.REFINEMENT_COMPLETE
+            ]
+            oldest = min(unfinished, key=lambda each: each.created_at, default=None)
+            if self.state.current_identity is not oldest and oldest is not None:
+                self.refuse(
+                    f"{plan.current} cannot be the current identity of {plan.handle}",
+                    plan.source,
+                    remedy=f"in {self.phase} it is the oldest one that is not complete: {oldest.name}",
+                )
+        for moment, what, source in self._moments(user):
+            if moment < user.created_at:
+                self.refuse(
+                    f"{what} is older than {plan.handle}, who joined at {user.created_at.isoformat()}",
+                    source,
+                    remedy="give it a later time, or the person an earlier joined=",
+                )
+
+    def _moments(self, user: User) -> Iterator[tuple[datetime, str, Source | None]]:
+        plan = self.plan
+        for identity in plan.identities:
+            yield self.identities[identity.handle].created_at, identity.handle, identity.source
+        for note in plan.notes:
+            yield self.rendered.handles[note.handle].created_at, note.handle, note.source
+        for session in plan.sessions.values():
+            yield self.rendered.handles[session.handle].started_at, session.handle, session.source
+        if user.last_login is not None:
+            yield user.last_login, "the last login", plan.source
 
     # -- identities and state --------------------------------------------------------------------------
 
@@ -506,6 +559,13 @@ class _UserRenderer:
                 ended = clock.at(plan.ended)
             elif not plan.open:
                 ended = max(started, messages[-1][0]) if messages else started + timedelta(minutes=40)
+            outside = [m for m, _ in messages if m < started or (ended is not None and m > ended)]
+            if outside and not self.program.as_given:
+                self.refuse(
+                    f"{plan.handle} does not last while its messages are said",
+                    plan.source,
+                    remedy="leave started= and ended= out, or give the messages times within",
+                )
             session = CoachingSession(
                 id=self.context.id(plan.handle),
                 user=user,
@@ -530,10 +590,13 @@ class _UserRenderer:
         """Record on the way what brought the person to where they are."""
         rows: list[tuple[Any, ...]] = []
         coach = [place for place, turn in enumerate(turns) if turn.role == MessageRole.COACH.value]
-        names = {"identity": "", "phase": ""}
 
         def act(place: int, type_: ActionType, parameters: dict[str, Any], **words: str) -> None:
             number = len(rows) + 1
+            self.triggered.add((ids[place], type_))
+            moment = times[place] + timedelta(milliseconds=350 + len(rows) % 40)
+            if type_ is ActionType.TRANSITION_PHASE:
+                self.transitions.append((moment, CoachingPhase(parameters["to_phase"]), block.source))
             handle = f"{block.handle}.action_{number}"
             rows.append(
                 (
@@ -542,13 +605,12 @@ class _UserRenderer:
                     type_.value,
                     parameters,
                     texts.result_summary(type_, self.context.row(handle), **words),
-                    times[place] + timedelta(milliseconds=350 + len(rows) % 40),
+                    moment,
                     ids[place],
                     self.scope,
                 )
             )
 
-        del names
         in_phase: dict[str, list[int]] = {}
         for place in coach:
             in_phase.setdefault(turns[place].phase, []).append(place)
@@ -591,7 +653,15 @@ class _UserRenderer:
         if message is not None:
             message_id, said_at = message.id, message.timestamp
         else:
-            said_at, message_id = self.spoken[-1]
+            free = [each for each in self.spoken if (each[1], plan.type) not in self.triggered]
+            if not free:
+                self.refuse(
+                    f"nothing the coach said to {self.plan.handle} could have triggered {plan.type}",
+                    plan.source,
+                    remedy="say .coach(...) before it: one message has one action of a type",
+                )
+            said_at, message_id = free[-1]
+        self.triggered.add((message_id, plan.type))
         parameters = self._with_ids(plan.parameters) or (
             {} if self.program.as_given else texts.parameters(plan.type, row)
         )
@@ -602,6 +672,8 @@ class _UserRenderer:
                 plan.source,
                 remedy="give it a later at=, or none",
             )
+        if plan.type is ActionType.TRANSITION_PHASE and parameters.get("to_phase") in list(CoachingPhase):
+            self.transitions.append((moment, CoachingPhase(parameters["to_phase"]), plan.source))
         summary_text = plan.summary
         if summary_text is None and not self.program.as_given:
             summary_text = texts.result_summary(plan.type, row, phase=str(parameters.get("to_phase", "")))
@@ -657,6 +729,13 @@ class _UserRenderer:
             else:
                 last += timedelta(seconds=3)
                 created = last
+            first_word = min((moment for moment, _ in self.heard), default=created)
+            if created < first_word and not self.program.as_given:
+                self.refuse(
+                    f"{plan.handle} is older than the first thing {self.plan.handle} said",
+                    plan.source,
+                    remedy="give it a later at=, or none",
+                )
             if source is not None and created < source.timestamp and not self.program.as_given:
                 self.refuse(
                     f"{plan.handle} is older than the message it was learned from",

@@ -35,7 +35,7 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     PromptType,
 )
-from scenarios.factories.dev_coach.phases import QUESTIONS, STATES_IN, has_identities
+from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS, STATES_IN, has_identities
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\Z")
 
@@ -175,16 +175,20 @@ class ScenarioStep(Step[DevCoachProgram]):
         return ScenarioStep(self.program)
 
     def build(self) -> BuiltScenario:
-        """Return the scenario, complete and without a database."""
-        return BuiltScenario(self.program)
+        """Return the scenario, complete and without a database.
+
+        Raises:
+            BuilderError: parts of it contradict each other; the message is about one call.
+        """
+        return BuiltScenario(self.program).checked()
 
     def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
         """Build the scenario and write it; see `BuiltScenario.load`."""
-        return self.build().load(db, as_name=as_name, now=now)
+        return BuiltScenario(self.program).load(db, as_name=as_name, now=now)
 
     async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
         """Build the scenario and write it; see `BuiltScenario.load_async`."""
-        return await self.build().load_async(db, as_name=as_name, now=now)
+        return await BuiltScenario(self.program).load_async(db, as_name=as_name, now=now)
 
 
 class UserStep(ScenarioStep):
@@ -225,6 +229,12 @@ class UserStep(ScenarioStep):
         if not program.as_given:
             for identity in plan.identities:
                 self._require_fit(identity.handle, identity.state if identity.state_said else None, phase)
+            if plan.current_said and phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
+                program.refuse(
+                    f"{plan.handle} has no current identity in {phase}",
+                    why=f"{plan.current} is said to be it",
+                    remedy=f"say {CoachingPhase.IDENTITY_REFINEMENT} or a later phase",
+                )
             if asked is not None and phase is not CoachingPhase.GET_TO_KNOW_YOU and asked < len(QUESTIONS):
                 program.refuse(
                     f"{plan.handle} cannot be in {phase} with {asked} topics asked",
@@ -316,6 +326,11 @@ class UserStep(ScenarioStep):
                 program.refuse(
                     f"{plan.handle} skipped {category}",
                     remedy="take it out of skipped=, or choose another one",
+                )
+            if category is None and plan.skipped and set(plan.skipped) == set(CATEGORIES):
+                program.refuse(
+                    f"{plan.handle} skipped every category",
+                    remedy="leave one out of skipped=, for the identity",
                 )
             for other in plan.identities:
                 if name is not None and str(other.columns.get("name", "")).lower() == name.lower():
@@ -426,6 +441,8 @@ class UserStep(ScenarioStep):
         self._require_later(at)
         last = self._last_role()
         first = begins_with or (MessageRole.USER if last is MessageRole.COACH else MessageRole.COACH)
+        if first is MessageRole.USER and last is None and not program.as_given:
+            program.refuse(f"{plan.handle} cannot speak first", remedy="a conversation begins with the coach")
         stretches = any(isinstance(block, StretchPlan) for block in plan.blocks)
         plan.blocks.append(
             StretchPlan(
@@ -641,9 +658,13 @@ class UserStep(ScenarioStep):
                     remedy="an action is triggered by a message of the coach",
                 )
             by: str | None = trigger.handle
+            if not program.as_given:
+                self._require_new(type, trigger.handle)
         else:
             spoken = [turn for turn in plan.turns() if turn.role is MessageRole.COACH]
             by = spoken[-1].handle if spoken else None
+            if by is not None and not program.as_given:
+                self._require_new(type, by)
             if by is None and not any(isinstance(block, StretchPlan) for block in plan.blocks):
                 program.refuse(
                     f"nothing the coach said to {plan.handle} could have triggered {type}",
@@ -657,7 +678,14 @@ class UserStep(ScenarioStep):
                     "TRANSITION_PHASE needs a phase to go to",
                     remedy=f"parameters={{'to_phase': one of {', '.join(CoachingPhase)}}}",
                 )
-            arguments["to_phase"] = CoachingPhase(to_phase).value
+            target = CoachingPhase(str(to_phase))
+            if plan.phase is not None and target.number > plan.phase.number:
+                program.refuse(
+                    f"{plan.handle} cannot have gone on to {target}",
+                    why=f"{plan.handle} is in {plan.phase}",
+                    remedy=f"say .in_phase({target})",
+                )
+            arguments["to_phase"] = target.value
         result = None if succeeded is None and error is None else _said(success=succeeded, error=error)
         if result is not None:
             result.setdefault("success", error is None)
@@ -673,6 +701,13 @@ class UserStep(ScenarioStep):
                 calling_line(),
             )
         )
+
+    def _require_new(self, type: ActionType, message: str) -> None:
+        if any(action.message == message and action.type is type for action in self.plan.actions):
+            self.program.refuse(
+                f"{message} triggers {type} already",
+                remedy="one message has one action of a type; let the coach say something else before",
+            )
 
     def _message(self, handle: str) -> TurnPlan:
         plan = self.plan
@@ -766,12 +801,6 @@ class CoachMessageStep(UserStep):
         Raises:
             BuilderError: it triggers one of this type already.
         """
-        if not self.program.as_given and any(
-            action.message == self._turn.handle and action.type is type for action in self.plan.actions
-        ):
-            self.program.refuse(
-                f"{self._turn.handle} triggers {type} already", remedy="one message has one action of a type"
-            )
         self._act(type, self._turn.handle, parameters, summary, succeeded, error, at, handle)
         return self
 

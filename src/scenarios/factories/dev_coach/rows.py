@@ -315,7 +315,7 @@ class ChatMessageFactory(RowFactory[ChatMessage]):
     role = LazyAttribute(lambda o: texts.next_role(o.user))
     content = LazyAttribute(lambda o: texts.turn(current_context().row(o.handle), o.role, o.phase))
     timestamp = Moment()
-    metadata_ = None
+    # No metadata: an explicit None would be written as JSON's null by a session.
     test_scenario_id = scope()
 
 
@@ -414,7 +414,6 @@ class ActionResultFactory(RowFactory[ActionResult]):
     action_id = LazyAttribute(lambda o: o.action.id)
     success = True
     summary = LazyAttribute(lambda o: o.action.result_summary)
-    payload = None
     error = None
     created_at = LazyAttribute(lambda o: o.action.timestamp + timedelta(milliseconds=50))
     test_scenario_id = scope()
