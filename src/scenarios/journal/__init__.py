@@ -9,7 +9,9 @@ from __future__ import annotations
 from scenarios.journal.assertions import Expected, assert_changes, deleted, inserted, updated
 from scenarios.journal.changes import Change, Changes, changes, changes_between
 from scenarios.journal.checksum import checksum, contents
+from scenarios.journal.difference import diff
 from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.files import SnapshotFile, check_file, open_file, read_header, save
 from scenarios.journal.install import install, is_installed, uninstall
 from scenarios.journal.snapshots import (
     Restored,
@@ -30,21 +32,27 @@ __all__ = [
     "Expected",
     "Restored",
     "Snapshot",
+    "SnapshotFile",
     "assert_changes",
     "changes",
     "changes_between",
+    "check_file",
     "checksum",
     "contents",
     "dedicate",
     "deleted",
+    "diff",
     "find",
     "forget",
     "inserted",
     "install",
     "is_installed",
     "list_snapshots",
+    "open_file",
+    "read_header",
     "restore",
     "restored",
+    "save",
     "snapshot",
     "uninstall",
     "updated",
