@@ -19,7 +19,7 @@ from scenarios.library.head import HEAD_KEYS, Head, Include, Parameter, read_hea
 from scenarios.library.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
 
 _OWN = frozenset(
-    {"scenario", "version", "title", "description", "tags", "owner", "extends", "include", "remove"}
+    {"scenario", "version", "title", "description", "tags", "owner", "extends", "include", "remove", "breaks"}
 )
 """Head keys that a scenario does not take over from the one it extends."""
 

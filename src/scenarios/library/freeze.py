@@ -674,8 +674,10 @@ class _Writer:
                 if scope is not None and name == scope.column:
                     continue
                 wanted = row.values.get(name)
-                if wanted is _Secret:
-                    continue
+                if wanted is _Secret or (
+                    section is not None and name in section.hidden and name not in section.defaults
+                ):
+                    continue  # no file can give it: the database keeps it (a counter, say)
                 if name not in loaded.values and (id(row), name) not in self.open:
                     continue
                 got = back(loaded.values.get(name))

@@ -31,6 +31,7 @@ HEAD_KEYS = (
     "extends",
     "include",
     "remove",
+    "breaks",
 )
 """The keys of the head, in the order in which they are written."""
 
@@ -172,6 +173,8 @@ class Head:
     extends: str | None = None
     include: tuple[Include, ...] = ()
     remove: tuple[tuple[str, Place], ...] = ()
+    breaks: tuple[str, ...] = ()
+    """Rules of the system that the scenario breaks on purpose."""
 
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -470,4 +473,5 @@ def read_head(tree: Branch, faults: Faults) -> Head:
         extends=reader.extends(),
         include=reader.includes(),
         remove=reader.texts(tree.items.get("remove"), "remove"),
+        breaks=tuple(rule for rule, _ in reader.texts(tree.items.get("breaks"), "breaks")),
     )

@@ -7,9 +7,10 @@ message, an identity is created while the conversation runs, an account is older
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from itertools import count
 from typing import Any
 
 from scenarios.domains.dev_coach import (
@@ -24,6 +25,7 @@ from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Handles, Section, Sections, Situation, Suffix, mappers_of
 from scenarios.values import bank, conversation, password_hash, slug
+from scenarios.values.keyed import Row as Values
 
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
@@ -186,11 +188,22 @@ def _pace(row: Row, before: Row | None, situation: Situation) -> timedelta:
     return values.duration("pace", 45 * _SECOND, 60 * _SECOND + min(length, 600) * _SECOND)
 
 
+def _notes(values: Values, field: str, own: list[Row]) -> Iterator[str]:
+    """Yield different notes about a person, and different from those they have."""
+    have = {child.given.get("note") for row in own for child in row.children}
+    texts = values.shuffle(f"{field}.notes", bank("dev_coach.texts.notes"))
+    for lap in count(1):
+        for text in texts:
+            note = text if lap == 1 else f"{text} (Said {lap} times.)"
+            if note not in have:
+                yield note
+
+
 def _some_turns(
     options: Mapping[str, Any], user: Row | None, own: list[Row], situation: Situation
 ) -> list[Mapping[str, Any]]:
     assert user is not None
-    count = options["turns"]
+    wanted = options["turns"]
     values = situation.values(user)
     field = f"conversation.{len(own)}"
     phase = options.get("phase") or _phase_of(user, situation)
@@ -201,12 +214,13 @@ def _some_turns(
     turns = conversation(
         values,
         phase,
-        count + skip,
+        wanted + skip,
         name=name,
         identities=[each for each in names if isinstance(each, str)],
         field=field,
     )
     found: list[Mapping[str, Any]] = []
+    notes = _notes(values, field, own)
     sitting = options.get("sitting", 0)
     for number, turn in enumerate(turns):
         if number < skip:
@@ -224,7 +238,7 @@ def _some_turns(
             and options.get("notes_every")
             and (place // 2 + 1) % options["notes_every"] == 0
         ):
-            item["notes"] = [values.text("dev_coach.texts.notes", f"{field}.note.{place}")]
+            item["notes"] = [next(notes)]
         if (
             turn.role == "COACH"
             and place
@@ -247,12 +261,15 @@ def _some_identities(
     options: Mapping[str, Any], user: Row | None, own: list[Row], situation: Situation
 ) -> list[Mapping[str, Any]]:
     assert user is not None
-    count = options.get("count", 0) or max(0, options.get("up_to", 0) - len(own))
+    wanted = options.get("count", 0) or max(0, options.get("up_to", 0) - len(own))
     values = situation.values(user)
     taken = {str(row.given.get("name")).casefold() for row in own}
     used = [row.given.get("category") for row in own]
-    free = [category.value for category in IdentityCategory if category.value not in used]
-    categories = (free + [category.value for category in IdentityCategory] * (count // 9 + 1))[:count]
+    state_row = _state_of(user, situation)
+    skipped = (state_row.given.get("skipped_identity_categories") if state_row else None) or []
+    open_ones = [category.value for category in IdentityCategory if category.value not in skipped]
+    free = [category for category in open_ones if category not in used]
+    categories = (free + (open_ones or list(IdentityCategory)) * (wanted + 1))[:wanted]
     found: list[Mapping[str, Any]] = []
     state = options.get("state", IdentityState.ACCEPTED.value)
     for number, category in enumerate(categories):
