@@ -122,7 +122,7 @@ def freeze(
     private = anonymise if anonymise is not None else instance is None
     notes = list(gathered.notes)
     subset(gathered, sections, last_messages, session, known, notes)
-    arrange(gathered, sections)
+    arrange(gathered, sections, taken.positions)
     anchor = now or taken.anchor or _present(gathered)
     writer = _Writer(sections, gathered, anchor.astimezone(UTC), label, known)
     notes += writer.strip()
@@ -150,6 +150,7 @@ class _Taken:
     gathered: Gathered
     known: dict[tuple[str, tuple[Any, ...]], str]
     anchor: datetime | None
+    positions: dict[tuple[str, tuple[Any, ...]], int]
 
 
 def _take(
@@ -177,7 +178,10 @@ def _take(
         roots = opened.roots()
         gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
         _shared(conn, gathered, opened.plan, sections)
-        return _Taken(sections, gathered, known, opened.anchor)
+        positions = {
+            (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
+        }
+        return _Taken(sections, gathered, known, opened.anchor, positions)
     found = domain or get_domain(system)
     if found.owner is None:
         raise FreezeError(f"{found.title} has no people to freeze", remedy="freeze an instance instead")
@@ -195,7 +199,7 @@ def _take(
             where=db.safe_url,
             remedy="give an e-mail address or a key",
         )
-    return _Taken(sections, gathered, {}, None)
+    return _Taken(sections, gathered, {}, None, {})
 
 
 def _bookkeeping(sections: Sections) -> set[str]:

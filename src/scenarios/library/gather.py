@@ -154,8 +154,14 @@ def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composa
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def arrange(gathered: Gathered, sections: Sections) -> None:
-    """Find for each row the section it stands in and the row it stands under."""
+def arrange(
+    gathered: Gathered, sections: Sections, positions: Mapping[tuple[str, tuple[Any, ...]], int] | None = None
+) -> None:
+    """Find for each row the section it stands in and the row it stands under.
+
+    Args:
+        positions: the order of rows, where it is known; it decides where times are equal.
+    """
     above: dict[int, Section | None] = {}
     candidates: dict[str, list[tuple[int, Section, Section | None]]] = {}
 
@@ -178,7 +184,7 @@ def arrange(gathered: Gathered, sections: Sections) -> None:
     for row in gathered.rows:
         if row.parent is not None:
             row.parent.children.append(row)
-    _sort(gathered.rows)
+    _sort(gathered.rows, positions or {})
 
 
 def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
@@ -209,14 +215,17 @@ def _linked(row: Found, column: str, level: int) -> bool:
     return above is not None and target is not None and row.values[column] == above.values.get(target.column)
 
 
-def _sort(rows: list[Found]) -> None:
+def _sort(rows: list[Found], positions: Mapping[tuple[str, tuple[Any, ...]], int]) -> None:
     def place(row: Found) -> tuple[Any, ...]:
         order = row.section.order if row.section is not None else ()
         found: list[Any] = []
         for column in order:
+            if row.table.columns[column].primary_key:
+                continue  # a key tells no order; the order in which rows are known does
             value = row.values.get(column)
             found.append((value is not None, value if value is not None else 0))
-        return (*found, tuple(map(str, row.key)))
+        known = positions.get((row.table.fullname, row.key), len(positions))
+        return (*found, known, tuple(map(str, row.key)))
 
     rows.sort(key=lambda row: row.table.fullname)
     for group in {id(row.parent): row.parent for row in rows if row.parent is not None}.values():

@@ -21,7 +21,7 @@ from scenarios.errors import LibraryError
 from scenarios.library.faults import suggest
 from scenarios.library.objects import row_object
 from scenarios.library.plan import Plan, key_columns
-from scenarios.library.reach import foreign_keys, links_from_outside, name_of, reach_of, shown
+from scenarios.library.reach import Name, Reach, foreign_keys, links_from_outside, name_of, reach_of, shown
 from scenarios.library.registry import Record, is_scenario, registry_of
 
 if TYPE_CHECKING:
@@ -234,11 +234,12 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
         for key, count in links
         if key.on_delete in "nd"
     ]
+    refusing: dict[Name, str] = {}
     try:
         if sections.scoped:
             registry.remove(conn, name)
         else:
-            _delete_by_key(conn, reach)
+            refusing = _delete_by_key(conn, reach)
             if forget:
                 _forget(conn, name)
     except psycopg.errors.IntegrityError as error:
@@ -249,6 +250,10 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
             why=(diagnosis.message_detail or diagnosis.message_primary or str(error)).strip(),
             remedy=f"remove the rows that need it first (constraint {diagnosis.constraint_name})",
         ) from error
+    for refused, why in refusing.items():
+        count = rows.pop(shown(refused), 0)
+        if count:
+            left.append(f"{count} row{'' if count == 1 else 's'} of {shown(refused)} stay: {why}")
     for table in sorted(domain.reference):
         kept = len(instance.plan.of(table))
         if kept and forget:
@@ -302,16 +307,32 @@ def _text_type(column: sa.Column[Any]) -> str:
     return column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
 
-def _delete_by_key(conn: psycopg.Connection[Any], reach: Any) -> None:
-    """Delete what is within reach, in one statement, at whose end foreign keys are checked."""
-    # Conditions look at parents, so children go first; a single statement sees one snapshot of all of them.
+def _delete_by_key(conn: psycopg.Connection[Any], reach: Reach) -> dict[Name, str]:
+    """Delete what is within reach; return the tables that refuse, with what they say.
+
+    One statement, at whose end foreign keys are checked, so that circles go. Where a table is append-only,
+    each table is tried alone, children first, and the refusing ones stay.
+    """
+    order = list(reversed(reach.conditions.items()))
     parts = [
         sql.SQL("{} AS (DELETE FROM {} WHERE {})").format(
             sql.Identifier(f"part_{number}"), sql.Identifier(*table), condition
         )
-        for number, (table, condition) in enumerate(reversed(reach.conditions.items()))
+        for number, (table, condition) in enumerate(order)
     ]
-    conn.execute(sql.SQL("WITH {} SELECT 1").format(sql.SQL(", ").join(parts)))
+    try:
+        with conn.transaction():
+            conn.execute(sql.SQL("WITH {} SELECT 1").format(sql.SQL(", ").join(parts)))
+    except psycopg.errors.InsufficientPrivilege:
+        refusing: dict[Name, str] = {}
+        for table, condition in order:
+            try:
+                with conn.transaction():
+                    conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*table), condition))
+            except psycopg.errors.InsufficientPrivilege as error:
+                refusing[table] = str(error.diag.message_primary)
+        return refusing
+    return {}
 
 
 def instances(db: Database, *, connection: Any = None) -> list[Record]:
