@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from scenarios.errors import GraphError, LibraryError, SafetyError
 from scenarios.graph import Graph, Written, write
@@ -39,6 +40,9 @@ _QUOTED = re.compile(r"'([A-Za-z][\w.]*)'")
 def transaction(db: Database, connection: Any = None) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection in a transaction: *connection*'s (a savepoint where one is open), or a new one's."""
     if connection is not None:
+        if not connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+            # Otherwise the block below would be the outermost transaction, and commit what its owner may not.
+            connection.execute("SELECT 1")
         with connection.transaction():
             yield connection
         return
