@@ -215,7 +215,12 @@ def _completed(o: Any) -> datetime | None:
 
 
 def _latest(o: Any) -> datetime:
-    times = (o.created_at, o.submitted_at, o.processing_started_at, o.processing_completed_at)
+    times: list[datetime | None] = [
+        o.created_at,
+        o.submitted_at,
+        o.processing_started_at,
+        o.processing_completed_at,
+    ]
     return max(time for time in times if time is not None)
 
 

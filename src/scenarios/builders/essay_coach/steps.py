@@ -1,0 +1,472 @@
+"""The sentences of an EssayCoach scenario: what can be said, what may follow, and what is refused at once.
+
+Each step has the methods that make sense there and inherits those of the steps it may return to, so an editor
+completes exactly what can be said next, and a mistake is reported at its line, not by a constraint later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
+from scenarios.builders.essay_coach.plans import EssayCoachProgram, EssayPlan, PersonPlan, When
+from scenarios.domains.essay_coach.enums import (
+    WORDS_MAX,
+    WORDS_MIN,
+    EssayStatus,
+    LogLevel,
+    ReportType,
+    Role,
+)
+from scenarios.factories.essay_coach.texts import METRICS, TYPES, count_words
+from scenarios.values.clock import Clock
+
+
+class ScenarioStep(Step[EssayCoachProgram]):
+    """A scenario: add institutions, then build or load it."""
+
+    def institution(self, handle: str, *, name: str | None = None) -> InstitutionStep:
+        """Add a school. People said next belong to it.
+
+        Raises:
+            BuilderError: the handle is taken or malformed, or the name is too long.
+        """
+        program = self.program
+        if name is not None and not 1 <= len(name.strip()) <= 86:
+            program.refuse(
+                "an institution's name has 1 to 86 characters", remedy="instances add their mark to it"
+            )
+        columns = {} if name is None else {"name": name}
+        program.institutions.append((program.claim(handle, "institution"), columns, calling_line()))
+        return InstitutionStep(program)
+
+    def build(self) -> BuiltScenario:
+        """Return the scenario.
+
+        Raises:
+            BuilderError: nothing was said.
+        """
+        if not self.program.institutions:
+            self.program.refuse("the scenario is empty", remedy=".institution(...) begins one")
+        return BuiltScenario(self.program)
+
+    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
+        """Build the scenario and load it; see `BuiltScenario.load`."""
+        return self.build().load(db, as_name=as_name, now=now)
+
+
+class InstitutionStep(ScenarioStep):
+    """An institution: add its people."""
+
+    def _person(self, handle: str, role: Role, said: Mapping[str, Any]) -> PersonPlan:
+        program = self.program
+        columns = {name: value for name, value in said.items() if value is not None}
+        for name in ("date_joined", "last_login"):
+            if name in columns:
+                program.moment(columns[name])
+        plan = PersonPlan(
+            program.claim(handle, role.value),
+            role,
+            program.institutions[-1][0],
+            columns,
+            source=calling_line(),
+        )
+        program.people.append(plan)
+        return plan
+
+    def student(
+        self,
+        handle: str,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        grade_level: str | None = None,
+        joined: When | None = None,
+        last_login: When | None = None,
+    ) -> StudentStep:
+        """Add a student of the institution said last.
+
+        Raises:
+            BuilderError: the handle is taken or malformed, a time cannot be read, a text is too long.
+        """
+        if grade_level is not None and len(grade_level) > 20:
+            self.program.refuse("a grade level has at most 20 characters")
+        said = {
+            "first_name": first_name,
+            "last_name": last_name,
+            "grade_level": grade_level,
+            "date_joined": joined,
+            "last_login": last_login,
+        }
+        return StudentStep(self.program, self._person(handle, Role.STUDENT, said))
+
+    def students(self, count: int, *, essays: int = 0, quality: int | None = None) -> InstitutionStep:
+        """Add *count* students, each with *essays* completed essays, one a fortnight.
+
+        Raises:
+            BuilderError: a number is out of range.
+        """
+        if not 1 <= count <= 100_000 or not 0 <= essays <= 1000:
+            self.program.refuse("students come in 1 to 100,000, their essays in 0 to 1,000")
+        for _ in range(count):
+            student = self.student(self.program.free_name("student"))
+            if essays:
+                student.essays(essays, quality=quality)
+        return InstitutionStep(self.program)
+
+    def educator(
+        self,
+        handle: str,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        last_login: When | None = None,
+    ) -> StaffStep:
+        """Add an educator of the institution said last."""
+        said = {"first_name": first_name, "last_name": last_name, "last_login": last_login}
+        return StaffStep(self.program, self._person(handle, Role.EDUCATOR, said))
+
+    def admin(
+        self,
+        handle: str,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        last_login: When | None = None,
+    ) -> StaffStep:
+        """Add an admin of the institution said last."""
+        said = {"first_name": first_name, "last_name": last_name, "last_login": last_login}
+        return StaffStep(self.program, self._person(handle, Role.ADMIN, said))
+
+
+class _PersonStep(InstitutionStep):
+    def __init__(self, program: EssayCoachProgram, person: PersonPlan) -> None:
+        super().__init__(program)
+        self.person = person
+
+    def _session(self, handle: str, tokens: int, at: When, live: bool) -> None:
+        program = self.program
+        program.moment(at)
+        if not 1 <= tokens <= 1000:
+            program.refuse("a session has 1 to 1,000 tokens")
+        full = program.claim(f"{self.person.handle}.{handle}", "session")
+        for number in range(1, tokens + 1):
+            program.claim(f"{full}_{number}", "token")
+        self.person.sessions.append((full, tokens, at, live))
+
+    def _log(self, event: str, level: str, source: str, message: str, at: When) -> None:
+        if level not in set(LogLevel):
+            self.program.refuse(
+                f"there is no log level {level!r}", remedy=did_you_mean(level, list(LogLevel))
+            )
+        self.program.moment(at)
+        columns = {"event": event, "level": level, "source": source, "message": message}
+        self.person.logs.append((columns, at))
+
+    def _report(
+        self,
+        handle: str,
+        *,
+        title: str,
+        kind: str,
+        summary: str,
+        data: Mapping[str, Any],
+        public: bool,
+        at: When,
+        expires: When | None,
+    ) -> None:
+        program = self.program
+        if kind not in set(ReportType):
+            program.refuse(f"there is no report type {kind!r}", remedy=did_you_mean(kind, list(ReportType)))
+        if self.person.role is Role.STUDENT and kind != ReportType.STUDENT_PROGRESS:
+            program.refuse(
+                f"{self.person.handle} is a student and cannot make a report of type {kind}",
+                remedy="let an educator or admin make it",
+            )
+        program.moment(at)
+        columns: dict[str, Any] = {
+            "title": title,
+            "report_type": kind,
+            "summary": summary,
+            "data": dict(data),
+            "is_public": public,
+        }
+        if expires is not None:
+            program.moment(expires)
+            if Clock().at(expires) <= Clock().at(at):
+                program.refuse("a report cannot expire before it is made")
+            columns["expires_at"] = expires
+        full = program.claim(f"{self.person.handle}.{handle}", "report")
+        self.person.reports.append((full, columns, at, calling_line()))
+
+
+class StaffStep(_PersonStep):
+    """An educator or admin: what they did."""
+
+    def report(
+        self,
+        handle: str,
+        *,
+        title: str = "The class this term",
+        kind: str = ReportType.CLASS_PERFORMANCE,
+        summary: str = "",
+        data: Mapping[str, Any] | None = None,
+        public: bool = False,
+        at: When = "-1d",
+        expires: When | None = None,
+    ) -> StaffStep:
+        """Add a report; a public one is for the whole institution.
+
+        Raises:
+            BuilderError: the type is unknown, a time cannot be read, or it expires before it is made.
+        """
+        self._report(
+            handle,
+            title=title,
+            kind=str(kind),
+            summary=summary,
+            data=data or {},
+            public=public,
+            at=at,
+            expires=expires,
+        )
+        return self
+
+    def signed_in(
+        self, handle: str = "phone", *, tokens: int = 1, at: When = "-1d", live: bool = True
+    ) -> StaffStep:
+        """Add a login session whose refresh token was rotated each day; not *live*: it was logged out."""
+        self._session(handle, tokens, at, live)
+        return self
+
+
+class StudentStep(_PersonStep):
+    """A student: what they wrote and what became of it."""
+
+    def essay(
+        self,
+        handle: str,
+        *,
+        title: str | None = None,
+        content: str | None = None,
+        category: int | None = None,
+    ) -> EssayStep:
+        """Add an essay, a draft until said otherwise.
+
+        Args:
+            category: the key of a category every database has, 1 to 6.
+
+        Raises:
+            BuilderError: the handle is taken or malformed, or the title is blank or too long.
+        """
+        program = self.program
+        if title is not None and (not title.strip() or len(title) > 200):
+            program.refuse("a title has 1 to 200 characters")
+        said = {"title": title, "content": content, "category_id": category}
+        if content is not None and title is None:
+            said["title"] = content.split("\n")[0][:60] or "Untitled"
+        plan = EssayPlan(
+            program.claim(f"{self.person.handle}.{handle}", "essay"),
+            columns={name: value for name, value in said.items() if value is not None},
+            number=len(self.person.essays),
+            source=calling_line(),
+        )
+        self.person.essays.append(plan)
+        return EssayStep(program, self.person, plan)
+
+    def essays(
+        self, count: int, *, quality: int | None = None, trend: int = 0, days_apart: int = 14
+    ) -> StudentStep:
+        """Add *count* completed essays, the last one *days_apart* days ago at most.
+
+        Args:
+            quality: of the first one, 0 to 100; drawn if None.
+            trend: by how much each is better than the one before.
+
+        Raises:
+            BuilderError: a number is out of range.
+        """
+        if not 1 <= count <= 10_000 or days_apart < 1:
+            self.program.refuse("essays come in 1 to 10,000, at least a day apart")
+        for number in range(count):
+            good = None if quality is None else min(100, max(0, quality + trend * number))
+            name = self.program.free_name(f"{self.person.handle}.essay").rpartition(".")[2]
+            step = self.essay(name).with_versions(1 + number % 3)
+            step.completed(quality=good, at=timedelta(days=-days_apart * (count - number)))
+        return StudentStep(self.program, self.person)
+
+    def measured(self, metric: str, value: float, *, at: When = "-1h") -> StudentStep:
+        """Add a measurement.
+
+        Raises:
+            BuilderError: the metric is unknown, or the time cannot be read.
+        """
+        if metric not in METRICS:
+            self.program.refuse(f"there is no metric {metric!r}", remedy=did_you_mean(metric, METRICS))
+        if value != value:
+            self.program.refuse("a measurement has to be a number")
+        self.program.moment(at)
+        self.person.measured.append((metric, value, at))
+        return self
+
+    def suspended(self) -> StudentStep:
+        """Take the student's access away."""
+        self.person.columns["is_active"] = False
+        return self
+
+    def without_profile(self) -> StudentStep:
+        """Leave the profile out, as accounts from before profiles do."""
+        self.person.profile = None
+        return self
+
+    def signed_in(
+        self, handle: str = "phone", *, tokens: int = 1, at: When = "-1d", live: bool = True
+    ) -> StudentStep:
+        """Add a login session whose refresh token was rotated each day; not *live*: it was logged out."""
+        self._session(handle, tokens, at, live)
+        return self
+
+    def logged(
+        self,
+        event: str,
+        *,
+        level: str = LogLevel.INFO,
+        source: str = "app",
+        message: str = "",
+        at: When = "-1h",
+    ) -> StudentStep:
+        """Add an event of the system's log about the student."""
+        self._log(event, str(level), source, message, at)
+        return self
+
+    def report(
+        self,
+        handle: str,
+        *,
+        title: str = "My progress",
+        summary: str = "",
+        at: When = "-1d",
+        expires: When | None = None,
+    ) -> StudentStep:
+        """Add a report the student made for themselves."""
+        self._report(
+            handle,
+            title=title,
+            kind=ReportType.STUDENT_PROGRESS.value,
+            summary=summary,
+            data={},
+            public=False,
+            at=at,
+            expires=expires,
+        )
+        return self
+
+
+class EssayStep(StudentStep):
+    """An essay: how far it is."""
+
+    def __init__(self, program: EssayCoachProgram, person: PersonPlan, essay: EssayPlan) -> None:
+        super().__init__(program, person)
+        self.plan = essay
+
+    def with_versions(self, count: int) -> EssayStep:
+        """Let the essay have gone through *count* versions.
+
+        Raises:
+            BuilderError: the number is out of range.
+        """
+        if not 1 <= count <= 1000:
+            self.program.refuse("an essay has 1 to 1,000 versions")
+        self.plan.versions = count
+        return self
+
+    def started(self, at: When) -> EssayStep:
+        """Say when a draft was begun."""
+        self.program.moment(at)
+        if self.plan.status is not EssayStatus.DRAFT:
+            self.program.refuse(f"{self.plan.handle} was handed in; say when in that call")
+        self.plan.at = at
+        return self
+
+    def submitted(self, *, at: When = "-1h") -> EssayStep:
+        """Hand the essay in.
+
+        Raises:
+            BuilderError: it was handed in already, its text is too short or long, the time cannot be read.
+        """
+        return self._move(EssayStatus.SUBMITTED, at)
+
+    def processing(
+        self, *, at: When = "-30s", done: tuple[str, ...] = ("grammar",), quality: int | None = None
+    ) -> EssayStep:
+        """Hand the essay in and let the AI be at work; it has judged the sides in *done*.
+
+        Raises:
+            BuilderError: as for `submitted`; *done* names an unknown side, or all of them.
+        """
+        for kind in done:
+            if kind not in TYPES:
+                self.program.refuse(f"there is no feedback type {kind!r}", remedy=did_you_mean(kind, TYPES))
+        if len(set(done)) == len(TYPES):
+            self.program.refuse("an essay with all its feedback is completed", remedy="say .completed(...)")
+        self.plan.kinds = tuple(kind for kind in TYPES if kind in done)
+        self._judged(quality, None)
+        return self._move(EssayStatus.PROCESSING, at)
+
+    def completed(
+        self, *, at: When | None = None, quality: int | None = None, confidence: float | None = None
+    ) -> EssayStep:
+        """Hand the essay in and let the AI have judged it.
+
+        Args:
+            at: when it was handed in; by default a week after the one before it.
+            quality: how good it is, 0 to 100: the scores are near it.
+            confidence: how sure the AI is, 0 to 1.
+
+        Raises:
+            BuilderError: as for `submitted`; a number is out of range.
+        """
+        self._judged(quality, confidence)
+        return self._move(EssayStatus.COMPLETED, at)
+
+    def failed(
+        self, why: str = "The model did not answer within 60 seconds.", *, at: When = "-1d"
+    ) -> EssayStep:
+        """Hand the essay in and let the AI fail on it; the log says why."""
+        self.plan.why = why
+        return self._move(EssayStatus.FAILED, at)
+
+    def cancelled(self, *, at: When = "-1d") -> EssayStep:
+        """Hand the essay in and let somebody cancel its processing."""
+        self.plan.why = "cancelled"
+        return self._move(EssayStatus.FAILED, at)
+
+    def _judged(self, quality: int | None, confidence: float | None) -> None:
+        if quality is not None and not 0 <= quality <= 100:
+            self.program.refuse(f"quality is 0 to 100, not {quality}")
+        if confidence is not None and not 0 <= confidence <= 1:
+            self.program.refuse(f"confidence is 0 to 1, not {confidence}")
+        self.plan.quality, self.plan.confidence = quality, confidence
+
+    def _move(self, status: EssayStatus, at: When | None) -> EssayStep:
+        plan, program = self.plan, self.program
+        if plan.status is not EssayStatus.DRAFT:
+            program.refuse(
+                f"{plan.handle} is {plan.status.value} already",
+                why="a draft is handed in once",
+                remedy="say only how far it is now",
+            )
+        if at is not None:
+            program.moment(at)
+        content = plan.columns.get("content")
+        if isinstance(content, str) and not WORDS_MIN <= count_words(content) <= WORDS_MAX:
+            program.refuse(
+                f"{plan.handle} has {count_words(content)} words and cannot be handed in",
+                why=f"a submitted essay has {WORDS_MIN} to {WORDS_MAX}",
+                remedy="leave it a draft, or write more",
+            )
+        plan.status = status
+        plan.at = at if at is not None else plan.at
+        return self

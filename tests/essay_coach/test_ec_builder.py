@@ -1,0 +1,193 @@
+"""The builder says a whole school in sentences, refuses what cannot be, and loads what holds every rule."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from scenarios.builders.essay_coach import a_scenario
+from scenarios.domains.essay_coach import DOMAIN
+from scenarios.domains.essay_coach.validators import breaches
+from scenarios.errors import BuilderError
+
+
+@pytest.fixture
+def db(server):
+    with server.database(template=server.template(DOMAIN)) as made:
+        yield made
+
+
+def a_school():
+    return (
+        a_scenario("a_school", description="Everything once.")
+        .institution("north", name="North School")
+        .admin("vera", last_login="-2h")
+        .educator("ruth", first_name="Ruth")
+        .report("term", title="The class this term", public=True)
+        .report("old", at="-30d", expires="-2d", kind="student_progress")
+        .signed_in("desk")
+        .student("lena", first_name="Lena", grade_level="10")
+        .essay("lamp", title="The Lamp in the Window")
+        .with_versions(3)
+        .completed(quality=82)
+        .essay("reading")
+        .processing(done=("grammar", "style"))
+        .essay("waiting")
+        .submitted(at="-5m")
+        .essay("lost")
+        .failed(at="-3d")
+        .essay("stopped")
+        .cancelled(at="-2d")
+        .essay("begun", content="Once there was a swing.")
+        .started("-1d @17:00")
+        .measured("essay_score", 82, at="-6d")
+        .signed_in("phone", tokens=3, at="-4d")
+        .signed_in("library", at="-9d", live=False)
+        .logged("login", message="Signed in.")
+        .report("mine")
+        .student("omar")
+        .essays(6, quality=60, trend=4)
+        .institution("south")
+        .students(3, essays=2)
+        .build()
+    )
+
+
+def test_it_loads_and_breaks_no_rule(db):
+    loaded = a_school().load(db)
+    with db.connect() as conn:
+        assert breaches(conn) == []
+        statuses = conn.execute(
+            "SELECT status FROM essays WHERE user_id = %s ORDER BY status", [loaded["lena"].id]
+        ).fetchall()
+        assert [row[0] for row in statuses] == [
+            "completed", "draft", "failed", "failed", "processing", "submitted",
+        ]  # fmt: skip
+        assert conn.execute(
+            "SELECT student_count FROM institutions WHERE name = 'North School'"
+        ).fetchone() == (2,)
+        overall = conn.execute(
+            "SELECT overall FROM essay_scores WHERE essay_id = %s", [loaded["lena.lamp"].id]
+        ).fetchone()
+        assert 74 < overall[0] < 90
+        live = conn.execute(
+            "SELECT count(*) FROM refresh_tokens WHERE user_id = %s AND revoked_at IS NULL",
+            [loaded["lena"].id],
+        ).fetchone()
+        assert live == (1,)
+        trend = [
+            row[0]
+            for row in conn.execute(
+                "SELECT s.overall FROM essays e JOIN essay_scores s ON s.essay_id = e.id WHERE e.user_id = %s"
+                " ORDER BY e.submitted_at",
+                [loaded["omar"].id],
+            )
+        ]
+        assert trend[-1] - trend[0] > 10
+    assert {person["role"] for person in loaded.sign_in} == {"admin", "educator", "student"}
+
+
+def test_what_the_ai_said_is_the_feedback(db):
+    loaded = a_school().load(db)
+    response, feedback = loaded["lena.lamp.content_response"], loaded["lena.lamp.content"]
+    assert response.response["score"] == float(feedback.score)
+    assert response.response["feedback"] == feedback.text
+    assert feedback.highlighted_text == loaded["lena.lamp"].content[feedback.start_index : feedback.end_index]
+
+
+def test_two_instances_live_side_by_side(db):
+    scenario = a_school()
+    first = scenario.load(db)
+    second = scenario.load(db, as_name="again")
+    assert first["lena"].email != second["lena"].email
+    assert first["lena.lamp"].content == second["lena.lamp"].content
+    with db.connect() as conn:
+        found = {breach.rule for breach in breaches(conn)}
+        assert found == set()
+
+
+def test_it_can_be_looked_at_without_a_database():
+    scenario = a_school()
+    assert scenario["lena"].first_name == "Lena"
+    assert scenario["lena.lamp"].status == "completed"
+    with pytest.raises(BuilderError, match=r"has no handle 'lena\.lapm'") as refusal:
+        scenario["lena.lapm"]
+    assert "lena.lamp" in str(refusal.value)
+
+
+def test_its_times_move_with_now():
+    early = a_school().render(now=datetime(2025, 1, 8, 16, tzinfo=UTC))
+    assert early.handles["lena.waiting"].submitted_at == datetime(2025, 1, 8, 15, 55, tzinfo=UTC)
+
+
+def school():
+    return a_scenario("wrong").institution("north")
+
+
+REFUSED = [
+    ("is empty", lambda: a_scenario("wrong").build()),
+    ("cannot be named", lambda: a_scenario("Wrong Name")),
+    ("is taken by a institution", lambda: school().institution("north")),
+    ("cannot be a handle", lambda: school().student("Lena B")),
+    ("1 to 86 characters", lambda: a_scenario("wrong").institution("north", name=" ")),
+    ("at most 20 characters", lambda: school().student("lena", grade_level="x" * 21)),
+    ("cannot be read", lambda: school().student("lena", last_login="yesterday")),
+    ("is submitted already", lambda: school().student("lena").essay("a").submitted().completed()),
+    (
+        "has 3 words and cannot be handed in",
+        lambda: school().student("lena").essay("a", content="Far too short").submitted(),
+    ),
+    ("has 5001 words", lambda: school().student("lena").essay("a", content="word " * 5001).completed()),
+    ("quality is 0 to 100", lambda: school().student("lena").essay("a").completed(quality=101)),
+    ("confidence is 0 to 1", lambda: school().student("lena").essay("a").completed(confidence=95)),
+    ("no feedback type 'gramar'", lambda: school().student("lena").essay("a").processing(done=("gramar",))),
+    (
+        "all its feedback is completed",
+        lambda: (
+            school().student("lena").essay("a").processing(done=("grammar", "structure", "content", "style"))
+        ),
+    ),
+    ("1 to 1,000 versions", lambda: school().student("lena").essay("a").with_versions(0)),
+    ("a title has", lambda: school().student("lena").essay("a", title=" ")),
+    ("no metric 'essay_skore'", lambda: school().student("lena").measured("essay_skore", 1)),
+    ("has to be a number", lambda: school().student("lena").measured("essay_score", float("nan"))),
+    ("no report type 'gossip'", lambda: school().educator("ruth").report("r", kind="gossip")),
+    ("cannot expire before", lambda: school().educator("ruth").report("r", expires="-9d")),
+    ("no log level 'LOUD'", lambda: school().student("lena").logged("x", level="LOUD")),
+    ("a session has 1 to", lambda: school().student("lena").signed_in(tokens=0)),
+    ("students come in", lambda: school().students(0)),
+    ("essays come in", lambda: school().student("lena").essays(0)),
+    ("was handed in", lambda: school().student("lena").essay("a").submitted().started("-1d")),
+]
+
+
+@pytest.mark.parametrize(("message", "call"), REFUSED, ids=[message for message, _ in REFUSED])
+def test_what_cannot_be_is_refused_at_the_call(message, call):
+    with pytest.raises(BuilderError, match=message) as refusal:
+        call()
+    assert refusal.value.where is not None
+    assert refusal.value.where.startswith(__file__) or sys.modules[__name__].__file__ in refusal.value.where
+
+
+def test_a_student_may_be_suspended_with_a_live_token(db):
+    a_scenario("suspended").institution("north").student("lena").suspended().signed_in(at="-1d").load(
+        db, now=datetime.now(UTC)
+    )
+    with db.connect() as conn:
+        assert {breach.rule for breach in breaches(conn)} == {"suspended_has_no_live_token"}
+
+
+def test_an_account_without_a_profile(db):
+    a_scenario("bare").institution("north").student("lena").without_profile().load(db)
+    with db.connect() as conn:
+        assert {breach.rule for breach in breaches(conn)} == {"user_has_profile"}
+
+
+def test_a_piece_can_be_reused(db):
+    def a_good_start(student):
+        return student.essay("first").completed(quality=90)
+
+    loaded = a_scenario("pieces").institution("north").student("lena").apply(a_good_start).load(db)
+    assert loaded["lena.first"].status == "completed"
