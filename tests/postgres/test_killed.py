@@ -19,7 +19,7 @@ from scenarios.postgres.leftovers import collect
 from scenarios.postgres.processes import processes_naming
 from scenarios.settings import Settings
 
-KILLS = int(os.environ.get("SCENARIOS_KILLS", "6"))
+KILLS = int(os.environ.get("SCENARIOS_KILLS", "4"))
 
 PROGRAM = """
 import sys

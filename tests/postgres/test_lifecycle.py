@@ -210,7 +210,7 @@ while True:
 
 def test_nothing_is_left_after_an_interrupt_at_any_moment(own_runtime: Path) -> None:
     moments = random.Random("interrupts")
-    for _ in range(8):
+    for _ in range(4):
         with subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED],
             stdout=subprocess.PIPE,
