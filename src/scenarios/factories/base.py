@@ -212,12 +212,18 @@ class RowFactory(factory.Factory[T], Generic[T]):
 
     _options_class = RowOptions
 
-    class Meta:
-        abstract = True
-        strategy = "build"
+    if TYPE_CHECKING:
+        # Each factory has its own; to a type checker these would be overrides of the base's.
+        Meta: Any
+        Params: Any
+    else:
 
-    class Params:
-        handle = Handle()
+        class Meta:
+            abstract = True
+            strategy = "build"
+
+        class Params:
+            handle = Handle()
 
     @classmethod
     def complete(cls, made: T, step: BuildStep[T]) -> None:

@@ -295,6 +295,7 @@ class _Drawing:
                     why=f"it cannot be read: {text}",
                     remedy=f"say how to fill them: factory_for({plan.label}, {first}=...)",
                 )
+        broken: Check | None = None
         for _ in range(_TURNS):
             broken = next((check for check in plan.checks if not self._holds(check)), None)
             if broken is None:
