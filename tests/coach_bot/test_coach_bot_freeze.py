@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
+from scenarios.cli.main import run
 from scenarios.domains.coach_bot import DOMAIN
 from scenarios.library import Library
 from scenarios.library.freeze import freeze
@@ -69,20 +67,21 @@ def test_a_person_is_frozen_under_another_name(coach_bot_db):
     assert frozen.rows["users"] == 1
 
 
-def scenarios(*arguments):
-    """Run the command and return what it prints, read as JSON."""
-    result = subprocess.run(
-        [sys.executable, "-c", "from scenarios.cli.main import run; run()", *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return json.loads(result.stdout)
+@pytest.fixture
+def scenarios(capsys):
+    """Runs the command and returns what it prints, read as JSON."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            run([*arguments, "--json"])
+        printed = capsys.readouterr()
+        assert not left.value.code, printed.err
+        return json.loads(printed.out)
+
+    return call
 
 
-def test_the_commands_load_list_reset_and_unload_in_a_database_without_scope(coach_bot_db):
+def test_the_commands_load_list_reset_and_unload_in_a_database_without_scope(scenarios, coach_bot_db):
     url = coach_bot_db.url.replace("postgresql+psycopg", "postgresql")
     scenarios("load", "happy_conversation", "--to", url, "--as", "friday")
     scenarios("load", "busy_user", "--to", url)

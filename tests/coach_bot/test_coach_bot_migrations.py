@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -47,20 +49,36 @@ def engine(fresh_db):
     return make_engine(fresh_db.url, pooled=False)
 
 
-def alembic(*arguments, url=None, cwd=None, config=None):
-    """Run Alembic's own command line, as the document does."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "alembic"),
-            *("-c", str(config or resource("schema") / "coach_bot" / "alembic.ini")),
-            *(("-x", f"url={url}") if url else ()),
-            *arguments,
-        ],
-        capture_output=True,
+SESSION = """
+import json, sys
+from alembic.config import main
+
+for arguments in json.loads(sys.argv[1]):
+    code = 0
+    try:
+        main(arguments, prog="alembic")
+    except SystemExit as left:
+        code = left.code
+    print(f"@@{code or 0}", flush=True)
+"""
+
+
+def alembic(*commands, url=None, cwd=None, config=None):
+    """Give Alembic's own command line one command after the other; return each one's exit code and output."""
+    common = ["-c", str(config or resource("schema") / "coach_bot" / "alembic.ini")]
+    if url is not None:
+        common += ["-x", f"url={url}"]
+    result = subprocess.run(
+        [sys.executable, "-c", SESSION, json.dumps([[*common, *command] for command in commands])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         cwd=cwd,
         check=False,
     )
+    assert result.returncode == 0, result.stdout
+    parts = re.split(r"^@@(-?\d+)\n", result.stdout, flags=re.MULTILINE)
+    return [(int(code), said) for said, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
 @contextmanager
@@ -330,17 +348,20 @@ def two_heads(tmp_path):
 
 
 def test_two_heads_are_named_and_the_remedy_works(two_heads, fresh_db):
-    result = alembic("upgrade", "head", url=fresh_db.url, config=two_heads)
-    assert result.returncode != 0
-    message = result.stdout + result.stderr
+    (refused, message), (by_name, _), (merged, _), (up, said) = alembic(
+        ["upgrade", "head"],
+        ["upgrade", HEAD],
+        ["merge", "-m", "merge", "aaaa", "bbbb"],
+        ["upgrade", "head"],
+        url=fresh_db.url,
+        config=two_heads,
+    )
+    assert refused
     assert "Traceback" not in message
     assert "2 heads: aaaa, bbbb" in message
     assert "alembic merge -m 'merge' aaaa bbbb" in message
-    # Who says which is meant is not held up.
-    assert alembic("upgrade", HEAD, url=fresh_db.url, config=two_heads).returncode == 0
-    merged = alembic("merge", "-m", "merge", "aaaa", "bbbb", config=two_heads)
-    assert merged.returncode == 0, merged.stderr
-    assert alembic("upgrade", "head", url=fresh_db.url, config=two_heads).returncode == 0
+    # Who says which is meant is not held up, and the advice helps.
+    assert (by_name, merged, up) == (0, 0, 0), said
 
 
 def test_the_documents_commands_work(fresh_db, tmp_path):
@@ -350,12 +371,16 @@ def test_the_documents_commands_work(fresh_db, tmp_path):
     try:
         url = fresh_db.url.replace("postgresql+psycopg://", "").rpartition("@")[2]
         (tmp_path / ".env").write_text(f"DATABASE_URL=postgresql://migrating_coach:a%25b@{url}\n", "utf-8")
-        up = alembic("upgrade", "head", cwd=tmp_path)
-        assert up.returncode == 0, up.stderr
-        assert alembic("downgrade", "-1", cwd=tmp_path).returncode == 0
-        assert MERGE in alembic("current", cwd=tmp_path).stdout
-        assert alembic("upgrade", "head", cwd=tmp_path).returncode == 0
-        assert alembic("check", cwd=tmp_path).returncode == 0
+        said = alembic(
+            ["upgrade", "head"],
+            ["downgrade", "-1"],
+            ["current"],
+            ["upgrade", "head"],
+            ["check"],
+            cwd=tmp_path,
+        )
+        assert [code for code, _ in said] == [0] * 5, said
+        assert MERGE in said[2][1]
     finally:
         with fresh_db.connect() as connection:
             connection.execute("DROP OWNED BY migrating_coach; DROP ROLE migrating_coach")
@@ -364,17 +389,19 @@ def test_the_documents_commands_work(fresh_db, tmp_path):
 def test_autogenerate_writes_a_revision_that_runs(fresh_db, tmp_path):
     home = tmp_path / "coach_bot"
     shutil.copytree(resource("schema") / "coach_bot", home, ignore=shutil.ignore_patterns("__pycache__"))
-    config = home / "alembic.ini"
-    assert alembic("upgrade", "head", url=fresh_db.url, config=config).returncode == 0
+    asyncio.run(upgrade(make_engine(fresh_db.url, pooled=False)))
     with fresh_db.connect() as connection:
         connection.execute("DROP INDEX ix_logs_user_id")
-    made = alembic("revision", "--autogenerate", "-m", "put it back", url=fresh_db.url, config=config)
-    assert made.returncode == 0, made.stderr
+    said = alembic(
+        ["revision", "--autogenerate", "-m", "put it back"],
+        ["upgrade", "head"],
+        ["check"],
+        url=fresh_db.url,
+        config=home / "alembic.ini",
+    )
+    assert [code for code, _ in said] == [0] * 3, said
     (file,) = (home / "migrations" / "versions").glob("*put_it_back.py")
     assert "ix_logs_user_id" in file.read_text("utf-8")
-    up = alembic("upgrade", "head", url=fresh_db.url, config=config)
-    assert up.returncode == 0, up.stderr
-    assert alembic("check", url=fresh_db.url, config=config).returncode == 0
 
 
 def offline(direction, span):
