@@ -20,7 +20,6 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import GraphError
-from scenarios.graph.encoding import BLOCK
 from scenarios.graph.planner import foreign_keys
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import table_name
@@ -31,6 +30,9 @@ from scenarios.volume.parts import USERS_PER_PART, Part, Recipe, TableData, part
 
 Progress = Callable[["Generated", int], None]
 """Called after each part with the totals so far and the number of parts of this call."""
+
+_BLOCK = 1 << 18
+"""Bytes handed to the driver at a time; smaller ones make the thread that makes rows wait for its turn."""
 
 _IN_FLIGHT = 4
 """Parts handed to an executor ahead of time, for each of its workers that we know of."""
@@ -201,8 +203,8 @@ def _write(
                     sql.SQL(", ").join(map(sql.Identifier, table.columns)),
                 )
                 with cursor.copy(statement) as copy:
-                    for offset in range(0, len(table.data), BLOCK):
-                        copy.write(table.data[offset : offset + BLOCK])
+                    for offset in range(0, len(table.data), _BLOCK):
+                        copy.write(table.data[offset : offset + _BLOCK])
                 counts[table.table] = counts.get(table.table, 0) + table.rows
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:

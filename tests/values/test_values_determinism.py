@@ -1,0 +1,115 @@
+"""The same bytes from every process, hash seed and supported Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import digest_of_values
+import faker
+import pytest
+
+import scenarios
+
+SCRIPT = Path(digest_of_values.__file__)
+GOLDEN = "2a36fbb11ff4be0a6d1640ca95a1e945486d6954f94a06d40797145e4849d6b8"
+"""The digest of the project's own values. It changes only when the texts or the derivation are changed on
+purpose, and then every generated database changes with it: say so in the changelog."""
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+
+def digests(interpreter: str, **environment: str) -> dict[str, str]:
+    packages = [Path(scenarios.__file__).parent.parent, Path(faker.__file__).parent.parent]
+    result = subprocess.run(
+        [interpreter, str(SCRIPT)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, packages)), **environment},
+    )
+    assert result.returncode == 0, result.stderr
+    found: dict[str, str] = json.loads(result.stdout)
+    return found
+
+
+def interpreters() -> dict[str, str]:
+    """Return other Python versions of this machine: on the path, of pyenv, of uv."""
+    found: dict[str, str] = {}
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
+    for version in SUPPORTED:
+        candidates = [
+            *sorted(pyenv.glob(f"{version}.*/bin/python")),
+            *sorted(uv.glob(f"cpython-{version}.*/bin/python{version}")),
+            *filter(None, [shutil.which(f"python{version}")]),
+        ]
+        for candidate in map(str, candidates):
+            said = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
+            if said.returncode == 0 and said.stdout.startswith(f"Python {version}."):
+                found[version] = candidate
+                break
+    return found
+
+
+def test_the_projects_own_values_are_those_of_every_release():
+    assert digest_of_values.own() == GOLDEN
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_the_hash_seed_of_the_process_does_not_matter(seed):
+    found = digests(sys.executable, PYTHONHASHSEED=seed)
+    assert found["own"] == GOLDEN
+    assert found["borrowed"] == digest_of_values.borrowed()
+
+
+def test_every_supported_python_on_this_machine_agrees():
+    # Where there is only this one, the golden digest above is what the others are held to.
+    versions = {"this": sys.executable, **interpreters()}
+    found = {version: digests(path) for version, path in versions.items()}
+    assert {each["own"] for each in found.values()} == {GOLDEN}
+    assert len({each["borrowed"] for each in found.values()}) == 1
+
+
+VOLUME = """
+import hashlib
+from scenarios.values import DEFAULT_ANCHOR
+from scenarios.volume import Part, recipe
+found = hashlib.sha256()
+for table in recipe("dev_coach").make(Part("seed", 0, 0, 30, DEFAULT_ANCHOR)):
+    found.update(table.table.encode() + table.data)
+print(found.hexdigest())
+"""
+
+
+def test_volume_is_the_same_bytes_in_every_process():
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", VOLUME],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "1", "77")
+    }
+    assert len(found) == 1
+
+
+def test_a_field_more_changes_that_field_alone():
+    from scenarios.values import Keyed
+
+    def rows(fields: list[str]) -> list[dict[str, str]]:
+        keyed = Keyed("seed", "scenario")
+        return [{field: keyed.at(f"row {n}").token(field, 12) for field in fields} for n in range(50)]
+
+    before = rows(["name", "city"])
+    after = rows(["nickname", "name", "city"])
+    assert [{k: v for k, v in row.items() if k != "nickname"} for row in after] == before
+    assert len({row["nickname"] for row in after}) == 50
