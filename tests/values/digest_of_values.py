@@ -8,7 +8,8 @@ import sys
 from datetime import timedelta
 from decimal import Decimal
 
-from scenarios.values import Clock, Keyed, UniqueSpace, bank, bank_names, conversation, password_hash
+from scenarios.values import Clock, Keyed, UniqueSpace, conversation, password_hash
+from scenarios.values.banks import SYSTEMS, bank_file
 from scenarios.values.conversation import phases
 
 
@@ -34,7 +35,7 @@ def own() -> str:
     line = Clock().timeline("-3d @09:30", keyed.at("maya"))
     note(*[line.tick() for _ in range(20)], *line.spread(20, Clock().now))
     note(password_hash())
-    note(*[hashlib.sha256("\x1f".join(bank(name)).encode()).hexdigest() for name in bank_names()])
+    note(*[json.dumps(bank_file(system), sort_keys=True) for system in SYSTEMS])
     return found.hexdigest()
 
 
