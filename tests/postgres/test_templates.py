@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, event, text
 
 from scenarios.domain import get_domain
 from scenarios.errors import TemplateError
@@ -72,6 +72,23 @@ def migrations(home: Path, *statements: str) -> Config:
 def test_from_metadata_with_a_schema_of_its_own(server: Server) -> None:
     with server.database(metadata("body", schema="Own Place")) as db:
         assert rows(db, 'SELECT count(*) FROM "Own Place".things') == [(0,)]
+
+
+@pytest.mark.parametrize("way", ["by driver", "with an answer"])
+def test_from_metadata_whose_listeners_want_a_connection(server: Server, way: str) -> None:
+    found = metadata("body")
+
+    @event.listens_for(found, "after_create")
+    def finish(target: MetaData, connection: Connection, **options: object) -> None:
+        if way == "by driver":
+            connection.exec_driver_sql("INSERT INTO things VALUES (1)")
+        elif connection.execute(text("SELECT count(*) FROM things")).scalar_one() == 0:
+            connection.execute(text("INSERT INTO things VALUES (1)"))
+
+    plain = read_source(metadata("body")).inputs
+    assert read_source(found).inputs != plain
+    with server.database(found) as db:
+        assert rows(db, "SELECT id FROM things") == [(1,)]
 
 
 def test_from_a_domain(server: Server) -> None:

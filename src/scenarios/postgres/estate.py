@@ -197,9 +197,9 @@ class Estate:
         self._chores.put(chore)
 
     def _work(self) -> None:
-        with self._connect() as conn:
+        # What fails here in advance fails again, with its message, when it is really needed.
+        with suppress(ScenariosError), self._connect() as conn:
             while (chore := self._chores.get()) is not None:
-                # What fails here in advance fails again, with its message, when it is really needed.
                 with suppress(ScenariosError, psycopg.Error):
                     chore(conn)
 

@@ -108,16 +108,7 @@ def _from_domain(domain: Described) -> Source:
 
 
 def _from_metadata(metadata: MetaData) -> Source:
-    from sqlalchemy import create_engine, create_mock_engine
-
-    rendered: list[str] = []
-
-    def note(statement: Any, *args: object, **kwargs: object) -> None:
-        compiled = statement if isinstance(statement, str) else statement.compile(dialect=mock.dialect)
-        rendered.append(str(compiled))
-
-    mock = create_mock_engine("postgresql+psycopg://", note)
-    metadata.create_all(mock, checkfirst=False)
+    from sqlalchemy import create_engine
 
     def build(conn: psycopg.Connection[Any], url: str) -> None:
         engine = create_engine(url)
@@ -131,8 +122,41 @@ def _from_metadata(metadata: MetaData) -> Source:
 
     tables = ", ".join(sorted(metadata.tables)[:3])
     # Sorted, since a table's indexes are a set and come in another order in every process.
-    inputs = {"tables": digest(*sorted(rendered))}
+    inputs = {"tables": digest(*sorted(_rendered(metadata)))}
     return Source(f"metadata of {tables or 'no tables'}", inputs, build)
+
+
+def _rendered(metadata: MetaData) -> list[str]:
+    """Return what ``create_all`` sends; the listeners' code where those need a real connection."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.engine.mock import MockConnection
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
+    sent: list[str] = []
+
+    def note(statement: Any, *args: object, **kwargs: object) -> None:
+        sent.append(statement if isinstance(statement, str) else str(statement.compile(dialect=dialect)))
+
+    class Recorder(MockConnection):
+        def exec_driver_sql(self, statement: str, *args: object, **kwargs: object) -> None:
+            note(statement)
+
+        def execution_options(self, **kwargs: object) -> Recorder:
+            return self
+
+    try:
+        metadata.create_all(Recorder(dialect, note), checkfirst=False)
+    except Exception:  # noqa: BLE001  # whatever a listener does with an answer that is not there
+        sent = []
+        for table in metadata.sorted_tables:
+            note(CreateTable(table))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                note(CreateIndex(index))
+        for target in (metadata, *metadata.sorted_tables):
+            for event in ("before_create", "after_create"):
+                sent += [code_digest(listener) for listener in getattr(target.dispatch, event)]
+    return sent
 
 
 def _from_path(path: Path) -> Source:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -170,6 +171,7 @@ def _install_journal(server: Server, conn: psycopg.Connection[Any]) -> None:
             server.limits.append(f"{NO_JOURNAL} in templates: {error.what}")
 
 
+@cache
 def _journal_digest() -> str:
     from importlib.resources import files
 
