@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scenarios.cli.common import Where
+
 if TYPE_CHECKING:
     from scenarios.postgres.doctor import Diagnosis
     from scenarios.postgres.leftovers import Leftover
@@ -195,8 +197,21 @@ def _status(as_json: AsJson = False) -> None:
         typer.echo(f"  {users}{kept}")
 
 
-def _doctor(provider: Provider = None, as_json: AsJson = False) -> None:
+def _doctor(
+    provider: Provider = None,
+    system: Annotated[
+        str | None,
+        typer.Option("--system", "-s", help="Examine a database of this system instead of the server."),
+    ] = None,
+    where: Where = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what is there, what is chosen, what it costs here, and what would make it quicker."""
+    if system is not None:
+        from scenarios.cli.health import report
+
+        report(system, where, as_json=as_json)
+        return
     from scenarios.postgres.doctor import diagnose
 
     found = diagnose(_settings(provider))
