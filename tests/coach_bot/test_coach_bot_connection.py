@@ -146,6 +146,20 @@ async def test_a_commit_that_is_refused_is_an_error_of_the_tree(database):
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("error", [TimeoutError("the model"), ConnectionResetError("the model")])
+async def test_what_others_break_in_a_transaction_is_not_blamed_on_the_database(database, error):
+    async def ask_somebody_else():
+        async with database.transaction() as session:
+            await users.create(session, {"username": "maya", "email": "maya@example.com"})
+            raise error
+
+    with pytest.raises(type(error), match="the model"):
+        await ask_somebody_else()
+    async with database.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(User)) == 0
+
+
+@pytest.mark.asyncio
 async def test_the_dependency_commits_and_rolls_back_like_a_transaction(database):
     steps = database.dependency()
     session = await anext(steps)

@@ -137,6 +137,22 @@ async def test_a_roll_back_expires_rows_and_ids_are_kept_in_variables(database):
         assert (await users.get(session, id)).username == "maya"
 
 
+async def test_a_row_that_a_roll_back_expired_can_be_changed(database):
+    async with database.sessions() as session:
+        user = await users.create(session, {"username": "maya", "email": "maya@example.com"})
+        await session.commit()
+        seen = user.updated_at
+        await session.rollback()
+        await users.update(session, user, {"username": "Maya"}, unchanged_since=seen)
+        await session.rollback()
+        with pytest.raises(ConcurrentChange):
+            await users.update(session, user, {"username": "Maya"}, unchanged_since=seen - timedelta(days=1))
+        await users.update(session, user, {"username": "Maya K."})
+        assert user.username == "Maya K."
+        with pytest.raises(NotFound, match="never stored"):
+            await users.update(session, User(username="x", email="x@example.com"), {"username": "y"})
+
+
 async def test_a_row_stays_readable_after_a_refused_change(session):
     maya = await users.create(session, {"username": "maya", "email": "maya@example.com"})
     omar = await users.create(session, {"username": "omar", "email": "omar@example.com"})

@@ -110,9 +110,12 @@ class CoachBotDatabase:
         Raises:
             CoachBotError: the database refused the work or the commit.
         """
-        with driver_errors("finish the transaction"):
-            async with self.sessions() as session, session.begin():
+        async with self.sessions() as session:
+            # Closing the session rolls back what was not committed.
+            with driver_errors("do the work of the transaction", network=False):
                 yield session
+            with driver_errors("commit the transaction"):
+                await session.commit()
 
     async def dependency(self) -> AsyncIterator[AsyncSession]:
         """The same as a FastAPI dependency.

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import pydantic
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, inspect, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -158,7 +158,11 @@ class Crud(Generic[ModelT, CreateT, UpdateT, ReadT]):
             Conflict: a unique or foreign key refuses the change; *row* then shows what the database has.
         """
         given = self._validated(self._update, changes).changes()
-        id = row.id
+        # Not row.id: a row that a roll-back expired would be loaded on first use, which asyncio refuses.
+        identity = inspect(row).identity
+        if identity is None:
+            raise NotFound(f"the {self.name} was never stored")
+        id: UUID = identity[0]
         if unchanged_since is not None:
             current = await self.get(session, id, lock=True)
             if current.updated_at != unchanged_since:

@@ -94,18 +94,24 @@ _CACHED_PLAN: Final = "cached statement plan"
 
 
 @contextmanager
-def driver_errors(doing: str) -> Iterator[None]:
+def driver_errors(doing: str, *, network: bool = True) -> Iterator[None]:
     """Turn what SQLAlchemy and the driver raise inside the block into this tree.
 
     Args:
         doing: what is being done, as the start of a sentence: ``"create a user"``.
+        network: whether a time-out or a broken connection in the block can only be the database's. False
+            around code that may wait for others as well.
 
     Raises:
         CoachBotError: the fitting one; the original error is its ``__cause__``.
     """
     try:
         yield
-    except (SQLAlchemyError, ConnectionError, TimeoutError) as error:
+    except SQLAlchemyError as error:
+        raise translate(error, doing) from error
+    except (ConnectionError, TimeoutError) as error:
+        if not network:
+            raise
         raise translate(error, doing) from error
 
 
