@@ -22,9 +22,9 @@ lint: $(VENV)/.dev ## ruff, mypy, pyright, and the one direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/deptry src
-	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-timing; fi
+	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-logo; fi
 
 bench: $(VENV)-bench/.bench ## every benchmark side by side with the peers; writes docs/performance.md
 	@$(VENV)-bench/bin/python -m benchmarks
