@@ -41,7 +41,8 @@ import factory
 from factory.base import FactoryOptions
 from factory.declarations import BaseDeclaration
 
-from scenarios.factories.context import current_context
+from scenarios.factories.context import FactoryContext, current_context
+from scenarios.factories.engine import RowBuilder, RowStep, trait_names
 from scenarios.values import Row
 
 T = TypeVar("T")
@@ -66,6 +67,11 @@ else:  # generic to type checkers only
         pass
 
 
+def context_of(step: BuildStep[Any]) -> FactoryContext:
+    """Return the context a row is built in."""
+    return step.context if isinstance(step, RowStep) else current_context()
+
+
 class RowOptions(Options):
     """factory_boy's options with counters and registration moved to the context."""
 
@@ -77,6 +83,20 @@ class RowOptions(Options):
 
     def reset_sequence(self, value: int | None = None, force: bool = False) -> None:
         """Do nothing: a new context counts from the start."""
+
+    @cached_property
+    def trait_names(self) -> frozenset[str]:
+        """The traits of the factory."""
+        return trait_names(self.parameters)
+
+    @cached_property
+    def row_plans(self) -> dict[Any, Any] | None:
+        """What `scenarios.factories.engine` keeps; None where the factory needs factory_boy's own step."""
+        plain = self.factory is not None and "_adjust_kwargs" not in {
+            name for kind in self.factory.__mro__ if issubclass(kind, RowFactory) for name in vars(kind)
+        }
+        special = self.post_declarations.as_dict() or self.exclude or self.rename or self.inline_args  # type: ignore[attr-defined]  # Meta's options
+        return {} if plain and not special else None
 
     @cached_property
     def handle_is_column(self) -> bool:
@@ -91,7 +111,7 @@ class RowOptions(Options):
         if self.handle_is_column:
             kwargs = {**kwargs, "handle": step.attributes["handle"]}
         made = made_by._build(self.get_model_class(), *args, **kwargs)
-        context = current_context()
+        context = context_of(step)
         handle = step.attributes["handle"]
         context.remember(handle, made)
         if step.builder.strategy == "create":
@@ -106,14 +126,14 @@ class Handle(Declaration[str]):
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> str:
         made_by = step.builder.factory_meta.factory
         word = made_by.__name__.removesuffix("Factory").lower() if made_by is not None else "row"
-        return f"{word}-{current_context().count(word)}"
+        return f"{word}-{context_of(step).count(word)}"
 
 
 class RowId(Declaration[Any]):
     """A UUID that is the same whenever the same handle is built in the same instance."""
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> Any:
-        return current_context().id(instance.handle)
+        return context_of(step).id(instance.handle)
 
 
 class Value(Declaration[V]):
@@ -128,7 +148,7 @@ class Value(Declaration[V]):
         self.make = make
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> V:
-        return self.make(current_context().row(instance.handle))
+        return self.make(context_of(step).row(instance.handle))
 
 
 class Ago(Declaration[Any]):
@@ -139,7 +159,7 @@ class Ago(Declaration[Any]):
         self.ago = timedelta(**ago)
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> Any:
-        return current_context().clock.now - self.ago
+        return context_of(step).clock.now - self.ago
 
 
 class Parent(Declaration[V]):
@@ -170,7 +190,7 @@ class Parent(Declaration[V]):
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> V:
         parents = self.wrapped.get_factory()
-        context = current_context()
+        context = context_of(step)
         if not extra:
             latest: V | None = context.latest(parents._meta.get_model_class())
             if latest is not None and (self.fits is None or self.fits(latest, instance)):
@@ -224,6 +244,12 @@ class RowFactory(factory.Factory[T], Generic[T]):
 
         class Params:
             handle = Handle()
+
+    @classmethod
+    def _generate(cls, strategy: Any, params: dict[str, Any]) -> Any:
+        if cls._meta.abstract:  # type: ignore[attr-defined]  # Meta's option
+            return super()._generate(strategy, params)
+        return RowBuilder(cls._meta, params, strategy).build()
 
     @classmethod
     def complete(cls, made: T, step: BuildStep[T]) -> None:

@@ -82,6 +82,7 @@ class FactoryContext:
         self.suffix = suffix_of(self.instance)
         self.session = session
         self.graph = graph
+        self._row: Row | None = None
         self.handles: dict[str, object] = {}
         self.cascade: dict[str, int] = {}
         """How many rows of each kind were made only because another row needed a parent."""
@@ -99,11 +100,15 @@ class FactoryContext:
 
     def id(self, handle: str) -> UUID:
         """Return the stable id of the row *handle* in this context's instance."""
-        return self.values.at(handle).uuid()
+        return self.row(handle).uuid()
 
     def row(self, handle: str) -> Row:
         """Return the source of values of the row *handle*."""
-        return self.values.at(handle)
+        last = self._row
+        if last is None or last.handle != handle:
+            # A row's columns are asked for one after the other.
+            last = self._row = self.values.at(handle)
+        return last
 
     def moment(self, person: UUID, start: datetime, handle: str, *, lane: str = "") -> datetime:
         """Return the next moment of a person's time: *start* first, then some minutes after the one
