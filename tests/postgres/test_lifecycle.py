@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from scenarios.postgres import Server, registry, start_server
 from scenarios.postgres.binaries import find_binaries, readable_for
 from scenarios.postgres.places import LONGEST_SOCKET_PATH, Account, is_tmpfs
-from scenarios.postgres.processes import postmaster_of
+from scenarios.postgres.processes import postmaster_of, processes_naming
 from scenarios.settings import Settings
 
 PROGRAM = """
@@ -145,6 +146,18 @@ def test_a_long_path_gets_a_short_socket(own_runtime: Path) -> None:
             assert conn.execute("SELECT 1").fetchone() == (1,)
     assert not sockets.exists()
     assert list(deep.iterdir()) == []
+
+
+def test_a_path_with_spaces_and_quotes(own_runtime: Path) -> None:
+    odd = own_runtime / 'it\'s a "disk", %s'
+    with start_server("embedded", settings=Settings({"runtime_dir": str(odd)})) as server:
+        assert server.directory is not None
+        assert processes_naming(server.directory) == [postmaster_of(server.directory / "data")]
+        with server.database() as db, db.connect() as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+        with server.database() as db, db.engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+    assert list(odd.iterdir()) == []
 
 
 def test_loopback_when_asked_for(own_settings: Settings, own_runtime: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, text
 
@@ -58,3 +60,12 @@ def test_a_state_the_template_does_not_have_is_not_made_up(server: Server) -> No
             db.restore(loaded)
         with db.connect() as conn:
             assert conn.execute("SELECT id FROM things").fetchone() == (1,)
+
+
+def test_a_saved_state_is_opened_in_another_database(server: Server, tmp_path: Path) -> None:
+    with server.database(METADATA) as one, server.database(METADATA) as other:
+        with one.connect() as conn:
+            conn.execute("INSERT INTO things VALUES (1), (2)")
+        one.save(tmp_path / "state")
+        other.open(tmp_path / "state")
+        assert other.checksum() == one.checksum()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import stat
 import sys
@@ -26,6 +27,7 @@ ROOM_NEEDED = 1 << 30
 LONGEST_SOCKET_PATH = 100
 """Bytes; Linux allows 107, macOS 103."""
 
+_PLAIN = re.compile(r"[\w/.+-]+", re.ASCII)
 _SOCKET_NAME = ".s.PGSQL.65535.lock"
 _UNPRIVILEGED = ("postgres", "_postgres", "nobody")
 
@@ -156,9 +158,12 @@ def cache_directory(settings: Settings) -> Path:
 
 
 def socket_directory(server_directory: Path) -> Path:
-    """Return where the sockets of the server in *server_directory* go: inside, unless that is too long."""
+    """Return where the sockets of the server in *server_directory* go.
+
+    Inside, unless that is too long, or holds what means something in a list of hosts or directories.
+    """
     inside = server_directory / "s"
-    if len(os.fsencode(inside / _SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(inside / _SOCKET_NAME)) <= LONGEST_SOCKET_PATH and _PLAIN.fullmatch(str(inside)):
         return inside
     return private_directory(short_directory(), "a short place for sockets") / server_directory.name
 

@@ -68,8 +68,9 @@ def processes_naming(directory: Path) -> list[int]:
 
 
 def _is_at_work(command: str, directory: Path) -> bool:
-    program = command.partition(" ")[0].rpartition("/")[2]
-    return program in _PROGRAMS and f"{directory}/" in f"{command}/".replace(" ", "/ ")
+    # Paths may hold spaces, so the line is not split into words.
+    at_work = any(f"/{program} " in f"/{command} " for program in _PROGRAMS)
+    return at_work and any(f"{directory}{end}" in f"{command} " for end in ("/", " "))
 
 
 def postmaster_of(data: Path) -> int | None:
