@@ -11,6 +11,7 @@ from sqlalchemy import func, inspect, null, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
+from scenarios.domain import Domain
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write
 from scenarios.values import Keyed
@@ -239,3 +240,43 @@ def test_every_table_of_the_schema_is_covered_here():
     assert set(Base.metadata.tables) == {
         "keeper", "cage", "Kind of animal", "animal", "bird", "tag", "animal_tag", "visit"
     }  # fmt: skip
+
+
+def a_domain(before=None, after=None):
+    return Domain(
+        name="zoo", title="Zoo", metadata=Base.metadata, ddl=str, before_load=before, after_load=after
+    )
+
+
+def test_a_domain_prepares_and_finishes_in_the_same_transaction(conn):
+    seen = {}
+    graph = Graph()
+    keeper = Keeper(name="ada", hired=dt.datetime(2020, 1, 1, tzinfo=UTC))
+    keeper.favourite = Cage(keeper=keeper)
+    graph.add(keeper)
+    graph.add(Keeper(name="bo", favourite=keeper.favourite, hired=dt.datetime(2021, 1, 1, tzinfo=UTC)))
+
+    def before(connection, spans):
+        seen["spans"] = spans
+        seen["before"] = connection.execute("SELECT count(*) FROM keeper").fetchone()
+
+    def after(connection):
+        seen["after"] = connection.execute("SELECT count(*) FROM keeper").fetchone()
+
+    write(conn, graph, domain=a_domain(before, after))
+    assert seen == {
+        "spans": {"keeper": (dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2021, 1, 1, tzinfo=UTC))},
+        "before": (0,),
+        "after": (2,),
+    }
+
+
+def test_a_domain_that_cannot_finish_leaves_nothing(conn):
+    def after(connection):
+        connection.execute("SELECT 1 / 0")
+
+    graph = Graph()
+    graph.add(Kind(name="k"))
+    with pytest.raises(GraphError, match="division by zero"):
+        write(conn, graph, domain=a_domain(after=after))
+    assert conn.execute('SELECT count(*) FROM "Kind of animal"').fetchone() == (0,)

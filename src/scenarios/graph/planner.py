@@ -20,7 +20,7 @@ from sqlalchemy import ForeignKeyConstraint, Table
 from scenarios.graph import encoding
 from scenarios.graph.graph import Collected, Graph
 from scenarios.graph.rows import Batch, batches
-from scenarios.graph.steps import CopyIn, InsertTogether, Rows, Step, table_name
+from scenarios.graph.steps import CopyIn, InsertTogether, Rows, Step, schema_text, table_name
 
 RowId = tuple[int, int]
 """A batch's number and a row's place in it."""
@@ -176,16 +176,16 @@ def _together(parts: Sequence[Batch]) -> InsertTogether:
             sql.SQL("(item ->> {})::{}").format(
                 sql.Literal(place),
                 # The type's own DDL text, as SQLAlchemy would write it in CREATE TABLE.
-                sql.SQL(column.type.compile(dialect=encoding.DIALECT)),
+                schema_text(column.type.compile(dialect=encoding.DIALECT)),
             )
             for place, column in enumerate(batch.columns)
         ]
         inserts.append(
             sql.SQL(
-                "part_{} AS (INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE"
+                "{} AS (INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE"
                 " SELECT {} FROM jsonb_array_elements($1::text::jsonb -> {}) AS item)"
             ).format(
-                sql.SQL(str(number)),
+                sql.Identifier(f"part_{number}"),
                 table_name(batch.table),
                 sql.SQL(", ").join(names),
                 sql.SQL(", ").join(values),

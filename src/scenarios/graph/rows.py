@@ -21,7 +21,7 @@ from scenarios.errors import GraphError
 from scenarios.graph import encoding
 from scenarios.graph.graph import Collected, Graph, Node, Source
 from scenarios.graph.mapped import Field, field_of, is_integer, is_uuid
-from scenarios.graph.steps import Query, Rows, table_name
+from scenarios.graph.steps import Query, Rows, schema_text, table_name
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ def _reserve(column: Column[Any], count: int, node: Node) -> str:
     elif column.server_default is not None:
         # The default as the catalogue has it; evaluated once for each row that needs it.
         expression = str(getattr(column.server_default, "arg", ""))
-        source = sql.SQL(expression)  # the schema's own DDL text, not user input
+        source = schema_text(expression)
     else:
         raise GraphError(
             f"no key for {node.label}",

@@ -77,6 +77,11 @@ class InsertTogether:
 Step = Query | CopyIn | InsertTogether
 
 
+def schema_text(text: str) -> sql.SQL:
+    """Return *text* of the schema's own DDL (a type, a default) as SQL; never for what a user typed."""
+    return sql.SQL(text)  # pyright: ignore[reportArgumentType]  # the schema is trusted as its author is
+
+
 def table_name(table: Table) -> sql.Identifier:
     """Return the table's quoted name, with its schema where the metadata names one."""
     return sql.Identifier(table.schema, table.name) if table.schema else sql.Identifier(table.name)

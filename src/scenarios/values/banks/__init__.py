@@ -23,7 +23,7 @@ _added: dict[str, tuple[str, ...]] = {}
 @lru_cache(maxsize=8)
 def bank_file(system: str) -> Mapping[str, Any]:
     """Return the whole bank file of *system*."""
-    return tomllib.loads(files(__package__).joinpath(f"{system}.toml").read_text("utf-8"))
+    return tomllib.loads(files("scenarios.values.banks").joinpath(f"{system}.toml").read_text("utf-8"))
 
 
 @lru_cache(maxsize=256)
