@@ -102,3 +102,23 @@ def test_the_commands_load_list_reset_and_unload_in_a_database_without_scope(sce
     assert scenarios("instances", "--in", url) == []
     with coach_bot_db.connect() as connection:
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
+def test_a_frozen_log_stands_under_the_message_it_tells_of(coach_bot_db):
+    instance = Library()["missing_audit_rows"].load(coach_bot_db)
+    frozen = freeze(coach_bot_db, name="frozen", instance=instance)
+    plan = frozen.definition.plan(instance="frozen", now=None, parameters={})
+    told_of = [log.up(1).values["content"] for log in plan.of("logs")]
+    assert told_of == [
+        "how do i tell my landlord about the window without a fight",
+        "somebody to come before it snows",
+    ]
+
+
+def test_the_last_messages_are_frozen_with_their_logs_only(coach_bot_db):
+    instance = Library()["happy_conversation"].load(coach_bot_db)
+    frozen = freeze(coach_bot_db, name="frozen", instance=instance, last_messages=3)
+    assert frozen.rows["messages"] == 3
+    assert frozen.rows["logs"] == 1
+    assert "on the radiator by the door" in frozen.text
+    assert "a postcard?" not in frozen.text

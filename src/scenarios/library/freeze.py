@@ -253,8 +253,15 @@ def subset(
         for rows in by_owner.values():
             rows.sort(key=lambda row: (row.values[turns.time], str(row.key)))
             doomed |= {id(row) for row in rows[: max(0, len(rows) - last_messages)]}
+    for section in sections.walk():
+        if section.above is not None:
+            for row in gathered.rows:
+                above = section.above(row, gathered) if row.table.fullname == section.table else None
+                if above is not None and id(above) in doomed:
+                    doomed.add(id(row))
     before = len(gathered.rows)
     gathered.drop(doomed, sections)
+    gathered.indexes.clear()
     if before > len(gathered.rows):
         notes.append(
             f"{len(doomed)} messages left out, with what hangs on them: {before - len(gathered.rows)} rows"

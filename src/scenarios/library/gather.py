@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,12 +57,14 @@ class Gathered:
         by_key: the rows by table and key.
         unknown: number of rows in tables the system does not know, by table.
         notes: what was left out and why, as sentences.
+        indexes: what sections looked up and want to find again.
     """
 
     rows: list[Found] = field(default_factory=list)
     by_key: dict[tuple[str, tuple[Any, ...]], Found] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    indexes: dict[str, Any] = field(default_factory=dict)
 
     def drop(self, doomed: set[int], sections: Sections) -> None:
         """Take rows out, with those that cannot be without them; links that may be empty are emptied."""
@@ -188,18 +190,11 @@ def arrange(
 
 
 def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
-    columns = specs(row.table)
     if parent is None:
         row.section, row.parent = section, None
         return True
-    near = [name for name, level in section.links.items() if level == 1]
-    for name in near:
-        value = row.values.get(name)
-        target = columns[name].target
-        if value is None or target is None:
-            continue
-        above = gathered.by_key.get((parent.table, (value,)))
-        if above is None or above.section is not parent:
+    for above in _near(row, section, parent, gathered):
+        if above.section is not parent:
             continue
         row.parent = above
         if all(_linked(row, other, level) for other, level in section.links.items()):
@@ -207,6 +202,21 @@ def _stands(row: Found, section: Section, parent: Section | None, gathered: Gath
             return True
         row.parent = None
     return False
+
+
+def _near(row: Found, section: Section, parent: Section, gathered: Gathered) -> Iterator[Found]:
+    """Yield the rows that *row* may stand under."""
+    if section.above is not None:
+        above = section.above(row, gathered)
+        if above is not None:
+            yield above
+    columns = specs(row.table)
+    for name, level in section.links.items():
+        value = row.values.get(name)
+        if level == 1 and value is not None and columns[name].target is not None:
+            above = gathered.by_key.get((parent.table, (value,)))
+            if above is not None:
+                yield above
 
 
 def _linked(row: Found, column: str, level: int) -> bool:

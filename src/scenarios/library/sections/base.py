@@ -19,7 +19,7 @@ from scenarios.domain import Domain
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-    from scenarios.library.gather import Found
+    from scenarios.library.gather import Found, Gathered
     from scenarios.library.rows import Row
     from scenarios.values.keyed import Keyed
     from scenarios.values.keyed import Row as Values
@@ -81,6 +81,8 @@ class Section:
         speaker, text, time: for turns, the columns of who speaks, what, and when.
         spoken: for turns of a table that does not say who speaks: the keys of the speakers of all turns under
             one row, in order, from those turns as a freeze found them.
+        above: finds the row above one where no foreign key names it (the message a log entry tells of), from
+            all rows of a freeze.
         pace: for turns, the time from one turn to the next when the file gives none.
         generate: makes rows for ``generate:``: from its options (plain data), the row above and the rows
             so far to plain rows of this section.
@@ -108,6 +110,7 @@ class Section:
     text: str = ""
     time: str = ""
     spoken: Callable[[Sequence[Found]], Sequence[str]] | None = None
+    above: Callable[[Found, Gathered], Found | None] | None = None
     pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
     generate: (
         Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None

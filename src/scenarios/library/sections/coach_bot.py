@@ -8,6 +8,7 @@ does, for its readers.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from scenarios.domains.coach_bot import DOMAIN, Base
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.domains.coach_bot.queries import who_spoke
-from scenarios.library.gather import Found
+from scenarios.library.gather import Found, Gathered
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
@@ -112,11 +113,31 @@ def _spoken(turns: Sequence[Found]) -> Sequence[str]:
     chat = turns[0].parent
     assert chat is not None
     trail = [
-        child.values["timestamp"]
-        for child in chat.children
-        if child.table.name == "logs" and child.values["action"] == SEND_MESSAGE
+        row.values["timestamp"]
+        for above in (chat, *turns)
+        for row in above.children
+        if row.table.name == "logs" and row.values["action"] == SEND_MESSAGE
     ]
     return who_spoke([turn.values["timestamp"] for turn in turns], trail)
+
+
+def _told_of(log: Found, gathered: Gathered) -> Found | None:
+    """Return the message that a line of the audit trail tells of: the last one of its person before it."""
+    if log.values["action"] != SEND_MESSAGE:
+        return None
+    key = f"{__name__}.messages"
+    if key not in gathered.indexes:
+        index: dict[Any, list[tuple[datetime, str, Found]]] = {}
+        for row in gathered.rows:
+            if row.table.name == "messages":
+                place = (row.values["chat_id"], row.values["sender_id"])
+                index.setdefault(place, []).append((row.values["timestamp"], str(row.key), row))
+        for found in index.values():
+            found.sort(key=lambda entry: entry[:2])
+        gathered.indexes[key] = index
+    said = gathered.indexes[key].get((log.values["chat_id"], log.values["user_id"]), [])
+    before = bisect_right(said, log.values["timestamp"], key=lambda entry: entry[0])
+    return said[before - 1][2] if before else None
 
 
 def _some_messages(
@@ -153,6 +174,7 @@ _MESSAGE_LOGS = Section(
     key="logs",
     table="logs",
     form="list",
+    above=_told_of,
     title="What the audit trail tells of this message; an action alone is enough: [send_message].",
     links={"chat_id": 2},
     names=_LOG_NAMES,
@@ -160,7 +182,7 @@ _MESSAGE_LOGS = Section(
     unit="log",
     after="timestamp",
     order=("timestamp", "id"),
-    derived=_STAMPS,
+    derived=_STAMPS | {"details"},
     defaults={
         "user_id": _owner_of_message,
         "timestamp": _after_message,
