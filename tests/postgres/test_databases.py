@@ -14,6 +14,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, text
 
 from scenarios.errors import DatabaseError
 from scenarios.postgres import Server, attach
+from scenarios.postgres.ownership import Mark
 
 METADATA = MetaData()
 NOTES = Table(
@@ -82,6 +83,25 @@ def test_recreate_keeps_the_url_and_forgets_the_content(server: Server) -> None:
 def test_an_existing_name_is_refused(server: Server) -> None:
     with server.database() as db, pytest.raises(DatabaseError, match="choose another name"):
         server.database(name=db.name)
+
+
+@pytest.mark.parametrize("name", ["", "n" * 64, "ä" * 32])
+def test_a_name_that_would_be_cut_is_refused(server: Server, name: str) -> None:
+    with pytest.raises(DatabaseError, match="cannot create the database"):
+        server.estate.create(name, "template0", Mark("database"))
+
+
+def test_an_odd_name_is_quoted_everywhere(server: Server) -> None:
+    name = f'Odd "name" %s? @{server.estate.next_name()[-12:]}'
+    with server.database(METADATA, name=name) as db:
+        assert db.name == name
+        with psycopg.connect(db.dsn) as conn:
+            assert conn.info.dbname == name
+        with db.engine.connect() as connection:
+            assert connection.execute(text("SELECT current_database()")).scalar() == name
+        db.recreate()
+        with db.fork() as fork, fork.connect() as conn:
+            assert conn.execute("SELECT count(*) FROM notes").fetchone() == (0,)
 
 
 def test_attached_databases_know_whether_they_are_ours(server: Server) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Integer, MetaData, Table
 
 from scenarios.errors import DatabaseError
 from scenarios.postgres import Server, start_server
+from scenarios.postgres.binaries import installed_majors
 from scenarios.postgres.leftovers import collect
 from scenarios.settings import Settings
 
@@ -23,11 +24,14 @@ Table("things", METADATA, Column("id", Integer, primary_key=True))
 SECRET = "s3cret:with@signs/and?more"
 
 
-@pytest.fixture(scope="module")
-def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+MAJORS = {major: found for major, found in installed_majors(Settings()).items() if major in (15, 18)}
+
+
+@pytest.fixture(scope="module", params=MAJORS, ids=lambda major: f"pg{major}")
+def foreign(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that listens on TCP, with a role that may create databases and one that may not."""
-    (tmp_path_factory.mktemp("foreign") / "pyproject.toml").write_text("")
-    with start_server("embedded", settings=Settings({"tcp": "on"}), share=False) as server:
+    settings = Settings({"tcp": "on", "postgres_bin": str(MAJORS[request.param].bin)})
+    with start_server("embedded", settings=settings, share=False) as server:
         with server.connect() as conn:
             for role, may in (("tester", b"CREATEDB"), ("guest", b"NOCREATEDB")):
                 conn.execute(b"CREATE ROLE %s LOGIN %s" % (role.encode(), may))

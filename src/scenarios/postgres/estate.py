@@ -31,6 +31,9 @@ from scenarios.postgres.ownership import Mark, all_marks, mark, read_mark
 DISCARDED_AT_MOST = 32
 """Databases out of use that may pile up during a run before the oldest are dropped in the background."""
 
+LONGEST_NAME = 63
+"""Bytes of a database's name."""
+
 
 @dataclass(slots=True)
 class _Stock:
@@ -95,6 +98,12 @@ class Estate:
         Raises:
             DatabaseError: it cannot be created; nothing is left of it.
         """
+        if not 0 < len(name.encode()) <= LONGEST_NAME:
+            raise DatabaseError(
+                f"cannot create the database {name!r}",
+                why=f"PostgreSQL would cut the name to {LONGEST_NAME} bytes, and it might be another's",
+                remedy="choose a shorter name",
+            )
         with self._lock:
             return self._create(self.control, name, source, content)
 
