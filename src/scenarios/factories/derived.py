@@ -12,34 +12,21 @@ guess.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import factory
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKeyConstraint,
-    Index,
-    PrimaryKeyConstraint,
-    Table,
-    UniqueConstraint,
-)
+from sqlalchemy import Table
 from sqlalchemy import inspect as inspect_mapped
-from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 from sqlalchemy.schema import Column
-from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.types import Integer, TypeDecorator, Uuid
 
 from scenarios.errors import FactoryError
 from scenarios.factories.base import Declaration, Parent, RowFactory, Value
 from scenarios.factories.context import FactoryContext, current_context
-from scenarios.factories.demands import Demands
-from scenarios.factories.kinds import WIDE, CannotFill, Kind, kind_of
+from scenarios.factories.kinds import WIDE, CannotFill
+from scenarios.factories.reading import Foreign, Plan, Unique, read
 from scenarios.factories.rows import TableRow
 
 if TYPE_CHECKING:
@@ -62,48 +49,6 @@ _ALONE = (
 )
 
 
-@dataclass(slots=True)
-class _Foreign:
-    """A foreign key and the relationship that stands for it."""
-
-    columns: tuple[str, ...]
-    target: Table
-    remote: tuple[str, ...]
-    relationship: str | None
-    required: bool
-    itself: bool
-
-
-@dataclass(slots=True)
-class _Unique:
-    """A unique key: its columns, and when it applies."""
-
-    name: str
-    columns: tuple[str, ...]
-    nulls_too: bool
-    where: Check | None
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What was read of one model or table."""
-
-    label: str
-    model: type[Any] | None
-    table: Table
-    keys: dict[str, str] = field(default_factory=dict)
-    columns: dict[str, Column[Any]] = field(default_factory=dict)
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    optional: set[str] = field(default_factory=set)
-    constants: dict[str, Any] = field(default_factory=dict)
-    counted: set[str] = field(default_factory=set)
-    foreign: list[_Foreign] = field(default_factory=list)
-    uniques: list[_Unique] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
-    unread: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
-
-
 @overload
 def factory_for(target: type[M], /, *, nulls: float = ..., **fill: Any) -> type[RowFactory[M]]: ...
 @overload
@@ -121,7 +66,7 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
     Raises:
         FactoryError: *target* is neither, or has no column of a name in *fill*.
     """
-    plan = _read(target)
+    plan = read(target)
     attributes = {*plan.keys.values(), *(f.relationship for f in plan.foreign if f.relationship)}
     for name in fill:
         if name not in attributes:
@@ -164,7 +109,7 @@ class _Draw(Declaration[Mapping[str, Any]]):
     """Draws all columns of a row together, since constraints speak of several at once."""
 
     def __init__(
-        self, plan: _Plan, said: Mapping[str, Any], declared: Mapping[str, Any], nulls: float
+        self, plan: Plan, said: Mapping[str, Any], declared: Mapping[str, Any], nulls: float
     ) -> None:
         super().__init__()
         self.plan = plan
@@ -335,7 +280,7 @@ class _Drawing:
                 remedy=f"say how to fill them: factory_for({self.plan.label}, ...)",
             ) from error
 
-    def _unique(self, unique: _Unique) -> None:
+    def _unique(self, unique: Unique) -> None:
         if not set(unique.columns) <= self.known.keys():
             return
         loose = [name for name in self.drawn if name in unique.columns]
@@ -442,7 +387,7 @@ class _Drawing:
                 ),
             )
 
-    def _parent(self, foreign: _Foreign, *, fresh: bool) -> Any:
+    def _parent(self, foreign: Foreign, *, fresh: bool) -> Any:
         target = _target(self.plan, foreign)
         fixed = {
             remote: self.known[name]
@@ -459,7 +404,7 @@ class _Drawing:
             self.context.cascade[foreign.target.name] = self.context.cascade.get(foreign.target.name, 0) + 1
             return self.step.recurse(parents, {keys[remote]: value for remote, value in fixed.items()})  # type: ignore[arg-type]  # a mapping is what it takes
 
-    def _adopt(self, foreign: _Foreign, parent: Any) -> None:
+    def _adopt(self, foreign: Foreign, parent: Any) -> None:
         for name, remote in zip(foreign.columns, foreign.remote, strict=True):
             value = _get(parent, foreign, remote)
             if value is not None and name not in self.known:
@@ -481,7 +426,7 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-def _get(parent: Any, foreign: _Foreign, remote: str) -> Any:
+def _get(parent: Any, foreign: Foreign, remote: str) -> Any:
     if isinstance(parent, TableRow):
         return parent.get(remote)
     mapper: Mapper[Any] = inspect_mapped(type(parent))
@@ -489,7 +434,7 @@ def _get(parent: Any, foreign: _Foreign, remote: str) -> Any:
 
 
 @contextmanager
-def _within(context: FactoryContext, plan: _Plan, foreign: _Foreign) -> Iterator[None]:
+def _within(context: FactoryContext, plan: Plan, foreign: Foreign) -> Iterator[None]:
     """Notice parents that need each other."""
     trail = context.trail
     if foreign.target.fullname in trail:
@@ -516,254 +461,13 @@ def _factory_of(target: Any) -> type[RowFactory[Any]]:
 
 
 def _keys(target: Any) -> Mapping[str, str]:
-    return _read(target).keys
+    return read(target).keys
 
 
-def _target(plan: _Plan, foreign: _Foreign) -> Any:
+def _target(plan: Plan, foreign: Foreign) -> Any:
     if plan.model is not None:
         mapper: Mapper[Any] = inspect_mapped(plan.model)
         for other in mapper.registry.mappers:
             if other.local_table is foreign.target:
                 return other.class_
     return foreign.target
-
-
-# -- reading the schema ----------------------------------------------------------------------------------
-
-_plans: dict[Any, _Plan] = {}
-
-
-def _read(target: Any) -> _Plan:
-    if target not in _plans:
-        _plans[target] = _plan(target)
-    return _plans[target]
-
-
-def _plan(target: Any) -> _Plan:
-    if isinstance(target, Table):
-        plan = _Plan(target.name, None, target)
-        plan.keys = {column.name: column.name for column in target.columns}
-        plan.columns = {column.name: column for column in target.columns}
-    else:
-        mapper = _mapper(target)
-        table = mapper.local_table
-        if not isinstance(table, Table):
-            raise FactoryError(f"{target.__name__} is not mapped to a table", remedy="give the table")
-        plan = _Plan(target.__name__, target, table)
-        for each in mapper.tables:
-            for column in each.columns:
-                # Of a column that inherited tables share, the attribute is the same.
-                if not isinstance(column, Column) or column is mapper.polymorphic_on:
-                    continue
-                if mapper.columns.contains_column(column):
-                    plan.keys.setdefault(column.name, mapper.get_property_by_column(column).key)
-                    plan.columns.setdefault(column.name, column)
-    _read_foreign(plan)
-    demands = _read_checks(plan)
-    _read_uniques(plan)
-    _read_columns(plan, demands)
-    return plan
-
-
-def _mapper(target: Any) -> Mapper[Any]:
-    try:
-        mapper = inspect_mapped(target)
-    except NoInspectionAvailable:
-        mapper = None
-    if not isinstance(mapper, Mapper):
-        raise FactoryError(
-            f"a factory can be derived from a mapped class or a Table, not from {target!r}",
-            remedy="use the SQLAlchemy model, or reflect the table: Table(..., autoload_with=engine)",
-        )
-    mapper.registry.configure()
-    return mapper
-
-
-def _tables(plan: _Plan) -> Sequence[Table]:
-    if plan.model is None:
-        return (plan.table,)
-    return [table for table in _mapper(plan.model).tables if isinstance(table, Table)]
-
-
-def _read_foreign(plan: _Plan) -> None:
-    own = _tables(plan)
-    for table in own:
-        for constraint in table.constraints:
-            if not isinstance(constraint, ForeignKeyConstraint):
-                continue
-            target = constraint.referred_table
-            if target in own and target is not table:
-                continue  # the link of joined inheritance
-            columns = tuple(element.parent.name for element in constraint.elements)
-            if not set(columns) <= plan.keys.keys():
-                continue
-            plan.foreign.append(
-                _Foreign(
-                    columns,
-                    target,
-                    tuple(element.column.name for element in constraint.elements),
-                    _relationship(plan, columns, target),
-                    all(not plan.columns[name].nullable for name in columns),
-                    target is table,
-                )
-            )
-    # The widest first: what it says of shared columns binds the narrower ones.
-    plan.foreign.sort(key=lambda foreign: (not foreign.required, -len(foreign.columns), foreign.columns))
-
-
-def _relationship(plan: _Plan, columns: tuple[str, ...], target: Table) -> str | None:
-    if plan.model is None:
-        return None
-    for relationship in _mapper(plan.model).relationships:
-        local = {column.name for column in relationship.local_columns}
-        if (
-            relationship.direction.name == "MANYTOONE"
-            and not relationship.viewonly
-            and relationship.mapper.local_table is target
-            and local <= set(columns)
-        ):
-            return relationship.key
-    return None
-
-
-def _condition(text: Any) -> str:
-    if isinstance(text, ClauseElement):
-        dialect: Any = pg.dialect  # untyped in SQLAlchemy
-        compiled = text.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
-        # The compiler doubles per cent signs for the driver.
-        return str(compiled).replace("%%", "%")
-    return str(text)
-
-
-def _read_checks(plan: _Plan) -> dict[str, Demands]:
-    found: dict[str, Demands] = {}
-    conditions = [
-        (str(constraint.name) if constraint.name else None, _condition(constraint.sqltext))
-        for table in _tables(plan)
-        for constraint in sorted(
-            {*table.constraints, *(each for column in table.columns for each in column.constraints)},
-            key=lambda c: str(c.name),
-        )
-        if isinstance(constraint, CheckConstraint)
-    ]
-    for column in plan.columns.values():
-        kind = column.type
-        if isinstance(kind, pg.DOMAIN) and kind.check is not None:
-            conditions.append((str(kind.name), re.sub(r"\bVALUE\b", column.name, _condition(kind.check))))
-    if not conditions:
-        return found
-    from scenarios.factories.checks import Unreadable, demands, read_check
-
-    for name, text in conditions:
-        try:
-            check = read_check(name, text)
-        except Unreadable:
-            mentioned = frozenset(column for column in plan.keys if column in text)
-            plan.unread.append((name or text, text, mentioned))
-            continue
-        plan.checks.append(check)
-        for column_name, demand in demands(check).items():
-            known = found.setdefault(column_name, Demands())
-            for other, value in (
-                (">=", demand.low),
-                ("<=", demand.high),
-                (">", demand.above),
-                ("<", demand.below),
-            ):
-                if value is not None:
-                    known.narrow(other, value)
-            for other, value in ((">=", demand.shortest), ("<=", demand.longest)):
-                if value is not None:
-                    known.narrow_length(other, value)
-            if demand.options is not None:
-                options = demand.options
-                known.options = (
-                    [o for o in known.options if o in options] if known.options is not None else options
-                )
-            known.patterns += demand.patterns
-            known.json = demand.json or known.json
-    return found
-
-
-def _read_uniques(plan: _Plan) -> None:
-    for table in _tables(plan):
-        for constraint in sorted(table.constraints, key=lambda c: str(c.name)):
-            if isinstance(constraint, (UniqueConstraint, PrimaryKeyConstraint)) and len(constraint.columns):
-                columns = tuple(column.name for column in constraint.columns)
-                nulls = constraint.dialect_options["postgresql"].get("nulls_not_distinct") is True
-                label = str(constraint.name) if constraint.name else f"({', '.join(columns)})"
-                if set(columns) <= plan.keys.keys():
-                    plan.uniques.append(_Unique(label, columns, nulls, None))
-        for index in sorted(table.indexes, key=lambda i: str(i.name)):
-            if not index.unique:
-                continue
-            columns = _index_columns(index, plan)
-            where = index.dialect_options["postgresql"].get("where")
-            check = None
-            if where is not None:
-                from scenarios.factories.checks import Unreadable, read_check
-
-                try:
-                    check = read_check(str(index.name), _condition(where))
-                except Unreadable:
-                    check = None
-            if columns and set(columns) <= plan.keys.keys():
-                plan.uniques.append(_Unique(str(index.name), columns, False, check))
-
-
-def _index_columns(index: Index, plan: _Plan) -> tuple[str, ...]:
-    """Return the columns an index is on, those inside expressions such as ``lower(email)`` included."""
-    found: dict[str, None] = {}
-    for expression in index.expressions:
-        if isinstance(expression, Column):
-            found[expression.name] = None
-        else:
-            text = _condition(expression)
-            found.update((name, None) for name in plan.keys if re.search(rf"\b{re.escape(name)}\b", text))
-    return tuple(found)
-
-
-def _read_columns(plan: _Plan, demands: Mapping[str, Demands]) -> None:
-    inherited = {name for foreign in plan.foreign for name in foreign.columns}
-    unique = {name for each in plan.uniques for name in each.columns}
-    # The database's default of one column may contradict what is drawn for another: draw both.
-    related = {name for check in plan.checks if len(check.columns) > 1 for name in check.columns}
-    for name, column in plan.columns.items():
-        if name in inherited or column.computed is not None:
-            continue
-        if column.primary_key and _is_uuid(column):
-            plan.kinds[name] = kind_of(column, Demands())
-            continue
-        if column.primary_key and _numbers_itself(column):
-            # An object's number comes from the database; a bare row needs one, for others to refer to.
-            if plan.model is None:
-                plan.counted.add(name)
-            continue
-        if column.server_default is not None or column.identity is not None:
-            if name not in unique and name not in related:
-                continue
-        elif column.default is not None and column.default.is_scalar and name not in unique:
-            plan.constants[name] = column.default.arg  # type: ignore[attr-defined]  # a scalar default has one
-            continue
-        if column.nullable and column.server_default is None:
-            plan.optional.add(name)
-        try:
-            plan.kinds[name] = kind_of(column, demands.get(name, Demands()), unique=name in unique)
-        except CannotFill as error:
-            if column.default is not None or column.server_default is not None:
-                continue
-            plan.reasons[name] = str(error)
-
-
-def _is_uuid(column: Column[Any]) -> bool:
-    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
-    return isinstance(kind, Uuid)
-
-
-def _numbers_itself(column: Column[Any]) -> bool:
-    table = column.table
-    return isinstance(column.type, Integer) and (
-        column.identity is not None
-        or column.server_default is not None
-        or (isinstance(table, Table) and table.autoincrement_column is column)
-    )
