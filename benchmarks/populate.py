@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     quick = arguments.quick
-    few, some, users = (300, 2_000, 400) if quick else (2_000, 10_000, 2_000)
+    few, some, users = (300, 2_000, 300) if quick else (1_000, 5_000, 800)
     results: list[Measured] = []
     with start_server("embedded") as server:
         with empty(server):
@@ -285,7 +285,7 @@ def main() -> None:
         # What `generate` does by default in a database of ours; in turns, because their ratio counts.
         volume, copy = alternately(server, users)
         results += [volume, copy]
-        large = million(server, 1_200 if quick else 5_700)
+        large = million(server, 600 if quick else 5_700)
         version = server.version_text
     found = {
         "generated / create_batch with flush": volume.rate / flush.rate,

@@ -16,6 +16,7 @@ from sqlalchemy import Table
 from sqlalchemy import inspect as inspect_mapped
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.attributes import instance_state
 
 from scenarios.errors import GraphError
 from scenarios.graph.mapped import ClassPlan, plan_of
@@ -37,6 +38,9 @@ class Node:
     handle: str | None = None
     source: Source | None = None
     existing: bool = False
+    """Somebody said that its row is in the database."""
+    stored: bool = False
+    """Its row is in the database: somebody said so, or a session knows."""
     assigned: dict[str, Any] = field(default_factory=dict)
     """Attributes the writer gave a value: keys, foreign keys, defaults."""
     parents: dict[str, tuple[Node, str]] = field(default_factory=dict)
@@ -152,7 +156,7 @@ class Graph:
 
     def objects(self) -> Iterator[Any]:
         """Yield every object that would be written, those that come along included."""
-        return (node.obj for node in collect(self).nodes if not node.existing)
+        return (node.obj for node in collect(self).nodes if not node.stored)
 
     def roots(self) -> Iterable[Node]:
         """The objects added, with handle and source."""
@@ -169,21 +173,21 @@ class Collected:
 
 
 def collect(graph: Graph) -> Collected:
-    """Return fresh nodes for the objects of *graph* and all they bring along, roots first, in a stable order.
+    """Return nodes for the objects of *graph* and all they bring along, roots first, in a stable order.
 
-    The nodes are new each time, so a failed write leaves no trace in the graph.
+    They start clean each time, so a failed write leaves no trace in the graph.
     """
-    found: dict[int, Node] = {
-        key: Node(root.obj, root.state, root.plan, root.handle, root.source, root.existing)
-        for key, root in graph._roots.items()
-    }
+    found = dict(graph._roots)
     nodes = list(found.values())
+    for node in nodes:
+        # What an earlier attempt assigned counts no more.
+        node.assigned = {}
+        node.parents = {}
     pairs: dict[Any, tuple[Table, tuple[tuple[str, Node, str], ...]]] = {}
     # The list grows while it is walked: what an object brings along brings others along.
     for node in nodes:
         state = node.state
-        if state.key is not None:
-            node.existing = True
+        node.stored = node.existing or state.key is not None
         held = state.dict
         for key, link in node.plan.links.items():
             target = held.get(key)
@@ -203,7 +207,7 @@ def collect(graph: Graph) -> Collected:
                         + [(column.name, other, attribute) for column, attribute in there],
                         key=lambda part: part[0],
                     )
-                    if not (node.existing and other.state.key is not None):
+                    if not (node.stored and other.state.key is not None):
                         pairs[table, tuple(id(part[1]) for part in row)] = (table, tuple(row))
                 elif link.to_parent:
                     for own_key, parent_key in link.pairs:
@@ -231,7 +235,10 @@ def _mapper(cls: Any) -> Mapper[Any]:
 
 
 def _node(obj: Any, handle: str | None, source: Source | None, existing: bool) -> Node:
-    state = inspect_mapped(obj, raiseerr=False)
+    try:
+        state = instance_state(obj)
+    except AttributeError:
+        state = None
     if not isinstance(state, InstanceState):
         raise GraphError(
             f"{type(obj).__name__} is not a mapped class",

@@ -92,7 +92,7 @@ def batches(graph: Graph, collected: Collected) -> Generator[Query, Rows, list[B
     yield from _assign_keys(graph, collected.nodes)
     found: dict[tuple[Table, int], Batch] = {}
     for node in collected.nodes:
-        if not node.existing:
+        if not node.stored:
             for table, fields in node.plan.tables:
                 _add_row(found, node, table, fields)
     result = list(found.values())
@@ -120,7 +120,7 @@ def _assign_keys(graph: Graph, nodes: Sequence[Node]) -> Generator[Query, Rows, 
         for part in node.plan.key_fields:
             if part.key in node.parents or held.get(part.key) is not None:
                 continue
-            if node.existing:
+            if node.stored:
                 _existing_key(node)
                 continue
             column = part.column

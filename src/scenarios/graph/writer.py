@@ -96,7 +96,7 @@ class _Run:
             tables[name] = tables.get(name, 0) + batch.count
             _note_keys(batch, keys)
         for node in self.collected.nodes:
-            if not node.existing:
+            if not node.stored:
                 _settle(node)
         return Written(tables, keys, (time.perf_counter() - self._began) * 1000)
 
@@ -252,7 +252,7 @@ def spans_of(graph: Graph, collected: Collected | None = None) -> Spans:
             spans[table] = (min(first, moment), max(last, moment))
 
     for node in (collected or collect(graph)).nodes:
-        if not node.existing:
+        if not node.stored:
             for table, fields in node.plan.tables:
                 for part in fields:
                     note(table.fullname, node.assigned.get(part.key, node.state.dict.get(part.key)))
