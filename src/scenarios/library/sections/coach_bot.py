@@ -20,12 +20,11 @@ from scenarios.domains.coach_bot.queries import who_spoke
 from scenarios.library.gather import Found, Gathered
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
-from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
-from scenarios.library.sections.dev_coach import add_to_email, strip_from_email
+from scenarios.library.sections.base import Section, Sections, Situation, mappers_of
+from scenarios.library.sections.suffixes import EMAIL
 from scenarios.values import conversation
 
 _SECOND = timedelta(seconds=1)
-_EMAIL = Suffix(add_to_email, strip_from_email)
 
 # -- defaults ------------------------------------------------------------------------------------------
 
@@ -35,7 +34,7 @@ def _username(row: Row, _: Situation) -> str:
 
 
 def _email(row: Row, situation: Situation) -> str:
-    return add_to_email(situation.values(row).email(), situation.instance)
+    return EMAIL.add(situation.values(row).email(), situation.instance)
 
 
 def _joined(row: Row, situation: Situation) -> datetime:
@@ -254,7 +253,7 @@ USERS = Section(
     derived=frozenset({"updated_at"}),
     inner=(_CHATS,),
     defaults={"username": _username, "email": _email, "created_at": _joined, "updated_at": _created},
-    suffixed={"email": _EMAIL},
+    suffixed={"email": EMAIL},
 )
 
 SECTIONS = Sections(domain=DOMAIN, sections=(USERS,), people="users", classes=mappers_of(Base))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from itertools import count
 from typing import Any
 
@@ -23,50 +22,13 @@ from scenarios.domains.dev_coach import (
 )
 from scenarios.library.plan import earliest
 from scenarios.library.rows import Row
-from scenarios.library.sections.base import Handles, Section, Sections, Situation, Suffix, mappers_of
-from scenarios.values import bank, conversation, password_hash, slug
+from scenarios.library.sections.base import Handles, Section, Sections, Situation, mappers_of
+from scenarios.library.sections.suffixes import EMAIL, WORD
+from scenarios.values import bank, conversation, password_hash
 from scenarios.values.keyed import Row as Values
 
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
-
-# -- values kept apart between instances ---------------------------------------------------------------
-
-
-def _mark(instance: str, room: int) -> str:
-    plain = slug(instance)
-    if len(plain) <= room:
-        return plain
-    return f"{plain[: room - 9].rstrip('-')}-{blake2b(instance.encode(), digest_size=4).hexdigest()}"
-
-
-def add_to_email(email: str, instance: str) -> str:
-    """Return *email* with the instance behind a plus sign; local parts hold 64 characters (RFC 5321)."""
-    local, at, host = email.rpartition("@")
-    if not at:
-        return email
-    return f"{local}+{_mark(instance, max(12, 63 - len(local)))}@{host}"
-
-
-def strip_from_email(email: str, instance: str) -> str:
-    """Return *email* without what `add_to_email` added."""
-    local, at, host = email.rpartition("@")
-    head, _, tail = local.rpartition("+")
-    if at and head and tail == _mark(instance, max(12, 63 - len(head))):
-        return f"{head}@{host}"
-    return email
-
-
-def _add_to_word(word: str, instance: str) -> str:
-    return f"{word}-{_mark(instance, 40)}"
-
-
-def _strip_from_word(word: str, instance: str) -> str:
-    return word.removesuffix(f"-{_mark(instance, 40)}")
-
-
-_EMAIL = Suffix(add_to_email, strip_from_email)
-_WORD = Suffix(_add_to_word, _strip_from_word)
 
 # -- defaults ------------------------------------------------------------------------------------------
 
@@ -82,7 +44,7 @@ def _last_name(row: Row, situation: Situation) -> str:
 
 def _email(row: Row, situation: Situation) -> str:
     plain = situation.values(row).email(last_name=_last_name(row, situation))
-    return add_to_email(plain, situation.instance)
+    return EMAIL.add(plain, situation.instance)
 
 
 def _password(_row: Row, _situation: Situation) -> str:
@@ -456,7 +418,7 @@ _VERIFICATIONS = Section(
     order=("created_at",),
     defaults={"token": _token, "email": _user_email, "created_at": _user_created, "expires_at": _expires},
     derived=frozenset({"expires_at"}),
-    suffixed={"email": _EMAIL},
+    suffixed={"email": EMAIL},
 )
 USERS = Section(
     key="users",
@@ -476,7 +438,7 @@ USERS = Section(
         "updated_at": _created,
     },
     derived=frozenset({"updated_at", "date_joined"}),
-    suffixed={"email": _EMAIL, "username": _WORD},
+    suffixed={"email": EMAIL, "username": WORD},
 )
 PROMPTS = Section(
     key="prompts",

@@ -34,7 +34,7 @@ from scenarios.factories.essay_coach.texts import (
 from scenarios.library.plan import Serial, earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
-from scenarios.library.sections.dev_coach import add_to_email, strip_from_email
+from scenarios.library.sections.suffixes import EMAIL
 from scenarios.values import password_hash, slug
 
 _SECOND = timedelta(seconds=1)
@@ -55,7 +55,6 @@ def _mark(instance: str) -> str:
     return f"{plain[:31].rstrip('-')}-{blake2b(instance.encode(), digest_size=4).hexdigest()}"
 
 
-_EMAIL = Suffix(add_to_email, strip_from_email)
 _WORD = Suffix(
     lambda word, instance: f"{word}-{_mark(instance)}",
     lambda word, instance: word.removesuffix(f"-{_mark(instance)}"),
@@ -84,7 +83,7 @@ def _last_name(row: Row, situation: Situation) -> str:
 
 def _email(row: Row, situation: Situation) -> str:
     plain = situation.values(row).email(last_name=_last_name(row, situation), domain="school.example")
-    return add_to_email(plain, situation.instance)
+    return EMAIL.add(plain, situation.instance)
 
 
 def _username(row: Row, situation: Situation) -> str:
@@ -759,7 +758,7 @@ def _people(
             "created_at": _joined,
             "updated_at": _account_changed,
         },
-        suffixed={"email": _EMAIL, "username": _WORD},
+        suffixed={"email": EMAIL, "username": _WORD},
         generate=generate,
         options=options or {},
     )
