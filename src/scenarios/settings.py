@@ -105,6 +105,7 @@ SPECS: Mapping[str, Spec] = {
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),
         Spec("report", "", _text, "Write a report of the run: html or json."),
         Spec("max_rows", 0, int, "Budget of rows a single test may build; 0: no budget."),
+        Spec("coverage", False, _flag, "Say what no scenario reaches, and which scenarios no test uses."),
         Spec("keep_templates", 20, int, "Templates kept by clean-up, newest first."),
         Spec("template_age_days", 14, int, "Age in days after which clean-up drops an unused template."),
     )
@@ -184,6 +185,12 @@ class Settings:
         if spec.variable in self._environ:
             return self._parsed(spec, self._environ[spec.variable], f"environment {spec.variable}")
         if name in self._table:
+            if spec.parse is _paths and self.project_file is not None:
+                # A path in a file is meant from where the file stands, wherever the command is given.
+                given = self._table[name]
+                given = [given] if isinstance(given, str) else given
+                paths = tuple(str(self.project_file.parent / each) for each in given)
+                return Setting(paths, f"{self.project_file}, [tool.scenarios]")
             return self._parsed(spec, self._table[name], f"{self.project_file}, [tool.scenarios]")
         return Setting(spec.default, "the default")
 

@@ -21,6 +21,7 @@ from scenarios.settings import Settings
 if TYPE_CHECKING:
     from scenarios.domain import Domain
     from scenarios.library.definition import ScenarioDefinition
+    from scenarios.library.sections import Sections
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -69,6 +70,7 @@ class Library:
     Args:
         path: a directory, several, or None for those of the setting ``library`` and the built-in one.
         domains: systems by name, besides those that are installed.
+        project: the system of files that name none of those, and stand in no directory called like one.
         settings: by default the run's.
 
     Raises:
@@ -81,10 +83,12 @@ class Library:
         *,
         domains: Mapping[str, Domain] | Iterable[Domain] = (),
         settings: Settings | None = None,
+        project: Sections | None = None,
     ) -> None:
         self.settings = settings or Settings()
         given = domains.values() if isinstance(domains, Mapping) else domains
         self._domains = {domain.name: domain for domain in given}
+        self._project = project
         if path is None:
             self.roots = [*map(Path, self.settings["library"]), _built_in()]
         elif isinstance(path, str | Path):
@@ -247,6 +251,10 @@ class Library:
         from scenarios.library.sections import sections_of
 
         name = head.system or path.resolve().parent.name
+        if self._project is not None:
+            own = self._project.domain.name
+            if name == own or (not head.system and name not in (*self._domains, *domain_names())):
+                return self._project
         try:
             return sections_of(self._domains.get(name) or get_domain(name))
         except DomainError as error:

@@ -318,6 +318,18 @@ class Database:
         """
         self._replace_by(self.source)
 
+    def become(self, copy: Database) -> None:
+        """Replace the database by a clone of *copy*, under the same name and URL.
+
+        A snapshot taken before *copy* was forked from this database stays valid. Connections are ended.
+
+        Raises:
+            SafetyError: the database is not ours.
+            DatabaseError: the clone cannot be made.
+        """
+        copy._hang_up()
+        self._replace_by(copy.name)
+
     def _replace_by(self, source: str) -> None:
         server = self._require_server("recreate")
         self._hang_up()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -230,7 +232,7 @@ class Server:
         return self._opened(name, database.schema, database.source, keep=False)
 
     def replace(self, database: Database, source: str) -> None:
-        """Replace *database* by a fresh clone of *source*. See `Database.recreate`."""
+        """Replace *database* by a clone of the database *source*. See `Database.recreate`."""
         content = Mark("database", template=source, label="made anew", keep=database.keep)
         self.estate.replace(database.name, source, content)
 
@@ -239,6 +241,19 @@ class Server:
         with self._lock:
             if self._open.pop(database.name, None) is not None and not database.keep:
                 self.estate.discard(database.name)
+
+    def keep(self, database: Database, *, hours: float = 8) -> None:
+        """Let *database* outlive this run; a server of ours stays up for *hours* for its sake.
+
+        ``scenarios down`` ends it earlier.
+        """
+        mark = self.estate.read_mark(database.name)
+        if mark is not None:
+            self.estate.write_mark(database.name, replace(mark, keep=True))
+        database.keep = True
+        if self.directory is not None:
+            until = time.time() + hours * 3600
+            registry.keep(self.directory, max(until, registry.kept_until(self.directory)))
 
     # The end
 

@@ -8,11 +8,12 @@ fixture here does one thing and hands over to `worker` or `isolation`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenarios.pytest_plugin.keys import SETTINGS
+from scenarios.pytest_plugin.keys import SETTINGS, WIDTHS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
     from scenarios.pytest_plugin.isolation import Test
     from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Let a message of ours stand alone: the way it took through the plugin helps nobody."""
+    from scenarios.errors import ScenariosError
+
+    try:
+        yield
+    except ScenariosError as error:
+        pytest.fail(str(error), pytrace=False)
+
 
 # --- What a project may override
 
@@ -40,25 +53,30 @@ def scenario_server(pytestconfig: pytest.Config) -> Server:
     """The PostgreSQL server. Override it to bring one of your own: any `scenarios.Server`."""
     from scenarios.pytest_plugin.worker import Worker
 
-    return Worker.of(pytestconfig).server
+    with spoken():
+        return Worker.of(pytestconfig).server
 
 
 @pytest.fixture(scope="session")
 def scenario_schema() -> object:
     """The schema of the tests' databases.
 
-    Override it with a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a
-    callable that gets a connection. None (the default) stands for the system of the scenario a test names.
+    Override it with a declarative base or a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a
+    `Domain` or a callable that gets a connection. None (the default) stands for the system of the scenario a
+    test names.
     """
     return None
 
 
 @pytest.fixture(scope="session")
-def scenario_library(scenario_settings: Settings, scenario_schema: object) -> Library:
+def scenario_library(
+    scenario_settings: Settings, scenario_schema: object, scenario_server: Server
+) -> Library:
     """The scenarios that markers and `load_scenario` find by name."""
-    from scenarios.pytest_plugin.worker import project_library
+    from scenarios.pytest_plugin.projects import project_library
 
-    return project_library(scenario_settings, scenario_schema)
+    with spoken():
+        return project_library(scenario_settings, scenario_schema, scenario_server)
 
 
 @pytest.fixture(scope="session")
@@ -84,13 +102,20 @@ def scenario_db_url(request: pytest.FixtureRequest, _scenario_worker: Worker) ->
 
     For an application that makes its engine once, or runs in another process.
     """
-    return _scenario_worker.home(request.session).database.url
+    with spoken():
+        return _scenario_worker.home(request.session).database.url
 
 
 def _wide(request: pytest.FixtureRequest, worker: Worker) -> Iterator[Database]:
-    worker.refuse_inside_test(request)
-    with worker.home(request.session).wide(f"{request.scope}:{request.node.nodeid}") as database:
-        yield database
+    with spoken():
+        worker.refuse_inside_test(request)
+        layer = worker.home(request.session).wide(
+            f"{request.scope} {request.node.nodeid or 'of the run'}", WIDTHS.index(request.scope)
+        )
+        database = layer.__enter__()
+    yield database
+    with spoken():
+        layer.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -131,8 +156,12 @@ def _scenario_marker(request: pytest.FixtureRequest) -> None:
 def _scenario_test(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Test]:
     from scenarios.pytest_plugin.isolation import isolated
 
-    with isolated(request.node, _scenario_worker, frozenset(request.fixturenames)) as test:
-        yield test
+    with spoken():
+        around = isolated(request.node, _scenario_worker, frozenset(request.fixturenames))
+        test = around.__enter__()
+    yield test
+    with spoken():
+        around.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -144,13 +173,21 @@ def scenario_db(_scenario_test: Test) -> Database:
 @pytest.fixture
 def scenario(_scenario_test: Test) -> Instance:
     """The loaded scenario of the closest marker; ``scenario["maya"]`` is a row."""
-    return _scenario_test.instance()
+    with spoken():
+        return _scenario_test.instance()
 
 
 @pytest.fixture
 def load_scenario(_scenario_test: Test) -> Callable[..., Instance]:
     """Loads a further scenario inside the test: ``load_scenario("name", **params)``."""
-    return _scenario_test.load
+
+    def load(name: str, /, **params: Any) -> Instance:
+        __tracebackhide__ = True
+        with spoken():
+            return _scenario_test.load(name, **params)
+        raise AssertionError("spoken() ends the test")
+
+    return load
 
 
 @pytest.fixture

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from scenarios.pytest_plugin.worker import Worker
 
 _SESSIONS = frozenset({"scenario_session", "scenario_async_session"})
-_REAL_COMMITS = WIDE_FIXTURES | {"scenario_db"}
+_REAL_COMMITS = WIDE_FIXTURES | {"scenario_db", "load_scenario"}
+_LOOKS = frozenset({"scenario_changes"})
+
+MOST_ROWS = 40
+"""Changed rows a failure shows; a test that rewrote a table must not bury its own assertion."""
 
 
 @dataclass(slots=True)
@@ -47,21 +51,28 @@ class Test:
     states: list[StateKey]
     instances: dict[str, Instance]
     seed: str
+    worker: Worker
     readonly: bool = False
     max_rows: int = 0
     keep_failed: bool = False
+    counts: bool = False
+    """The report wants to know the rows it changed."""
     failed: bool = False
     session: Session | None = None
     """The session of the rollback rung, through which alone its changes can be seen."""
+    async_session_open: bool = False
+    """Its changes are in the transaction of an asynchronous driver, where nobody else can look."""
+    failed_unseen: bool = False
+    """It failed with such a session, which was therefore committed so that its changes can be shown."""
     rows_loaded: int = 0
+    rows_written: int | None = None
     rows_undone: int = 0
     ms_before: float = 0.0
     ms_after: float = 0.0
     climbed: str | None = None
     kept: str | None = None
-    failure: str | None = None
-    """The changes as text, taken when the test failed and before they were undone."""
     extra: list[str] = field(default_factory=list)
+    """What to tell a person after the test's end."""
 
     def instance(self) -> Instance:
         """Return the instance of the closest marker.
@@ -79,13 +90,12 @@ class Test:
         return next(reversed(self.instances.values()))
 
     def load(self, name: str, /, **params: Any) -> Instance:
-        worker = self._worker
-        instance: Instance = worker.fill(StateKey.of(name, params), params)(self.database)
-        self.instances[name] = instance
+        """Load a further scenario, on top of what is there."""
+        state = StateKey.of(name, params)
+        instance: Instance = self.worker.fill(state, params)(self.database)
+        self.instances[str(state)] = instance
         self.rows_loaded += sum(instance.counts.values())
         return instance
-
-    _worker: Worker = field(init=False)
 
     def changes(self) -> Changes:
         """Return the rows the test changed since its start, those of an open rollback session included."""
@@ -103,11 +113,17 @@ class Test:
         Called after a test that passed; what a promise cost is then blamed on the one who broke it.
         """
         __tracebackhide__ = True
-        if not self.readonly and not self.max_rows:
+        if not (self.readonly or self.max_rows or self.counts) or self.async_session_open:
             return
         changes = self.changes()
+        self.rows_written = len(changes)
         if self.readonly and changes:
-            pytest.fail(f"marked scenario_readonly, but it changed rows:\n{changes}", pytrace=False)
+            self.failed = True
+            shown = "\n".join(map(str, changes.rows[:MOST_ROWS]))
+            pytest.fail(
+                f"the test is marked scenario_readonly, but it changed {changes.summary()}\n{shown}",
+                pytrace=False,
+            )
         rows = self.rows_loaded + len(changes)
         if self.max_rows and rows > self.max_rows:
             pytest.fail(
@@ -119,25 +135,34 @@ class Test:
     def record(self) -> dict[str, Any]:
         """Return what the report says of this test, as plain data."""
         return {
-            "scenarios": [str(state) for state in self.states],
+            "scenarios": list(self.instances),
             "rung": self.rung,
             "why": self.why_rung,
             "climbed": self.climbed,
             "rows_loaded": self.rows_loaded,
-            "rows_undone": self.rows_undone,
+            "rows_written": self.rows_undone if self.rows_written is None else self.rows_written,
             "ms_before": round(self.ms_before, 3),
             "ms_after": round(self.ms_after, 3),
             "kept": self.kept,
         }
 
 
-def choose_rung(item: pytest.Item, names: frozenset[str]) -> tuple[str, str]:
-    """Return the rung for a test and why: its marker, or what it asks for."""
+def choose_rung(item: pytest.Item, names: frozenset[str], *, counted: bool = False) -> tuple[str, str]:
+    """Return the rung for a test and why: its marker, or what it asks for.
+
+    Args:
+        item: the test.
+        names: the fixtures it uses.
+        counted: its changes must be known when it ends.
+    """
     mark = item.get_closest_marker("scenario_isolation")
-    if mark is not None:
+    unseen = "scenario_async_session" in names and (counted or bool(names & _LOOKS))
+    if mark is not None and not (unseen and mark.args[0] == "rollback"):
         return str(mark.args[0]), "its marker"
     if names & _REAL_COMMITS:
         return "restore", f"it uses {', '.join(sorted(names & _REAL_COMMITS))}"
+    if unseen:
+        return "restore", "what an asynchronous session did can be seen only once it is committed"
     if names & _SESSIONS:
         return "rollback", "it reaches the database by the given session only"
     return "restore", "the default"
@@ -147,7 +172,9 @@ def choose_rung(item: pytest.Item, names: frozenset[str]) -> tuple[str, str]:
 def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterator[Test]:
     """Bring the test's database into its state, and back into it afterwards."""
     began = time.perf_counter()
-    rung, why = choose_rung(item, names)
+    settings = worker.settings
+    readonly = item.get_closest_marker("scenario_readonly") is not None
+    rung, why = choose_rung(item, names, counted=readonly or bool(settings["max_rows"]))
     marks = [(mark.args[0], mark.kwargs) for mark in reversed(list(item.iter_markers("scenario")))]
     states = [StateKey.of(name, dict(params)) for name, params in marks]
     home = bool(names & WIDE_FIXTURES)
@@ -159,9 +186,12 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
     start = stage.begin()
     with ExitStack() as own:
         database = stage.database
-        if rung == "clone" and not home:
-            database = own.enter_context(stage.database.fork())
-            start = database.snapshot()
+        spare: Database | None = None
+        if rung == "clone":
+            # Its own copy; on the home database, whose name must stay, the copy is what it is put back from.
+            spare = own.enter_context(stage.database.fork())
+            if not home:
+                database, start = spare, spare.snapshot()
         test = Test(
             nodeid=item.nodeid,
             database=database,
@@ -170,15 +200,16 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
             why_rung=why,
             states=states,
             instances={
-                state.name: replace(value, db=database, _objects={})
+                str(state): replace(value, db=database, _objects={})
                 for state, value in zip(states, values, strict=True)
             },
-            seed=str(worker.settings["seed"]),
-            readonly=item.get_closest_marker("scenario_readonly") is not None,
-            max_rows=worker.settings["max_rows"],
-            keep_failed=worker.settings["keep_failed"],
+            worker=worker,
+            seed=str(settings["seed"]),
+            readonly=readonly,
+            max_rows=settings["max_rows"],
+            keep_failed=settings["keep_failed"],
+            counts=bool(settings["report"]),
         )
-        test._worker = worker
         test.rows_loaded = sum(sum(instance.counts.values()) for instance in test.instances.values())
         item.stash[TEST] = test
         worker.test_in_progress = item.nodeid
@@ -189,33 +220,34 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
             worker.test_in_progress = None
             began = time.perf_counter()
             try:
-                _undo(test, stage, worker, forked=database is not stage.database)
+                if test.failed and test.keep_failed:
+                    _keep(test, stage, worker)
+                else:
+                    _undo(test, stage, spare)
             finally:
                 test.ms_after = (time.perf_counter() - began) * 1000
 
 
-def _undo(test: Test, stage: Stage, worker: Worker, *, forked: bool) -> None:
-    if test.failed and test.keep_failed:
-        _keep(test, stage, worker, forked=forked)
+def _undo(test: Test, stage: Stage, spare: Database | None) -> None:
+    if test.failed_unseen:
+        test.extra.append(describe(test))
+    if test.database is spare:
         return
-    if forked:
-        return
-    if test.rung == "clone":
-        stage.database.recreate()
-        stage.lose(test.nodeid)
+    if spare is not None:
+        stage.put_back(spare)
         return
     restored = stage.undo(test.start, test.nodeid)
-    test.rows_undone = restored.rows
+    test.rows_undone += restored.rows
     if not restored.in_place:
         test.climbed = f"clone: {restored.why}"
-    elif test.rung == "rollback" and restored.rows:
+    elif test.rung == "rollback" and restored.rows and not test.failed_unseen:
         test.climbed = f"restore: {restored.rows} rows were committed past the given session"
 
 
-def _keep(test: Test, stage: Stage, worker: Worker, *, forked: bool) -> None:
+def _keep(test: Test, stage: Stage, worker: Worker) -> None:
     """Leave the failed test's database for a person, and let the next test have another."""
     try:
-        if forked:
+        if test.database is not stage.database:
             kept = test.database
         elif stage is worker.home_if_any():
             kept = stage.database.fork()
@@ -223,10 +255,38 @@ def _keep(test: Test, stage: Stage, worker: Worker, *, forked: bool) -> None:
         else:
             kept = stage.database
             worker.abandon(stage)
-        kept.keep = True
-        test.kept = kept.name
-        test.extra.append(f"kept as {kept.name}\n  {kept.psql}\n  scenarios open {kept.name}")
+        worker.server.keep(kept)
     except ScenariosError as error:
-        test.extra.append(f"could not be kept: {error}")
+        test.extra.append(f"the database could not be kept: {error}")
         with suppress(JournalError):
             stage.undo(test.start, test.nodeid)
+        return
+    test.kept = kept.psql
+    lines = [f"the database is kept as {kept.name}", f"  {kept.psql}"]
+    environment = kept.psql.partition("psql ")[0]
+    lines += [
+        f"  {environment}scenarios open {instance.name} --in '{kept.safe_url}'"
+        for instance in test.instances.values()
+        if instance.definition.sections.scoped
+    ]
+    test.extra.append("\n".join(lines))
+
+
+def describe(test: Test) -> str:
+    """Return what a person wants to know of a failed test's database, bounded."""
+    states = ", ".join(map(str, test.states)) or "the bare schema"
+    lines = [f"state: {states}; seed {test.seed}; isolation: {test.rung} ({test.why_rung})"]
+    lines += [f"clock of {name}: {instance.anchor}" for name, instance in test.instances.items()]
+    if test.async_session_open:
+        return "\n".join([*lines, "rows it changed: see below, after its session was closed"])
+    try:
+        changes = test.changes()
+    except Exception as error:  # noqa: BLE001  # the test's own failure must stay the message
+        return "\n".join([*lines, f"its changes cannot be read: {error}"])
+    if not changes:
+        return "\n".join([*lines, "no row changed since the state was loaded"])
+    lines.append(f"changed since the state was loaded: {changes.summary()}")
+    lines += [f"  {line}" for line in map(str, changes.rows[:MOST_ROWS])]
+    if len(changes) > MOST_ROWS:
+        lines.append(f"  ... and {len(changes) - MOST_ROWS} rows more")
+    return "\n".join(lines)

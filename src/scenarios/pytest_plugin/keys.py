@@ -8,14 +8,16 @@ import pytest
 
 if TYPE_CHECKING:
     from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.tally import Tally
     from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 WORKER: pytest.StashKey[Worker] = pytest.StashKey()
+TALLY: pytest.StashKey[Tally] = pytest.StashKey()
 TEST: pytest.StashKey[Test] = pytest.StashKey()
 
-OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows")
+OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows", "coverage")
 """Settings that have a command-line option, ``--scenarios-<name>``."""
 
 RUNGS = ("rollback", "restore", "clone")
@@ -31,3 +33,6 @@ WIDE_FIXTURES = frozenset(
     }
 )
 """Fixtures that outlive a test: who uses one of them stays on the worker's home database."""
+
+WIDTHS = ("function", "class", "module", "package", "session")
+"""The scopes of fixtures, narrowest first."""

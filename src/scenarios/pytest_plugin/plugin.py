@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenarios.pytest_plugin import fixtures
-from scenarios.pytest_plugin.keys import OPTIONS, RUNGS, SETTINGS, TEST, WORKER
+from scenarios.pytest_plugin.keys import OPTIONS, RUNGS, SETTINGS, TALLY, TEST, WORKER
 from scenarios.pytest_plugin.tally import Tally
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="fail a test that builds or writes more rows than this",
     )
+    group.addoption(
+        "--scenarios-coverage",
+        action="store_true",
+        default=None,
+        help="say which tables, values and nullable columns no scenario reaches, and which no test uses",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,7 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "scenario_readonly: the test promises to change no row, and fails itself if it does"
     )
     config.pluginmanager.register(fixtures, "scenarios-fixtures")
-    config.pluginmanager.register(Tally(config), "scenarios-tally")
+    tally = config.stash[TALLY] = Tally(config)
+    config.pluginmanager.register(tally, "scenarios-tally")
     if config.pluginmanager.hasplugin("asyncio"):
         from scenarios.pytest_plugin import asyncio_fixtures
 
@@ -118,7 +125,15 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
 
     if items and server_is_overridden(items[0]):
         return []
-    return Worker.of(config).header()
+    from scenarios.errors import ScenariosError
+
+    worker = Worker.of(config)
+    try:
+        lines = worker.header(start=True)
+    except ScenariosError:
+        return []  # the tests that need it will say why there is none
+    config.stash[TALLY].told.update(lines)
+    return lines
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -144,7 +159,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     test = item.stash.get(TEST, None)
     if test is not None:
-        test.keep_promises()
+        with fixtures.spoken():
+            test.keep_promises()
     return result
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncTransaction, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -54,13 +54,28 @@ async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
             return
         async with engine.connect() as connection:
             outer = await connection.begin()
+            test.async_session_open = True
             try:
                 async with AsyncSession(
                     connection, join_transaction_mode="create_savepoint", expire_on_commit=False
                 ) as session:
                     yield session
+                    if test.failed:
+                        await _show(session, outer, test)
             finally:
-                await outer.rollback()
+                test.async_session_open = False
+                if outer.is_active:
+                    await outer.rollback()
+
+
+async def _show(session: AsyncSession, outer: AsyncTransaction, test: Test) -> None:
+    """Commit what a failed test did, so that the report can show it before the journal undoes it."""
+    try:
+        await session.commit()
+        await outer.commit()
+    except Exception:  # noqa: BLE001  # nothing to show then: the transaction cannot be committed
+        return
+    test.failed_unseen = True
 
 
 @asynccontextmanager

@@ -9,12 +9,13 @@ goes back to the last layer both share and loads only what is missing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scenarios.errors import DatabaseError
+from scenarios.errors import DatabaseError, JournalError
 
 if TYPE_CHECKING:
     from scenarios.journal import Restored, Snapshot
@@ -50,6 +51,8 @@ class Layer:
     after: Snapshot | None = None
     """None for a wide layer: its owner may write for as long as it is open."""
     value: Any = None
+    rank: int = 0
+    """How wide the scope of a wide layer is; wider ones lie below."""
 
     @property
     def wide(self) -> bool:
@@ -65,6 +68,8 @@ class Stage:
     layers: list[Layer] = field(default_factory=list)
     spoiled_by: str | None = None
     """The test whose effects could not be undone while wider data lay on the stage."""
+    _ground: Snapshot | None = None
+    """The bare schema, taken once: nothing but tests, which are undone, writes to it."""
 
     def settle(self, wanted: list[tuple[StateKey, Fill]]) -> list[Any]:
         """Make the scenarios on the stage exactly *wanted*, in that order, and return their values.
@@ -82,6 +87,9 @@ class Stage:
                 break
             keep += 1
         self._drop_to(keep)
+        if len(self.layers) < keep:  # lost on the way: something on it could only be undone with all the rest
+            self._refuse_when_spoiled()
+            keep = floor = 0
         for key, fill in wanted[keep - floor :]:
             self._push(key, fill)
         return [layer.value for layer in self.layers[floor:]]
@@ -99,23 +107,36 @@ class Stage:
             value = fill(self.database)
         except BaseException:
             # A load is one transaction, but a project's own fill may commit before it fails.
-            self.database.restore(before)
+            self.undo(before, str(key))
             raise
         self.layers.append(Layer(key, before, self.database.snapshot(), value))
 
     def _drop_to(self, count: int) -> None:
         if len(self.layers) > count:
-            before = self.layers[count].before
+            lowest = self.layers[count]
             del self.layers[count:]
-            self.database.restore(before)
+            self.undo(lowest.before, str(lowest.key))
 
     @contextmanager
-    def wide(self, key: Hashable) -> Iterator[Database]:
-        """Open a layer for a fixture wider than a test; what it commits lasts until the layer is closed."""
+    def wide(self, key: Hashable, rank: int) -> Iterator[Database]:
+        """Open a layer for a fixture wider than a test; what it commits lasts until the layer is closed.
+
+        Raises:
+            DatabaseError: a fixture of a narrower scope has its data on the stage already; that would be
+                undone last, and this one's with it.
+        """
         self._refuse_when_spoiled()
         self.clear()
+        for layer in self.layers:
+            if layer.rank < rank:
+                raise DatabaseError(
+                    f"the fixture for {key} is set up too late",
+                    where=f"database {self.database.name}",
+                    why=f"the data of a narrower fixture ({layer.key}) lies on the database already",
+                    remedy="let the narrower fixture ask for the wider one, or make the wider one autouse",
+                )
         depth = len(self.layers)
-        self.layers.append(Layer(key, self.database.snapshot()))
+        self.layers.append(Layer(key, self.database.snapshot(), rank=rank))
         try:
             yield self.database
         finally:
@@ -127,24 +148,51 @@ class Stage:
     def begin(self) -> Snapshot:
         """Return the point a test starts from.
 
-        Without a scenario on top it is taken now, since wider fixtures may have written since the last test.
+        With a wide layer on top it is taken now, since its owner may have written since the last test.
         """
-        if self.layers and self.layers[-1].after is not None:
-            return self.layers[-1].after
-        return self.database.snapshot()
+        if not self.layers:
+            if self._ground is None:
+                self._ground = self.database.snapshot()
+            return self._ground
+        return self.layers[-1].after or self.database.snapshot()
 
     def undo(self, start: Snapshot, culprit: str) -> Restored:
-        """Put the database back to *start* after the test *culprit*."""
-        restored = self.database.restore(start)
+        """Put the database back to *start* after the test *culprit*.
+
+        What cannot be undone row by row is undone by making the database anew, whatever is on it: the next
+        test loads its state again.
+
+        Raises:
+            JournalError: the test left something behind that keeps its effects from being undone, a
+                transaction still open, say. The database was made anew all the same.
+        """
+        from scenarios import journal
+
+        began = time.perf_counter()
+        try:
+            restored = self.database.restore(start)
+        except journal.CannotRestoreInPlace as error:
+            self.database.recreate()
+            elapsed = (time.perf_counter() - began) * 1000
+            restored = journal.Restored(ms=elapsed, in_place=False, why=error.why or error.what)
+        except JournalError:
+            self.database.recreate()
+            self.lose(culprit)
+            raise
         if not restored.in_place:
             self.lose(culprit)
         return restored
+
+    def put_back(self, copy: Database) -> None:
+        """Make the database what *copy* holds, under its own name; its snapshots are in the copy as well."""
+        self.database.become(copy)
 
     def lose(self, culprit: str) -> None:
         """Note that the database was made anew because of *culprit*: no layer is on it any more."""
         if self._floor():
             self.spoiled_by = culprit
         self.layers.clear()
+        self._ground = None
 
     def _refuse_when_spoiled(self) -> None:
         if self.spoiled_by is not None:

@@ -15,6 +15,8 @@ from scenarios.pytest_plugin.keys import SETTINGS, TEST, WORKER
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+_OUTPUT = "scenarios"
+
 
 class Tally:
     """A plugin object with the hooks that gather and print."""
@@ -22,6 +24,11 @@ class Tally:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._header: list[str] = []
+        self._gaps: dict[str, Any] = {}
+        self._names: list[str] = []
+        self._used: set[str] = set()
+        self.told: set[str] = set()
+        """Lines printed at the start already."""
         self.tests: list[dict[str, Any]] = []
 
     @pytest.hookimpl(wrapper=True)
@@ -46,27 +53,43 @@ class Tally:
         worker = session.config.stash.get(WORKER, None)
         if worker is None:
             return
+        found = {"header": worker.header(), "used": sorted(worker.used(session)), **worker.coverage(session)}
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output["scenarios"] = worker.header()
+            output[_OUTPUT] = found
         else:
-            self._header = worker.header()
+            self._take(found)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Under pytest-xdist the controller learns from its workers which server they used."""
-        for line in getattr(node, "workeroutput", {}).get("scenarios", ()):
+        self._take(getattr(node, "workeroutput", {}).get(_OUTPUT, {}))
+
+    def _take(self, found: dict[str, Any]) -> None:
+        for line in found.get("header", ()):
             if line not in self._header:
                 self._header.append(line)
+        self._gaps.update(found.get("gaps", {}))
+        self._names = found.get("names") or self._names
+        self._used.update(found.get("used", ()))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         if not self.tests:
             return
         from scenarios.pytest_plugin.report import summarise, write_report
 
-        for line in summarise(self._header, self.tests, verbose=terminalreporter.verbosity > 0):
+        header = [line for line in self._header if line not in self.told]
+        for line in summarise(header, self.tests, verbosity=terminalreporter.verbosity):
             terminalreporter.write_line(line)
-        kind = self._config.stash[SETTINGS]["report"]
+        settings = self._config.stash[SETTINGS]
+        unused = [name for name in self._names if name not in self._used]
+        if settings["coverage"]:
+            from scenarios.pytest_plugin.coverage import lines_of
+
+            for line in lines_of(self._gaps, unused):
+                terminalreporter.write_line(line)
+        kind = settings["report"]
         if kind:
-            path = write_report(kind, self._config.rootpath, self._header, self.tests)
+            more = {"coverage": self._gaps, "unused": unused} if settings["coverage"] else {}
+            path = write_report(kind, self._config.rootpath, self._header, self.tests, more)
             terminalreporter.write_line(f"scenarios: report written to {path}")

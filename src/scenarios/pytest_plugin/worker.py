@@ -22,6 +22,7 @@ from scenarios.pytest_plugin.stage import Fill, Stage, StateKey
 if TYPE_CHECKING:
     from scenarios.library import Library
     from scenarios.postgres import Database, Server
+    from scenarios.postgres.templates import Template
     from scenarios.settings import Settings
 
 MOST_STAGES = 12
@@ -40,6 +41,10 @@ class Worker:
         self._library: Library | None = None
         self._home: Stage | None = None
         self._stages: OrderedDict[Hashable, tuple[Stage, ExitStack]] = OrderedDict()
+        self._templates: dict[int, Template] = {}
+        self._used: list[tuple[object, str]] = []
+        self.loaded: set[str] = set()
+        """Names of the scenarios that tests loaded."""
         self.test_in_progress: str | None = None
 
     @classmethod
@@ -58,6 +63,12 @@ class Worker:
 
             self._started = self._resources.enter_context(start_server(settings=self.settings))
         return self._started
+
+    @staticmethod
+    def schema_source(schema: object) -> object:
+        """Return what a template is built from: of a declarative base, its metadata."""
+        metadata = getattr(schema, "metadata", None)
+        return metadata if metadata is not None and not hasattr(schema, "ddl") else schema
 
     def equip(self, server: Server, schema: object, library: Library) -> None:
         """Take what the project's fixtures decided."""
@@ -108,7 +119,12 @@ class Worker:
             from scenarios.domain import get_domain
 
             schema = get_domain(schema)
-        return self._server.database(schema)
+        template = self._templates.get(id(schema))
+        if template is None and schema is not None:
+            template = self._server.template(self.schema_source(schema))
+            self._templates[id(schema)] = template
+            self._used.append((schema, _built(template)))
+        return self._server.database(template=template)
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
         systems = {self.library[state.name].domain.name for state in states}
@@ -121,8 +137,7 @@ class Worker:
         return next(iter(systems), None)
 
     def _only_system(self, session: pytest.Session) -> str | None:
-        names = {mark.args[0] for item in session.items for mark in item.iter_markers("scenario")}
-        systems = {self.library[name].domain.name for name in names}
+        systems = {self.library[name].domain.name for name in _named(session)}
         if len(systems) > 1:
             raise LibraryError(
                 "the home database can have the schema of one system only",
@@ -135,6 +150,7 @@ class Worker:
 
     def fill(self, state: StateKey, params: dict[str, Any]) -> Fill:
         definition = self.library[state.name]
+        self.loaded.add(state.name)
         return lambda database: definition.load(database, **params)
 
     # --- guards
@@ -155,20 +171,30 @@ class Worker:
 
     # --- the end
 
-    def header(self) -> list[str]:
-        """Say which server is used and why; empty when none was needed."""
-        server = self._server or (self.server if self._server is None and self._started else None)
+    def header(self, *, start: bool = False) -> list[str]:
+        """Say which server is used and why; empty when none was needed, unless it is to be started."""
+        server = self._server or (self.server if start else self._started)
         if server is None:
             return []
-        lines = [
+        return [
             f"scenarios: PostgreSQL {server.version_text}, {server.provider} ({server.why_chosen})",
             f"scenarios: seed {self.settings.get('seed')}",
+            *(f"scenarios: {line}" for _, line in self._used),
         ]
-        lines.extend(f"scenarios: {line}" for line in self._templates(server))
-        return lines
 
-    def _templates(self, server: Server) -> list[str]:
-        return [str(template) for template in getattr(server, "templates_used", ())]
+    def used(self, session: pytest.Session) -> set[str]:
+        """Return the names of the scenarios that the collected tests name, and those that tests loaded."""
+        return self.loaded | _named(session)
+
+    def coverage(self, session: pytest.Session) -> dict[str, Any]:
+        """Return what no scenario reaches, if the settings ask for it."""
+        if not self.settings["coverage"] or self._library is None:
+            return {}
+        from scenarios.pytest_plugin.coverage import gaps_of
+
+        systems = {self.library[name].domain.name for name in self.used(session) if name in self.library}
+        gaps, names = gaps_of(self.library, systems)
+        return {"gaps": gaps, "names": names}
 
     def close(self) -> None:
         with self._resources:
@@ -184,9 +210,11 @@ def server_is_overridden(item: pytest.Item) -> bool:
     return definitions is None or len(definitions) > 1
 
 
-def project_library(settings: Settings, schema: object) -> Library:
-    """Return the library of a project: its own directories, then the built-in scenarios."""
-    from scenarios.domain import Domain
-    from scenarios.library import Library
+def _built(template: Template) -> str:
+    if not template.built:
+        return f"template of {template.label} reused, {template.name}"
+    return f"template of {template.label} built in {template.ms:.0f} ms ({template.why_rebuilt})"
 
-    return Library(settings=settings, domains=[schema] if isinstance(schema, Domain) else ())
+
+def _named(session: pytest.Session) -> set[str]:
+    return {mark.args[0] for item in session.items for mark in item.iter_markers("scenario")}
