@@ -334,3 +334,18 @@ def test_a_missing_handle_says_what_was_meant():
 def test_last_login_is_not_before_the_last_message():
     maya = refinement()["maya"]
     assert maya.last_login >= maya.chat_messages[-1].timestamp - timedelta(seconds=1)
+
+
+def test_a_state_that_is_null_stays_null(dev_coach_db):
+    scenario = (
+        a_scenario("stateless")
+        .user("maya")
+        .in_phase(CoachingPhase.IDENTITY_CREATION)
+        .identity("a", columns={"state": None})
+        .build()
+    )
+    assert scenario["maya.a"].state is None
+    loaded = scenario.load(dev_coach_db)
+    assert loaded["maya.a"].state is None
+    with dev_coach_db.connect() as connection:
+        assert connection.execute("SELECT state FROM identities_identity").fetchone() == (None,)

@@ -100,15 +100,15 @@ def test_one_factory_a_table_and_each_row_is_accepted(dev_coach_db):
         ChatMessageFactory.create(archived_conversation=True)
         CoachingSessionFactory.create(archived_conversation=True)
         CoachingSessionFactory.create(ended=True)
-        for state in ("proposed", "accepted", "refinement_complete", "integrated"):
+        for state in ("proposed", "accepted", "refinement_complete", "integrated", "stateless"):
             IdentityFactory.create(**{state: True})
     with dev_coach_db.connect() as connection:
         written = write(connection, graph)
         scoped = connection.execute(
-            "SELECT count(*), count(test_scenario_id) FROM identities_identity"
+            "SELECT count(*), count(test_scenario_id), count(*) - count(state) FROM identities_identity"
         ).fetchone()
     assert set(written.tables) == set(DOMAIN.metadata.tables)
-    assert scoped == (5, 5)
+    assert scoped == (6, 6, 1)
     assert len(dev_coach.__all__) == len(DOMAIN.metadata.tables)
 
 
@@ -119,7 +119,6 @@ def test_traits_say_what_they_mean():
         assert integrated.state is IdentityState.REFINEMENT_COMPLETE
         assert integrated.affirmation
         assert integrated.visualization
-        assert IdentityFactory.build(stateless=True).state is None
         assert ChatMessageFactory.build(by_user=True).role is MessageRole.USER
         old = ChatMessageFactory.build(archived_conversation=True)
         assert old.timestamp < datetime(2025, 2, 1, tzinfo=UTC)

@@ -34,12 +34,16 @@ import difflib
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from uuid import UUID
+
+from sqlalchemy import null
+from sqlalchemy.orm.attributes import set_committed_value
 
 from scenarios.builders.connect import async_connection, psycopg_connection
 from scenarios.errors import BuilderError
@@ -97,6 +101,7 @@ class Rendered:
         name: the instance's name.
         handles: what each handle stands for: the object, or for a bulk row its values by column name.
         sign_in: what a person needs to use the scenario: one mapping a user, ``handle``, ``email`` ....
+        nulls: objects and attributes that are to be NULL although the database has a default.
     """
 
     graph: Graph
@@ -104,6 +109,19 @@ class Rendered:
     name: str
     handles: dict[str, Any] = field(default_factory=dict)
     sign_in: list[dict[str, str]] = field(default_factory=list)
+    nulls: list[tuple[Any, str]] = field(default_factory=list)
+
+    @contextmanager
+    def being_written(self) -> Iterator[None]:
+        """Say NULL where None would mean "the database's default", as it does to SQLAlchemy, and take it
+        back."""
+        for obj, key in self.nulls:
+            setattr(obj, key, null())
+        try:
+            yield
+        finally:
+            for obj, key in self.nulls:
+                set_committed_value(obj, key, None)
 
 
 class Program(ABC):
@@ -307,7 +325,8 @@ class BuiltScenario:
         rendered = self.render(as_name, now=now)
         with psycopg_connection(db) as connection, connection.transaction():
             self.program.before_write(connection, rendered)
-            written = write(connection, rendered.graph, domain=self.domain)
+            with rendered.being_written():
+                written = write(connection, rendered.graph, domain=self.domain)
         return Loaded(rendered, written)
 
     def checked(self) -> Self:
@@ -338,7 +357,8 @@ class BuiltScenario:
         rendered = self.render(as_name, now=now)
         async with async_connection(db) as connection, connection.transaction():
             await self.program.before_write_async(connection, rendered)
-            written = await write_async(connection, rendered.graph, domain=self.domain)
+            with rendered.being_written():
+                written = await write_async(connection, rendered.graph, domain=self.domain)
         return Loaded(rendered, written)
 
 

@@ -393,6 +393,8 @@ class _UserRenderer:
             test_scenario_id=self.scope,
             **columns,
         )
+        if identity.state is None:
+            self.rendered.nulls.append((identity, "state"))
         self.add(identity, plan.handle, plan.source)
         return identity
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import null
+
 from scenarios.domains.dev_coach import (
     Action,
     ActionResult,
@@ -264,7 +266,8 @@ class IdentityFactory(RowFactory[Identity]):
         proposed = Trait(state=IdentityState.PROPOSED)
         accepted = Trait(state=IdentityState.ACCEPTED)
         refinement_complete = Trait(state=IdentityState.REFINEMENT_COMPLETE)
-        stateless = Trait(state=None)
+        # SQLAlchemy takes None for "the database's default"; this says NULL.
+        stateless = Trait(state=null())
         affirmed = Trait(affirmation=Value(texts.affirmation))
         visualized = Trait(visualization=Value(texts.visualization))
         integrated = Trait(refinement_complete=True, affirmed=True, visualized=True)
