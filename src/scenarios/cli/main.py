@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated
@@ -48,6 +49,7 @@ def main(
     """Put a PostgreSQL database into a named, realistic state, and back into it."""
 
 
+@cache
 def _register() -> None:
     for group in GROUPS:
         name = f"scenarios.cli.{group}"

@@ -110,6 +110,9 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
         return None
     folded = {choice.casefold(): choice for choice in reversed(choices)}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    if not near:
+        begun = [choice for choice in folded if len(word) > 2 and choice.startswith(word.casefold())]
+        near = begun if len(begun) == 1 else []
     if near:
         return f"did you mean {folded[near[0]]}?"
     if len(choices) <= 14:

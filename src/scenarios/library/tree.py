@@ -264,7 +264,9 @@ def read_tree(text: str, file: str, faults: Faults, *, only: Iterable[str] | Non
     except _Stop:
         return None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # What was opened and never closed is at the start of it, not at the end of the file.
+        unclosed = error.problem is not None and "unexpected end of stream" in error.problem
+        mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file, 1, 1)
         why = " ".join(part for part in (error.context, error.problem) if part)
         faults.add(place, "", f"this is not YAML: {why}", _syntax_hint(why))
@@ -292,8 +294,8 @@ def read_tree(text: str, file: str, faults: Faults, *, only: Iterable[str] | Non
 
 
 def _syntax_hint(why: str) -> str | None:
-    if "tab" in why or "\\t" in why:
-        return "indent with spaces, not tabs"
+    if "cannot start any token" in why:
+        return "indent with spaces, not tabs; quote a text that begins with % @ or `"
     if "mapping values are not allowed" in why:
         return "quote a text that contains a colon followed by a space"
     if "could not find expected ':'" in why:
