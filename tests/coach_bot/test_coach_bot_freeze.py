@@ -89,6 +89,7 @@ def test_the_commands_load_list_reset_and_unload_in_a_database_without_scope(sce
         "friday",
         "busy_user",
     }
+    assert scenarios("check", "--data", url, "--system", "coach_bot")["violations"] == []
     with coach_bot_db.connect() as connection:
         connection.execute("UPDATE messages SET content = 'changed by the application'")
         connection.execute("INSERT INTO chats (user_id) SELECT id FROM users WHERE username = 'maya'")

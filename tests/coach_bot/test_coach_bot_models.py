@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from scenarios.domain import PERSONAL, get_domain
 from scenarios.domains.coach_bot import DOMAIN, Log, Message
 from scenarios.domains.coach_bot.errors import MEANINGS
+from scenarios.schema.drift import check
 
 TABLES = {"users", "chats", "messages", "logs"}
 MIXINS = {"id": "uuid", "created_at": "timestamp with time zone", "updated_at": "timestamp with time zone"}
@@ -144,3 +145,9 @@ def test_importing_the_layer_opens_nothing_and_reads_no_settings(tmp_path):
 @pytest.mark.parametrize(("model", "attribute"), [(Message, "sent_at"), (Log, "logged_at")])
 def test_the_timestamp_column_keeps_its_name(model, attribute):
     assert model.__table__.c.timestamp is inspect(model).columns[attribute]
+
+
+def test_models_migrations_and_kept_files_agree(server):
+    report = check(DOMAIN, server.admin_url)
+    assert report.compared == ["create_all", "schema.sql", "migrations", "alembic check", "kept files"]
+    assert not report, report.as_dict()
