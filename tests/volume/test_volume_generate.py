@@ -174,12 +174,15 @@ def test_the_present_can_be_moved(coach):
 
 
 def test_indexes_of_a_database_that_is_not_ours_stay(server, coach):
+    foreign = f"{coach.name}_foreign"
     with server.connect() as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE volume_foreign TEMPLATE {}").format(sql.Identifier(coach.name))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(foreign), sql.Identifier(coach.name)
+            )
         )
     try:
-        dsn = coach.dsn.replace(coach.name, "volume_foreign")
+        dsn = coach.dsn.replace(coach.name, foreign)
         with pytest.raises(SafetyError):
             generate("dev_coach", 10, dsn, indexes_after=True)
         assert generate("dev_coach", 10, dsn, users_per_part=2).parts == 5
@@ -187,7 +190,7 @@ def test_indexes_of_a_database_that_is_not_ours_stay(server, coach):
             assert conn.execute(INDEXES).fetchall() == own.execute(INDEXES).fetchall()
     finally:
         with server.connect() as admin:
-            admin.execute("DROP DATABASE volume_foreign")
+            admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(foreign)))
 
 
 def test_a_refused_part_is_named_and_earlier_ones_stay(coach):
