@@ -78,6 +78,19 @@ def test_a_stretch_that_is_not_kept_still_names_its_row(conn):
     assert "animal_weight" in message
 
 
+def test_stretches_written_together_keep_their_places_apart(conn):
+    graph = Graph()
+    graph.add_rows(Kind, ["id", "Name"], [(1, "k")])
+    for line, weights in ((10, [1, 2]), (20, [3, -4]), (30, [5])):
+        rows = [("animal", 1, Decimal(weight)) for weight in weights]
+        handles = [f"h{line}.{n}" for n in range(len(rows))] if line == 20 else None
+        graph.add_rows(Animal, ["sort", "kind_id", "weight"], rows, handles, ("zoo.py", line))
+    message = refused(conn, graph)
+    for part in ("zoo.py:20", "'h20.1'", "weight=-4", "row 4"):
+        assert part in message
+    assert write(conn, Graph()).rows == 0
+
+
 def test_a_column_that_must_have_a_value(conn):
     graph = Graph()
     graph.add(Kind(), "nameless")

@@ -7,6 +7,7 @@ continues behind them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.schema import Column
 
 from scenarios.errors import GraphError
 from scenarios.graph import encoding
-from scenarios.graph.graph import Collected, Graph, Node, Source
+from scenarios.graph.graph import Collected, Graph, Node, Source, Stretch
 from scenarios.graph.mapped import Field, field_of, is_integer, is_uuid
 from scenarios.graph.steps import Query, Rows, schema_text, table_name
 
@@ -34,6 +35,9 @@ class Batch:
     nodes: Sequence[Node] | None = None
     handles: Sequence[str | None] | None = None
     source: Source | None = None
+    starts: list[int] = field(default_factory=list)
+    """Where stretches begin that were joined into this batch; with `sources`."""
+    sources: list[Source | None] = field(default_factory=list)
     encoders: tuple[encoding.Encoder, ...] = field(init=False)
     count: int = 0
 
@@ -61,7 +65,9 @@ class Batch:
 
     def place(self, index: int) -> Source | None:
         """Return file and line of the row at *index*."""
-        return self.nodes[index].source if self.nodes is not None else self.source
+        if self.nodes is not None:
+            return self.nodes[index].source
+        return self.sources[bisect_right(self.starts, index) - 1] if self.starts else self.source
 
     def part(self, indexes: Sequence[int]) -> Batch:
         """Return a batch of some of its rows."""
@@ -73,7 +79,26 @@ class Batch:
             [self.nodes[index] for index in indexes] if self.nodes is not None else None,
             [self.handle(index) for index in indexes] if self.handles is not None else None,
             self.source,
+            list(range(len(indexes))) if self.starts else [],
+            [self.place(index) for index in indexes] if self.starts else [],
         )
+
+    def join(self, stretch: Stretch, rows: Sequence[Sequence[Any]]) -> None:
+        """Append the rows of another stretch: one COPY for all costs less than one each."""
+        if not self.starts:
+            # The first time: the caller's own list must not grow.
+            self.rows = list(self.keep())
+            self.starts, self.sources = [0], [self.source]
+            self.handles = None if self.handles is None else list(self.handles)
+        own = self.rows
+        assert isinstance(own, list)
+        if self.handles is None and stretch.handles is not None:
+            self.handles = [None] * len(own)
+        if isinstance(self.handles, list):
+            self.handles.extend(stretch.handles or [None] * len(rows))
+        self.starts.append(len(own))
+        self.sources.append(stretch.source)
+        own.extend(rows)
 
     def counted(self) -> Iterator[Sequence[Any]]:
         """Yield the rows and count them."""
@@ -105,10 +130,19 @@ def batches(graph: Graph, collected: Collected) -> Generator[Query, Rows, list[B
                 break
         else:
             result.append(Batch(table, columns, [row], source=parts[0][1].source))
+    joined: dict[tuple[Table, tuple[str, ...]], Batch] = {}
     for stretch in graph.stretches:
         columns = tuple(stretch.table.columns[name] for name in stretch.columns)
         rows, columns = _with_defaults(stretch.table, columns, stretch.rows)
-        result.append(Batch(stretch.table, columns, rows, None, stretch.handles, stretch.source))
+        listed = rows if isinstance(rows, (list, tuple)) else None
+        known = joined.get((stretch.table, stretch.columns)) if listed is not None else None
+        if known is not None and listed is not None:
+            known.join(stretch, listed)
+            continue
+        batch = Batch(stretch.table, columns, rows, None, stretch.handles, stretch.source)
+        result.append(batch)
+        if listed is not None:
+            joined[stretch.table, stretch.columns] = batch
     return result
 
 

@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 _WORDS = 1 << 64
 
+# The bits RFC 9562 reserves for the version, and for the variant, and what they say for version 4.
+_UUID_KEPT = ~(0xF << 76 | 0x3 << 62) & (1 << 128) - 1
+_UUID_SET = 0x4 << 76 | 0x2 << 62
+
 
 def _part(text: str) -> bytes:
     # Length first: ("ab", "c") and ("a", "bc") are different addresses.
@@ -218,7 +222,8 @@ class Row:
         """
         state = self._ids.copy()
         state.update(field.encode())
-        return UUID(bytes=state.digest(), version=4)
+        number = int.from_bytes(state.digest(), "big")
+        return UUID(int=number & _UUID_KEPT | _UUID_SET)
 
     def token(self, field: str, length: int = 64) -> str:
         """Return *length* hexadecimal characters (verification tokens and the like)."""
