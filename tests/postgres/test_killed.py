@@ -10,11 +10,12 @@ import random
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from scenarios.postgres import registry, start_server
+from scenarios.postgres import Server, registry, start_server
 from scenarios.postgres.leftovers import collect
 from scenarios.postgres.processes import processes_naming
 from scenarios.settings import Settings
@@ -48,7 +49,7 @@ while True:
 
 
 @pytest.mark.parametrize("where", ["own", "shared"])
-def test_one_clean_up_after_many_kills(own_runtime: Path, where: str, tmp_path: Path) -> None:
+def test_one_clean_up_after_many_kills(own_runtime: Path, where: str) -> None:
     # A cache of its own, so that some are killed during initdb.
     cache = own_runtime / "cache"
     flags = {"runtime_dir": str(own_runtime), "cache_dir": str(cache)}
@@ -58,9 +59,19 @@ def test_one_clean_up_after_many_kills(own_runtime: Path, where: str, tmp_path: 
         "SCENARIOS_CACHE_DIR": str(cache),
     }
     settings = Settings(flags)
+    with ExitStack() as resources:
+        keeper = None
+        if where == "shared":
+            keeper = resources.enter_context(start_server("embedded", settings=settings))
+        kill_and_collect(own_runtime, where, settings, environment, keeper)
+    assert [path.name for path in own_runtime.iterdir()] == ["cache"]
+
+
+def kill_and_collect(
+    own_runtime: Path, where: str, settings: Settings, environment: dict[str, str], keeper: Server | None
+) -> None:
     moments = random.Random(where)
     runtime = own_runtime / f"scenarios-{os.geteuid()}"
-    keeper = start_server("embedded", settings=settings) if where == "shared" else None
     for number in range(KILLS):
         program = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, where, str(number)],
@@ -83,7 +94,7 @@ def test_one_clean_up_after_many_kills(own_runtime: Path, where: str, tmp_path: 
     assert all(each.removed and not each.error for each in collected)
     assert collect(settings) == []
 
-    assert list(cache.glob("*.half")) == []
+    assert list((own_runtime / "cache").glob("*.half")) == []
     if keeper is None:
         assert not runtime.exists()
         assert processes_naming(own_runtime) == []
@@ -95,5 +106,3 @@ def test_one_clean_up_after_many_kills(own_runtime: Path, where: str, tmp_path: 
     assert {name for (name,) in left} == {name for name, mark in marked.items() if mark.ready}
     assert keeper.directory is not None
     assert list((keeper.directory / "intents").glob("*")) == []
-    keeper.close()
-    assert [path.name for path in own_runtime.iterdir()] == ["cache"]

@@ -305,14 +305,20 @@ class Estate:
                     raise
                 time.sleep(0.002)
 
-    def reap(self, *, dry_run: bool = False, kept: bool = False) -> list[str]:
+    def reap(self, *, dry_run: bool = False, kept: bool = False, patience: float = 0) -> list[str]:
         """Drop what dead runs left on this server; return the names.
 
         That is: databases and half-built templates whose owner is gone, and those that were created and never
         marked. Databases that are kept on purpose go only with *kept*.
+
+        Args:
+            patience: seconds to wait at most for what a run killed a moment ago had the server begin.
         """
         with self._lock:
             conn = self.control
+            deadline = time.monotonic() + patience
+            while self._unsettled(conn) and time.monotonic() < deadline:
+                time.sleep(0.02)
             alive = leases.held(conn)
             dead = [
                 name
@@ -338,6 +344,19 @@ class Estate:
                     reaped.append(name)
                 note.unlink(missing_ok=True)
             return reaped
+
+    def _unsettled(self, conn: psycopg.Connection[Any]) -> bool:
+        """Whether the server still works for a run that is gone: its databases are about to appear."""
+        alive = leases.held(conn)
+        if any(leases.is_ending(found, alive) for found in self.marked().values()):
+            return True
+        begun = [f"%{name}%" for name, _ in abandoned(self._notes)]
+        found = conn.execute(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE ANY (%s)",
+            [begun],
+        ).fetchone()
+        return found is not None
 
     # The end
 

@@ -50,3 +50,12 @@ def is_dead(mark: Mark, leases: set[int]) -> bool:
     if mark.lease in leases:
         return False
     return not (mark.host == platform.node() and is_same_process(mark.pid, mark.birth))
+
+
+def is_ending(mark: Mark, leases: set[int]) -> bool:
+    """Whether the process of *mark* seems gone while its lease is held: the server has not noticed yet.
+
+    It may also be a machine with our name, which is why this alone condemns nothing.
+    """
+    gone = mark.host == platform.node() and not is_same_process(mark.pid, mark.birth)
+    return mark.lease in leases and gone

@@ -27,6 +27,9 @@ from scenarios.postgres.providers import end_directory, external_notes
 from scenarios.postgres.server import Server
 from scenarios.settings import Settings
 
+PATIENCE_SECONDS = 5.0
+"""How long to wait for a server to finish what a run killed a moment ago had asked of it."""
+
 CACHE_DAYS = 30
 """Days after which a cached cluster or a copy of binaries that was not used is removed."""
 
@@ -169,7 +172,7 @@ def _visited(provider: str, parameters: dict[str, str], notes: Path) -> Server:
 
 
 def _on_server(server: Server, settings: Settings, dry_run: bool, kept: bool) -> Iterator[Leftover]:
-    for name in server.estate.reap(dry_run=dry_run, kept=kept):
+    for name in server.estate.reap(dry_run=dry_run, kept=kept, patience=PATIENCE_SECONDS):
         yield Leftover("database", f"{name} on {server.safe_url}", "its run is gone", not dry_run)
     oldest = (datetime.now(UTC).date() - timedelta(days=settings["template_age_days"])).isoformat()
     ready = [(name, found) for name, found in server.estate.marked().items() if found.ready]
