@@ -193,6 +193,14 @@ def test_indexes_of_a_database_that_is_not_ours_stay(server, coach):
             admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(foreign)))
 
 
+def test_a_snapshot_taken_before_is_restored_after(coach):
+    before = coach.checksum()
+    snapshot = coach.snapshot("empty")
+    assert run(coach, users=24).parts == 3
+    coach.restore(snapshot)
+    assert coach.checksum() == before
+
+
 def test_a_refused_part_is_named_and_earlier_ones_stay(coach):
     run(coach, users=16)
     keyed = recipe("dev_coach")
