@@ -8,25 +8,22 @@ anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
 from scenarios.builders.dev_coach.plans import (
-    ActionPlan,
     DevCoachProgram,
     IdentityPlan,
-    NotePlan,
     PromptPlan,
     SessionPlan,
     StretchPlan,
-    TalkPlan,
     TurnPlan,
     UserPlan,
     When,
 )
+from scenarios.builders.dev_coach.saying import EMAIL, Saying, given, require_columns
 from scenarios.domains.dev_coach import (
     ActionType,
     CoachingPhase,
@@ -35,23 +32,7 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     PromptType,
 )
-from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS, STATES_IN, has_identities
-
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\Z")
-
-
-def _require_columns(program: DevCoachProgram, table: str, columns: Iterable[str]) -> None:
-    known = {
-        "metadata_" if column.name == "metadata" else column.name
-        for column in program.domain.table(table).columns
-    }
-    for name in columns:
-        if name not in known:
-            program.refuse(f"{table} has no column {name!r}", remedy=did_you_mean(name, sorted(known)))
-
-
-def _said(**columns: Any) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if value is not None}
+from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS, has_identities
 
 
 class ScenarioStep(Step[DevCoachProgram]):
@@ -88,7 +69,7 @@ class ScenarioStep(Step[DevCoachProgram]):
             BuilderError: the handle is taken or malformed, the address cannot be one, a time cannot be read.
         """
         program = self.program
-        if email is not None and not _EMAIL.match(email):
+        if email is not None and not EMAIL.match(email):
             program.refuse(
                 f"{email!r} is not an address the schema accepts",
                 remedy="use letters, digits and ._%+- before the @, and a domain with a dot",
@@ -96,7 +77,7 @@ class ScenarioStep(Step[DevCoachProgram]):
         for when in (joined, last_login):
             if when is not None:
                 program.moment(when)
-        said = _said(
+        said = given(
             first_name=first_name,
             last_name=last_name,
             email=email,
@@ -150,7 +131,7 @@ class ScenarioStep(Step[DevCoachProgram]):
                 f"version {number} of the prompt of {phase or 'the system'} is there already",
                 remedy="leave version= out and the next one is taken",
             )
-        columns = _said(
+        columns = given(
             name=name,
             body=body,
             description=description,
@@ -191,7 +172,7 @@ class ScenarioStep(Step[DevCoachProgram]):
         return await BuiltScenario(self.program).load_async(db, as_name=as_name, now=now)
 
 
-class UserStep(ScenarioStep):
+class UserStep(ScenarioStep, Saying):
     """A person: their phase, identities, conversations, notes, actions; or another person."""
 
     def __init__(self, program: DevCoachProgram, plan: UserPlan) -> None:
@@ -257,7 +238,7 @@ class UserStep(ScenarioStep):
         plan.asked = asked
         plan.skipped = wanted
         plan.state_columns.update(
-            _said(
+            given(
                 who_you_are=None if who_you_are is None else list(who_you_are),
                 who_you_want_to_be=None if who_you_want_to_be is None else list(who_you_want_to_be),
                 identity_focus=focus,
@@ -277,7 +258,7 @@ class UserStep(ScenarioStep):
             self.program.refuse(
                 f"{self.plan.handle} has a profile already", remedy="give all columns in one call"
             )
-        _require_columns(self.program, "users_userprofile", columns)
+        require_columns(self.program, "users_userprofile", columns)
         self.program.claim(f"{self.plan.handle}.profile", "profile")
         self.plan.profile = dict(columns)
         return UserStep(self.program, self.plan)
@@ -289,7 +270,7 @@ class UserStep(ScenarioStep):
         Raises:
             BuilderError: the handle is taken, or a column does not exist.
         """
-        _require_columns(self.program, "authentication_verification", columns)
+        require_columns(self.program, "authentication_verification", columns)
         self.plan.verifications.append((self._named(handle, "verification"), dict(columns)))
         return UserStep(self.program, self.plan)
 
@@ -340,7 +321,7 @@ class UserStep(ScenarioStep):
                     )
         if created is not None:
             program.moment(created)
-        said = _said(
+        said = given(
             name=name,
             affirmation=affirmation,
             visualization=visualization,
@@ -534,192 +515,6 @@ class UserStep(ScenarioStep):
         self._act(type, message, parameters, summary, succeeded, error, at, handle)
         return UserStep(self.program, self.plan)
 
-    # -- what the calls share ----------------------------------------------------------------------------
-
-    def _named(self, handle: str | None, kind: str) -> str:
-        prefix = self.plan.handle
-        if handle is None:
-            return self.program.claim(self.program.free_name(f"{prefix}.{kind}"), kind)
-        return self.program.claim(f"{prefix}.{handle}", kind)
-
-    def _require_fit(self, handle: str, state: IdentityState | None, phase: CoachingPhase) -> None:
-        allowed = STATES_IN[phase]
-        if not allowed:
-            self.program.refuse(
-                f"{handle} cannot exist while {self.plan.handle} is in {phase}",
-                remedy=f"identities come with {CoachingPhase.IDENTITY_CREATION}; say a later phase",
-            )
-        if state is not None and state not in allowed:
-            self.program.refuse(
-                f"{handle} cannot be {state} while {self.plan.handle} is in {phase}",
-                remedy=f"possible there: {', '.join(sorted(allowed))}",
-            )
-
-    def _require_later(self, at: When | None) -> None:
-        if at is None:
-            return
-        moment = self.program.moment(at)
-        for block in reversed(self.plan.blocks):
-            times = (
-                [block.at] if isinstance(block, StretchPlan) else [turn.at for turn in reversed(block.turns)]
-            )
-            known = next((time for time in times if time is not None), None)
-            if known is not None:
-                if moment <= self.program.moment(known):
-                    self.program.refuse(
-                        f"{at!r} is not later than what was said before, at {known!r}",
-                        remedy="say things in the order in which they happened",
-                    )
-                return
-
-    def _last_role(self) -> MessageRole | None:
-        if not self.plan.blocks:
-            return None
-        last = self.plan.blocks[-1]
-        if isinstance(last, TalkPlan):
-            return last.turns[-1].role
-        return last.begins_with if last.turns % 2 else _other(last.begins_with)
-
-    def _say(
-        self,
-        role: MessageRole,
-        content: str,
-        handle: str | None,
-        at: When | None,
-        metadata: Mapping[str, Any] | None,
-    ) -> TurnPlan:
-        program, plan = self.program, self.plan
-        if not program.as_given:
-            if not content.strip():
-                program.refuse("a message cannot be empty", remedy="give it a text")
-            if not plan.blocks and role is MessageRole.USER:
-                program.refuse(
-                    f"{plan.handle} cannot speak first",
-                    remedy="a conversation begins with the coach: .coach(...)",
-                )
-        if "\0" in content:
-            program.refuse("PostgreSQL stores no NUL character", remedy="take it out of the text")
-        self._require_later(at)
-        said = TurnPlan(
-            handle=self._named(handle, "message"),
-            role=role,
-            content=content,
-            at=at,
-            metadata=metadata,
-            session=plan.open_session,
-            source=calling_line(),
-        )
-        if plan.blocks and isinstance(plan.blocks[-1], TalkPlan) and at is None:
-            plan.blocks[-1].turns.append(said)
-        else:
-            plan.blocks.append(TalkPlan([said]))
-        return said
-
-    def _note(self, text: str, source: str | None, at: When | None, handle: str | None) -> None:
-        program, plan = self.program, self.plan
-        message = None if source is None else self._message(source)
-        if not program.as_given:
-            if message is not None and message.role is MessageRole.COACH:
-                program.refuse(
-                    f"{message.handle} was said by the coach",
-                    remedy="a note is learned from what the person says",
-                )
-            if any(note.text == text for note in plan.notes):
-                program.refuse(f"{plan.handle} has the note {text!r} already", remedy="say it once")
-        if at is not None:
-            program.moment(at)
-        plan.notes.append(
-            NotePlan(
-                self._named(handle, "note"),
-                text,
-                None if message is None else message.handle,
-                at,
-                calling_line(),
-            )
-        )
-
-    def _act(
-        self,
-        type: ActionType,
-        message: str | None,
-        parameters: Mapping[str, Any] | None,
-        summary: str | None,
-        succeeded: bool | None,
-        error: str | None,
-        at: When | None,
-        handle: str | None,
-    ) -> None:
-        program, plan = self.program, self.plan
-        if message is not None:
-            trigger = self._message(message)
-            if trigger.role is not MessageRole.COACH and not program.as_given:
-                program.refuse(
-                    f"{trigger.handle} was said by {plan.handle}",
-                    remedy="an action is triggered by a message of the coach",
-                )
-            by: str | None = trigger.handle
-            if not program.as_given:
-                self._require_new(type, trigger.handle)
-        else:
-            spoken = [turn for turn in plan.turns() if turn.role is MessageRole.COACH]
-            by = spoken[-1].handle if spoken else None
-            if by is not None and not program.as_given:
-                self._require_new(type, by)
-            if by is None and not any(isinstance(block, StretchPlan) for block in plan.blocks):
-                program.refuse(
-                    f"nothing the coach said to {plan.handle} could have triggered {type}",
-                    remedy="say .coach(...) or .conversation(...) before it",
-                )
-        arguments = dict(parameters or {})
-        if type is ActionType.TRANSITION_PHASE and not program.as_given:
-            to_phase = arguments.get("to_phase")
-            if to_phase not in list(CoachingPhase):
-                program.refuse(
-                    "TRANSITION_PHASE needs a phase to go to",
-                    remedy=f"parameters={{'to_phase': one of {', '.join(CoachingPhase)}}}",
-                )
-            target = CoachingPhase(str(to_phase))
-            if plan.phase is not None and target.number > plan.phase.number:
-                program.refuse(
-                    f"{plan.handle} cannot have gone on to {target}",
-                    why=f"{plan.handle} is in {plan.phase}",
-                    remedy=f"say .in_phase({target})",
-                )
-            arguments["to_phase"] = target.value
-        result = None if succeeded is None and error is None else _said(success=succeeded, error=error)
-        if result is not None:
-            result.setdefault("success", error is None)
-        plan.actions.append(
-            ActionPlan(
-                self._named(handle, "action"),
-                ActionType(type),
-                arguments,
-                summary,
-                by,
-                at,
-                result,
-                calling_line(),
-            )
-        )
-
-    def _require_new(self, type: ActionType, message: str) -> None:
-        if any(action.message == message and action.type is type for action in self.plan.actions):
-            self.program.refuse(
-                f"{message} triggers {type} already",
-                remedy="one message has one action of a type; let the coach say something else before",
-            )
-
-    def _message(self, handle: str) -> TurnPlan:
-        plan = self.plan
-        full = handle if handle.startswith(f"{plan.handle}.") else f"{plan.handle}.{handle}"
-        found = plan.turn(full)
-        if found is None:
-            known = [turn.handle.partition(".")[2] for turn in plan.turns()]
-            self.program.refuse(
-                f"{plan.handle} has no message {handle!r}", remedy=did_you_mean(handle, known)
-            )
-        return found
-
 
 class IdentityStep(UserStep):
     """An identity that was just added."""
@@ -820,7 +615,3 @@ class UserMessageStep(UserStep):
         """
         self._note(text, self._turn.handle, at, handle)
         return self
-
-
-def _other(role: MessageRole) -> MessageRole:
-    return MessageRole.USER if role is MessageRole.COACH else MessageRole.COACH
