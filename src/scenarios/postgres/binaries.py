@@ -75,10 +75,20 @@ class Binaries:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the programs do."""
-        found = self.postgres.stat()
-        text = f"{self.postgres.resolve()}\n{found.st_size}\n{found.st_mtime_ns}\n{self.version}"
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Changes when the programs do; the same for the same release in another virtual environment."""
+        for share in (
+            self.bin.parent / "share",
+            self.bin.parent / "share" / "postgresql",
+            Path("/usr/share/postgresql") / str(self.major),
+        ):
+            catalogue = share / "postgres.bki"
+            if catalogue.is_file():
+                content = catalogue.read_bytes()
+                break
+        else:
+            content = f"{self.postgres.resolve()}\n{self.postgres.stat().st_mtime_ns}".encode()
+        size = self.postgres.stat().st_size
+        return hashlib.sha256(f"{self.version}\n{size}\n".encode() + content).hexdigest()[:12]
 
 
 @dataclass(slots=True)
