@@ -7,6 +7,7 @@ import socket
 import uuid
 
 import pytest
+from psycopg import sql
 from sqlalchemy import func, select, text
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
@@ -207,22 +208,21 @@ async def test_the_probe_tells_whether_the_database_answers(coach_bot_db, databa
 
 
 @pytest.mark.asyncio
-async def test_the_probe_waits_for_a_database_that_comes_up(server, coach_bot_db):
-    async with CoachBotDatabase(f"{coach_bot_db.url}", pooled=False) as database:
-        with coach_bot_db.connect() as connection:
-            connection.execute("CREATE ROLE late_guest_probe")
+async def test_the_probe_waits_for_a_database_that_comes_up(coach_bot_db, database):
+    guest = f"guest_of_{coach_bot_db.name}"
+    with coach_bot_db.connect() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(guest)))
         try:
-            late = database.engine.url.set(username="late_guest_probe", password="x")
-            async with CoachBotDatabase(late, pooled=False) as guest:
-                assert not await guest.is_ready()
-                waiting = asyncio.create_task(guest.wait_until_ready(attempts=200, delay=0.05))
+            async with CoachBotDatabase(
+                database.engine.url.set(username=guest, password="x"), pooled=False
+            ) as late:
+                assert not await late.is_ready()
+                waiting = asyncio.create_task(late.wait_until_ready(attempts=200, delay=0.05))
                 await asyncio.sleep(0)
-                with coach_bot_db.connect() as connection:
-                    connection.execute("ALTER ROLE late_guest_probe LOGIN PASSWORD 'x'")
+                connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD 'x'").format(sql.Identifier(guest)))
                 await waiting
         finally:
-            with coach_bot_db.connect() as connection:
-                connection.execute("DROP ROLE late_guest_probe")
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(guest)))
 
 
 @pytest.mark.asyncio

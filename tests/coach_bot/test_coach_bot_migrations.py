@@ -18,6 +18,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from scenarios.domains.coach_bot import DOMAIN
@@ -366,11 +367,14 @@ def test_two_heads_are_named_and_the_remedy_works(two_heads, fresh_db):
 
 def test_the_documents_commands_work(fresh_db, tmp_path):
     # Where the database is stands in .env, as the document has it; the password has a percent sign.
+    role = f"migrator_of_{fresh_db.name}"
     with fresh_db.connect() as connection:
-        connection.execute("CREATE ROLE migrating_coach SUPERUSER LOGIN PASSWORD 'a%b'")
+        connection.execute(
+            sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD 'a%b'").format(sql.Identifier(role))
+        )
     try:
         url = fresh_db.url.replace("postgresql+psycopg://", "").rpartition("@")[2]
-        (tmp_path / ".env").write_text(f"DATABASE_URL=postgresql://migrating_coach:a%25b@{url}\n", "utf-8")
+        (tmp_path / ".env").write_text(f"DATABASE_URL=postgresql://{role}:a%25b@{url}\n", "utf-8")
         said = alembic(
             ["upgrade", "head"],
             ["downgrade", "-1"],
@@ -383,7 +387,8 @@ def test_the_documents_commands_work(fresh_db, tmp_path):
         assert MERGE in said[2][1]
     finally:
         with fresh_db.connect() as connection:
-            connection.execute("DROP OWNED BY migrating_coach; DROP ROLE migrating_coach")
+            for statement in ("DROP OWNED BY {}", "DROP ROLE {}"):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(role)))
 
 
 def test_autogenerate_writes_a_revision_that_runs(fresh_db, tmp_path):
