@@ -128,20 +128,45 @@ def measure_journal(database: Database, cycles: int) -> dict[str, Any]:
 
 
 def measure_triggers(server: Server, template: Any, cycles: int) -> dict[str, Any]:
-    """The ten-statement test with the journal and without it, turn by turn on two clones."""
+    """The ten-statement test with the journal and without it, turn by turn on two clones.
+
+    Once as an application does it, a SQLAlchemy session with one commit; once as bare statements on a local
+    socket, each its own transaction, where next to nothing but the server's work remains.
+    """
     with server.database(template=template) as with_it, server.database(template=template) as without:
         with without.connect() as conn:
             journal.uninstall(conn)
         with_it.snapshot()
+
+        def session(database: Database) -> Callable[[], None]:
+            def work() -> None:
+                with Session(database.engine) as opened:
+                    for statement in TEN_STATEMENTS:
+                        opened.execute(sa.text(statement))
+                    opened.commit()
+
+            return work
+
+        def bare(conn: psycopg.Connection[Any]) -> Callable[[], None]:
+            return lambda: run(conn, TEN_STATEMENTS)
+
         pair = (with_it.connect(), without.connect())
-        samples: tuple[list[float], list[float]] = ([], [])
-        for turn in range(cycles + 20):
-            for conn, kept in zip(pair, samples, strict=True):
-                spent = timed(lambda conn=conn: run(conn, TEN_STATEMENTS))
-                if turn >= 20:
-                    kept.append(spent)
+        found = {
+            "session": _side_by_side(session(with_it), session(without), cycles),
+            "bare statements": _side_by_side(bare(pair[0]), bare(pair[1]), cycles),
+        }
         for conn in pair:
             conn.close()
+        return found
+
+
+def _side_by_side(with_it: Callable[[], None], without: Callable[[], None], cycles: int) -> dict[str, Any]:
+    samples: tuple[list[float], list[float]] = ([], [])
+    for turn in range(cycles + 20):
+        for work, kept in zip((with_it, without), samples, strict=True):
+            spent = timed(work)
+            if turn >= 20:
+                kept.append(spent)
     recorded, plain = figures(samples[0]), figures(samples[1])
     return {
         "with journal": recorded,
@@ -260,8 +285,8 @@ def measure(server: Server, tables: int, rows: int, quick: bool) -> dict[str, An
 
 HEAD = (
     "| where | tables | rows a table | snapshot | **restore** | p95 | last / first tenth | rollback recipe"
-    " | clone + connect + drop | TRUNCATE + reload | triggers on ten statements |\n"
-    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+    " | clone + connect + drop | TRUNCATE + reload | ten statements in a session, without → with triggers"
+    " | bare on a socket |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
 )
 
 
@@ -274,7 +299,11 @@ def line(where: str, found: dict[str, Any]) -> str:
         median = found[name]["median"]
         return f"{median:.2f} ({median / restore:.0f}×)" if median > restore else f"{median:.2f}"
 
-    triggers = found["triggers"]
+    def triggers(kind: str) -> str:
+        both = found["triggers"][kind]
+        medians = f"{both['without']['median']:.2f} → {both['with journal']['median']:.2f}"
+        return f"{medians} ({both['overhead %']:+.0f} %)"
+
     cells = (
         where,
         found["tables"],
@@ -286,8 +315,8 @@ def line(where: str, found: dict[str, Any]) -> str:
         against("rollback"),
         against("clone"),
         against("truncate and reload"),
-        f"{triggers['without']['median']:.2f} → {triggers['with journal']['median']:.2f}"
-        f" (+{triggers['overhead %']:.0f} %)",
+        triggers("session"),
+        triggers("bare statements"),
     )
     return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
 
