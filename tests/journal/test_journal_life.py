@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from scenarios import journal
 from scenarios.errors import JournalError, SafetyError
@@ -172,6 +173,21 @@ def test_not_inside_a_transaction(bench):
                 action()
         conn.commit()
         assert journal.restore(conn, taken).rows == 20
+
+
+def test_connections_that_like_their_rows_as_dictionaries(bench, tmp_path):
+    bench.ddl(TABLES)
+    before = journal.checksum(bench.control)
+    with psycopg.connect(bench.database.dsn, autocommit=True, row_factory=dict_row) as conn:
+        taken = journal.snapshot(conn, "named")
+        bench.ddl("DELETE FROM a WHERE id = 3")
+        assert len(journal.changes(conn, "named")) == 2
+        assert journal.restore(conn, "named").rows == 2
+        assert journal.checksum(conn) == before
+        journal.open_file(conn, journal.save(conn, tmp_path / "x.scn").path)
+        assert not journal.diff(conn, tmp_path / "x.scn")
+        journal.forget(conn, taken)
+        assert conn.execute("SELECT 1 AS one").fetchone() == {"one": 1}
 
 
 def test_pools_and_prepared_statements_live_on(bench):

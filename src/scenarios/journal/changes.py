@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from psycopg import sql
 
 from scenarios.errors import JournalError
-from scenarios.journal.install import Connection, is_installed
+from scenarios.journal.install import Connection, is_installed, plain_rows
 from scenarios.journal.snapshots import Snapshot, find
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class Changes:
         return "\n".join([*(str(row) for row in self.rows), *self.notes]) or "no changes"
 
 
+@plain_rows
 def changes(conn: Connection, since: Snapshot | str | int) -> Changes:
     """Return what changed since the snapshot *since*: committed rows only, net of what cancelled.
 
@@ -193,6 +194,7 @@ def changes(conn: Connection, since: Snapshot | str | int) -> Changes:
     return _read(conn, find_live(conn, since), None)
 
 
+@plain_rows
 def changes_between(conn: Connection, one: Snapshot | str | int, other: Snapshot | str | int) -> Changes:
     """Return what changed from snapshot *one* to the later snapshot *other* of the same database.
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from scenarios.journal.install import Connection
+from scenarios.journal.install import Connection, plain_rows
 
 _RELATIONS = b"""
     SELECT n.nspname, c.relname, c.relkind::text, c.relispopulated
@@ -22,6 +22,7 @@ _RELATIONS = b"""
 """
 
 
+@plain_rows
 def contents(conn: Connection) -> Mapping[str, str]:
     """Return a value for each table, partition, materialized view and sequence, by ``schema.name``.
 

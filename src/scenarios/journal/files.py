@@ -28,7 +28,7 @@ from psycopg import sql
 
 from scenarios.errors import SnapshotFileError
 from scenarios.journal.blockers import blocked
-from scenarios.journal.install import WAIT, Connection, require_idle, require_ownership
+from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
 from scenarios.journal.tables import Table, read_tables
 
 FORMAT = 1
@@ -70,6 +70,7 @@ class SnapshotFile:
     header: dict[str, Any]
 
 
+@plain_rows
 def save(conn: Connection, path: str | Path) -> SnapshotFile:
     """Write the content of the database to the file *path*, replacing it only when all is written.
 
@@ -107,6 +108,7 @@ def save(conn: Connection, path: str | Path) -> SnapshotFile:
     return read_header(target)
 
 
+@plain_rows
 def open_file(conn: Connection, path: str | Path, *, wait: float = WAIT) -> SnapshotFile:
     """Replace the content of the database by that of the file *path*, in one transaction.
 

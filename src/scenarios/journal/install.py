@@ -7,14 +7,17 @@ rows, the others are fitted anew, and what no trigger can see is written down fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import resources
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
@@ -29,6 +32,24 @@ WAIT = 5.0
 Connection = psycopg.Connection[Any]
 
 _checked: WeakSet[Connection] = WeakSet()
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def plain_rows(function: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Connection, P], R]:
+    """Let *function* see rows as tuples, whatever rows the owner of the connection likes."""
+
+    @wraps(function)
+    def wrapped(conn: Connection, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        theirs = conn.row_factory
+        conn.row_factory = tuple_row
+        try:
+            return function(conn, *args, **kwargs)
+        finally:
+            conn.row_factory = theirs
+
+    return wrapped
 
 
 def require_idle(conn: Connection, action: str) -> None:
@@ -46,6 +67,7 @@ def require_idle(conn: Connection, action: str) -> None:
         )
 
 
+@plain_rows
 def require_ownership(conn: Connection, action: str) -> None:
     """Ask once per connection whether its database is ours to change.
 
@@ -60,6 +82,7 @@ def require_ownership(conn: Connection, action: str) -> None:
     _checked.add(conn)
 
 
+@plain_rows
 def is_installed(conn: Connection) -> bool:
     """Whether the database has a journal of this release's layout."""
     row = conn.execute(b"SELECT to_regclass('scenarios_journal.state') IS NOT NULL").fetchone()
@@ -69,6 +92,7 @@ def is_installed(conn: Connection) -> bool:
     return found is not None and found[0] == LAYOUT
 
 
+@plain_rows
 def install(conn: Connection, *, wait: float = WAIT) -> None:
     """Make the journal of the database, or fit it to tables created or altered since.
 
@@ -92,9 +116,9 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
     try:
         with conn.transaction():
             conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
             # Two processes may come first to a database at the same time.
             conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
-            conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
             watching = _rights(conn)
             if not is_installed(conn):
                 _uninstall(conn)
@@ -104,6 +128,7 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
         raise blocked(conn, "install the journal", wait, error) from error
 
 
+@plain_rows
 def uninstall(conn: Connection) -> None:
     """Take the journal and its triggers out of the database; does nothing when there is none.
 

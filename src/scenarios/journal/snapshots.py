@@ -25,6 +25,7 @@ from scenarios.journal.install import (
     Connection,
     install,
     is_installed,
+    plain_rows,
     require_idle,
     require_ownership,
 )
@@ -77,6 +78,7 @@ class Restored:
     notes: tuple[str, ...] = ()
 
 
+@plain_rows
 def snapshot(conn: Connection, name: str | None = None, *, wait: float = WAIT) -> Snapshot:
     """Remember the state of the database, whatever its size, in a fraction of a millisecond.
 
@@ -110,6 +112,7 @@ def snapshot(conn: Connection, name: str | None = None, *, wait: float = WAIT) -
     return Snapshot(row[0], name, row[1], conn.info.dbname, row[2])
 
 
+@plain_rows
 def restore(
     conn: Connection, to: Snapshot | str | int, *, wait: float = WAIT, tidy_every: int = TIDY_EVERY
 ) -> Restored:
@@ -159,6 +162,7 @@ def restored(conn: Connection, *, wait: float = WAIT) -> Iterator[Snapshot]:
         forget(conn, taken, wait=wait)
 
 
+@plain_rows
 def find(conn: Connection, wanted: Snapshot | str | int) -> Snapshot:
     """Return a snapshot by itself, its name or its number.
 
@@ -174,6 +178,7 @@ def find(conn: Connection, wanted: Snapshot | str | int) -> Snapshot:
     raise _unknown(conn, wanted, known)
 
 
+@plain_rows
 def list_snapshots(conn: Connection) -> list[Snapshot]:
     """Return the snapshots of the database, oldest first."""
     if not is_installed(conn):
@@ -184,6 +189,7 @@ def list_snapshots(conn: Connection) -> list[Snapshot]:
     return [Snapshot(number, name, at, conn.info.dbname, pristine) for number, name, at, pristine in rows]
 
 
+@plain_rows
 def forget(conn: Connection, what: Snapshot | str | int, *, wait: float = WAIT) -> None:
     """Give up a snapshot; does nothing when it is gone already.
 
