@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from scenarios import journal
+from scenarios.cli.snapshot import register
+from scenarios.errors import JournalError, SnapshotFileError
 
 
 @pytest.fixture
@@ -17,16 +19,13 @@ def shop(bench):
     return bench
 
 
-def run(*arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", "from scenarios.cli.main import run; run()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+def run(*arguments: str) -> str:
+    app = typer.Typer()
+    register(app)
+    done = CliRunner().invoke(app, list(arguments))
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
 
 
 def test_snapshots_from_the_command_line(shop, tmp_path):
@@ -52,6 +51,10 @@ def test_snapshots_from_the_command_line(shop, tmp_path):
 
 def test_mistakes_are_explained(shop):
     url = shop.database.url
-    assert "there is no snapshot 'nowhere'" in run("snapshot", "restore", "nowhere", "--db", url, code=1)
-    assert "cannot read" in run("snapshot", "import", "none.scn", "--db", url, code=1)
-    run("diff", "none.scn", url, code=2)
+    with pytest.raises(JournalError, match="there is no snapshot 'nowhere'"):
+        run("snapshot", "restore", "nowhere", "--db", url)
+    with pytest.raises(SnapshotFileError, match="cannot read"):
+        run("snapshot", "import", "none.scn", "--db", url)
+    with pytest.raises(SystemExit) as wrong_usage:
+        run("diff", "none.scn", url)
+    assert wrong_usage.value.code == 2
