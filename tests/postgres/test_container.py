@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,10 @@ def test_a_missing_image_is_named(own_runtime: Path) -> None:
     assert list(own_runtime.iterdir()) == []
 
 
-def test_the_container_of_a_killed_run_is_collected(own_runtime: Path, own_settings: Settings) -> None:
+@pytest.mark.parametrize("directory", ["there", "gone"])
+def test_the_container_of_a_killed_run_is_collected(
+    own_runtime: Path, own_settings: Settings, directory: str
+) -> None:
     program = (
         "from scenarios.postgres import start_server\n"
         "start_server('container'); print('up', flush=True); input()"
@@ -74,6 +78,8 @@ def test_the_container_of_a_killed_run_is_collected(own_runtime: Path, own_setti
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"
         run.kill()
+    if directory == "gone":
+        shutil.rmtree(own_runtime / f"scenarios-{os.geteuid()}")
     collected = collect(own_settings)
-    assert [each.kind for each in collected] == ["server"]
+    assert [each.kind for each in collected] == ["server" if directory == "there" else "container"]
     assert list(own_runtime.iterdir()) == []
