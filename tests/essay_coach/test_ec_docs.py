@@ -31,7 +31,11 @@ def test_other_places_exist():
 
 
 def test_every_test_file_of_the_folder_is_named():
-    named = {Path(file).name for _, _, file, _ in ROWS} | {"test_ec_builder.py", "test_ec_docs.py"}
+    named = {Path(file).name for _, _, file, _ in ROWS} | {
+        "test_ec_builder.py",
+        "test_ec_docs.py",
+        "test_ec_freeze.py",
+    }
     assert {path.name for path in Path(__file__).parent.glob("test_ec_*.py")} <= named
 
 

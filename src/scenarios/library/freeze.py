@@ -27,7 +27,7 @@ from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.emit import to_yaml
 from scenarios.library.expressions import escape
 from scenarios.library.faults import Faults, FaultyScenario
-from scenarios.library.gather import Found, Gathered, arrange, gather
+from scenarios.library.gather import Found, Gathered, add_needed, arrange, gather
 from scenarios.library.head import HANDLE, NAME
 from scenarios.library.plan import Plan, Serial
 from scenarios.library.pseudonyms import Pseudonyms, require_classified
@@ -199,6 +199,8 @@ def _take(
             where=db.safe_url,
             remedy="give an e-mail address or a key",
         )
+    if not sections.scoped:
+        add_needed(conn, gathered, sections)
     return _Taken(sections, gathered, {}, None, {})
 
 
@@ -580,7 +582,8 @@ class _Writer:
         for name, spec in specs(row.table).items():
             if scope is not None and name == scope.column:
                 continue
-            if spec.column.primary_key and not spec.required and spec.target is None:
+            made_up = spec.column.primary_key and not spec.required and spec.target is None
+            if made_up and spec.default is not CLOCK:
                 continue
             if section is not None and (
                 name in section.links or name in section.hidden or name in (section.speaker, section.text)

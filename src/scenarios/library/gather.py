@@ -133,6 +133,31 @@ def gather(
     return found
 
 
+def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sections) -> None:
+    """Add the rows without which those gathered cannot exist: a person's institution, say.
+
+    They come alone, without what hangs on them. Rows that every database has are left out.
+    """
+    waiting = list(gathered.rows)
+    while waiting:
+        row = waiting.pop(0)
+        for name, spec in specs(row.table).items():
+            target, value = spec.target, row.values.get(name)
+            if target is None or value is None or spec.column.nullable or not spec.column.foreign_keys:
+                continue
+            table = sections.domain.metadata.tables[target.table]
+            if target.table in sections.domain.reference or key_columns(table) != [target.column]:
+                continue
+            if (target.table, (value,)) in gathered.by_key:
+                continue
+            condition = sql.SQL("{} = {}").format(sql.Identifier(target.column), sql.Literal(value))
+            for values in _rows(conn, table, condition):
+                needed = Found(table, values)
+                gathered.rows.insert(0, needed)
+                gathered.by_key[table.fullname, needed.key] = needed
+                waiting.append(needed)
+
+
 def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable) -> list[dict[str, Any]]:
     columns = specs(table)
     names = [
@@ -190,6 +215,8 @@ def arrange(
 
 
 def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
+    if any(row.values.get(name) != value for name, value in section.fixed.items()):
+        return False
     if parent is None:
         row.section, row.parent = section, None
         return True

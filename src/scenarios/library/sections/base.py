@@ -65,6 +65,8 @@ class Section:
         table: the table of its rows.
         form: ``named`` (a mapping by handle), ``list``, ``one`` (a single row), ``turns`` (a conversation).
         title: what it holds, for the JSON Schema.
+        fixed: columns that have one value in all rows of the section; of several sections of one table, a row
+            found in a database stands in the one whose values it has.
         links: columns that the place determines: how many levels up the row stands they point to.
         names: other names of columns in the file, by column.
         short: the column that a bare word or text stands for.
@@ -93,6 +95,7 @@ class Section:
     table: str
     form: Form
     title: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, int] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     short: str | None = None

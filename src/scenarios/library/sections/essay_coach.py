@@ -31,6 +31,7 @@ from scenarios.factories.essay_coach.texts import (
     reading_minutes,
     verdict,
 )
+from scenarios.library.gather import Found, Gathered
 from scenarios.library.plan import Serial, earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
@@ -492,6 +493,14 @@ def _own_table(row: Row, _: Situation) -> str:
     return row.up(1).table.name
 
 
+def _subject(entry: Found, gathered: Gathered) -> Found | None:
+    """Return the row an audit entry is about."""
+    key = str(entry.values["row_pk"])
+    if not key.isdigit():
+        return None
+    return gathered.by_key.get((str(entry.values["table_name"]), (int(key),)))
+
+
 def _institution(row: Row, _: Situation) -> Any:
     return row.root.values["id"]
 
@@ -664,6 +673,7 @@ def _metric(name: str, key: int) -> Section:
         table="analytics",
         form="list",
         title=f"Measurements of {name.replace('_', ' ')}.",
+        fixed={"metric_type_id": key},
         links={"user_id": 1},
         hidden=frozenset({"id", "metric_type_id"}),
         names={"created_at": "at"},
@@ -697,7 +707,7 @@ _TOKENS = Section(
     form="named",
     title="Refresh tokens, by handle; phone_1, phone_2 and phone_3 are one login session.",
     links={"user_id": 1},
-    hidden=frozenset({"id", "jti", "token_hash"}),
+    hidden=frozenset({"id", "token_hash"}),
     unit="token",
     order=("issued_at",),
     defaults={
@@ -741,6 +751,7 @@ def _people(
         table="users",
         form="named",
         title=title,
+        fixed={"role": role.value},
         links={"institution_id": 1},
         hidden=frozenset({"id", "role"}),
         unit=role.value,
@@ -798,6 +809,7 @@ SYSTEM_LOGS = Section(
     key="logs",
     table="logs",
     form="list",
+    fixed={"user_id": None},
     title="What the system logged about nobody in particular.",
     hidden=frozenset({"id", "user_id"}),
     names={"created_at": "at"},

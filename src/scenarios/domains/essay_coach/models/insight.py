@@ -63,7 +63,7 @@ class Analytics(Base):
     id: Mapped[Key]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     metric_type_id: Mapped[int] = mapped_column(ForeignKey("metric_types.id", ondelete="RESTRICT"))
-    value: Mapped[float] = mapped_column(Double)
+    value: Mapped[float] = mapped_column(Double, info={PERSONAL: None})
     essay_id: Mapped[int | None] = mapped_column(ForeignKey("essays.id", ondelete="CASCADE"))
     session_id: Mapped[str] = blank(100)
     details: Mapped[dict[str, Any]] = document("{}", name="metadata")

@@ -187,7 +187,7 @@ class AIResponse(Base):
     model_name: Mapped[str] = string(100)
     model_version: Mapped[str] = string(50)
     tokens_used: Mapped[int]
-    processing_time_seconds: Mapped[float] = mapped_column(Double)
+    processing_time_seconds: Mapped[float] = mapped_column(Double, info={PERSONAL: None})
     cost_usd: Mapped[Decimal] = mapped_column(Numeric(10, 6))
     created_at: Mapped[Created]
 
@@ -227,7 +227,7 @@ class Feedback(Base):
     end_index: Mapped[int | None]
     highlighted_text: Mapped[str] = blank(None, "text")
     ai_model_version: Mapped[str] = string(50)
-    processing_time_seconds: Mapped[float | None] = mapped_column(Double)
+    processing_time_seconds: Mapped[float | None] = mapped_column(Double, info={PERSONAL: None})
     created_at: Mapped[Created]
 
     essay: Mapped[Essay] = relationship(back_populates="feedback")
