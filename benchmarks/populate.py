@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -66,6 +66,10 @@ class Measured:
     @property
     def rate(self) -> float:
         return self.rows / self.seconds
+
+
+Contender = tuple[Callable[..., Measured], tuple[Any, ...]]
+"""A way of filling tables, and its arguments after the server."""
 
 
 @contextmanager
@@ -218,13 +222,15 @@ def copied(server: Server, users: int, after: bool) -> Measured:
     return Measured(f"COPY of the same rows, indexes {'built after' if after else 'in place'}", rows, seconds)
 
 
-def alternately(server: Server, users: int, rounds: int = 3) -> tuple[Measured, Measured]:
-    """Measure generation and bare COPY in turns, so that a busy minute of the machine hits both."""
-    pairs = [(generated(server, users, True), copied(server, users, True)) for _ in range(rounds)]
-    for place in (0, 1):
-        pairs[0][place].seconds = statistics.median(pair[place].seconds for pair in pairs)
-        show(pairs[0][place])
-    return pairs[0]
+def in_turns(server: Server, contenders: Sequence[Contender], rounds: int = 3) -> list[Measured]:
+    """Measure all contenders in turns, several times: a busy minute of the machine hits them all."""
+    tries = [[measure(server, *given) for measure, given in contenders] for _ in range(rounds)]
+    found = []
+    for same in zip(*tries, strict=True):
+        same[0].seconds = statistics.median(each.seconds for each in same)
+        show(same[0])
+        found.append(same[0])
+    return found
 
 
 def show(found: Measured) -> None:
@@ -262,29 +268,26 @@ def main() -> None:
     arguments = parser.parse_args()
     quick = arguments.quick
     few, some, users = (300, 2_000, 300) if quick else (1_000, 5_000, 800)
-    results: list[Measured] = []
     with start_server("embedded") as server:
         with empty(server):
             pass  # the template is built once, before anything is measured
 
-        def run(measure: Callable[..., Measured], *given: Any, rounds: int = 3) -> Measured:
-            tries = [measure(server, *given) for _ in range(rounds)]
-            found = tries[0]
-            found.seconds = statistics.median(each.seconds for each in tries)
-            results.append(found)
-            show(found)
-            return found
-
-        commit = run(usual, few, "commit")
-        flush = run(usual, few, "flush")
-        run(core_insert, some)
-        ours = run(our_factories, some)
-        builder = run(stretches, 4 if quick else 20, 500)
-        run(generated, users, False)
-        run(copied, users, False)
-        # What `generate` does by default in a database of ours; in turns, because their ratio counts.
-        volume, copy = alternately(server, users)
-        results += [volume, copy]
+        results = in_turns(
+            server,
+            [
+                (usual, (few, "commit")),
+                (usual, (few, "flush")),
+                (core_insert, (some,)),
+                (our_factories, (some,)),
+                (stretches, (4 if quick else 10, 500)),
+                (generated, (users, False)),
+                (copied, (users, False)),
+                # What `generate` does by default in a database of ours.
+                (generated, (users, True)),
+                (copied, (users, True)),
+            ],
+        )
+        commit, flush, _, ours, builder, _, _, volume, copy = results
         large = million(server, 600 if quick else 5_700)
         version = server.version_text
     found = {
