@@ -1,0 +1,205 @@
+"""``scenarios freeze, catalogue, forget, anonymise``: out of a database, and out of the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scenarios.cli.common import (
+    AsJson,
+    LibraryPath,
+    Where,
+    database,
+    notes,
+    open_library,
+    parse_now,
+    show_json,
+    write_file,
+)
+
+_PANEL = "Scenarios"
+_DATA = "Instances in a database"
+_PEOPLE = "People in a database of ours"
+
+User = Annotated[str, typer.Argument(help="The person's e-mail address or key.", show_default=False)]
+System = Annotated[str, typer.Option("--system", "-s", help="The system whose schema the database has.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="SCENARIOS_PSEUDONYM_KEY",
+        help="Key of the pseudonyms; the same key gives the same names. By default the setting seed.",
+        show_default=False,
+        show_envvar=True,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command("freeze", rich_help_panel=_DATA)(freeze)
+    app.command("catalogue", rich_help_panel=_PANEL)(catalogue)
+    app.command("forget", rich_help_panel=_PEOPLE)(forget)
+    app.command("anonymise", rich_help_panel=_PEOPLE)(anonymise)
+
+
+def freeze(
+    instance: Annotated[
+        str | None, typer.Argument(help="The instance to freeze; or give --user.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", "-n", help="The new scenario's name.", show_default=False)
+    ] = "frozen",
+    user: Annotated[
+        str | None,
+        typer.Option("--user", "-u", help="A person's e-mail address or key.", show_default=False),
+    ] = None,
+    where: Where = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The file to write, or - for the terminal; by default NAME.yaml."),
+    ] = None,
+    system: System = "dev_coach",
+    last_messages: Annotated[
+        int | None, typer.Option("--last-messages", min=1, help="Only so many messages of each person.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", help="Only the messages of this session (handle or key).")
+    ] = None,
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--anonymise/--as-it-is",
+            help="Replace personal data by pseudonyms; by default for a person, and not for an instance.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Key = "",
+    now: Annotated[
+        str | None, typer.Option("--now", metavar="MOMENT", help="What the scenario's clock shows.")
+    ] = None,
+    as_code: Annotated[
+        bool, typer.Option("--as-code", help="Write a Python function instead of a file.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file when it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a scenario file of an instance, or of a person, with nothing lost.
+
+    Example: scenarios freeze --user maya@example.com --from postgresql://qa@db/coach --name maya_today
+    """
+    from scenarios.library.freeze import freeze as take
+
+    if (instance is None) == (user is None):
+        raise typer.BadParameter("name an instance, or give --user", param_hint="INSTANCE")
+    with database(where, action="freeze from") as db:
+        frozen = take(
+            db,
+            name=name,
+            user=user,
+            instance=instance,
+            system=system,
+            anonymise=private,
+            key=key,
+            now=parse_now(now),
+            last_messages=last_messages,
+            session=session,
+        )
+    text = frozen.text
+    suffix = ".yaml"
+    if as_code:
+        from scenarios.library.code import as_python
+
+        text, suffix = as_python(frozen), ".py"
+    path = None if str(out) == "-" else out or Path(f"{name}{suffix}")
+    if path is not None:
+        write_file(path, text, force=force)
+    if as_json:
+        show_json(
+            {
+                "scenario": name,
+                "file": str(path) if path else None,
+                "rows": dict(frozen.rows),
+                "notes": list(frozen.notes),
+            }
+        )
+        return
+    if path is None:
+        typer.echo(text, nl=False)
+    else:
+        typer.echo(f"{path}: {sum(frozen.rows.values())} rows")
+    for note in frozen.notes:
+        notes().print(note)
+
+
+def catalogue(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The directory to write.")] = Path("catalogue"),
+    library: LibraryPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render the library as browsable HTML: every scenario with its people, conversations and rows.
+
+    Example: scenarios catalogue --out build/catalogue
+    """
+    from scenarios.library.html import render
+
+    written = render(open_library(library), out)
+    if as_json:
+        show_json([str(path) for path in written])
+        return
+    typer.echo(f"{out / 'index.html'}: {len(written) - 1} scenarios")
+
+
+def forget(
+    user: User,
+    where: Where = None,
+    system: System = "dev_coach",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a person with all that is theirs, and tell where else they are mentioned.
+
+    Only in a database of ours.
+
+    Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
+    """
+    from scenarios.library.forget import forget as work
+
+    with database(where, action="forget somebody in") as db:
+        if not yes:
+            typer.confirm(f"Delete {user} and everything of theirs from {db.name}?", abort=True, err=True)
+        report = work(db, user, system=system)
+    _report(report, as_json)
+
+
+def anonymise(
+    user: User,
+    where: Where = None,
+    system: System = "dev_coach",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replace a person's data by pseudonyms where it stands, and keep everything else.
+
+    Only in a database of ours.
+
+    Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
+    """
+    from scenarios.library.forget import anonymise as work
+
+    with database(where, action="anonymise somebody in") as db:
+        report = work(db, user, system=system, key=key)
+    _report(report, as_json)
+
+
+def _report(report: object, as_json: bool) -> None:
+    from scenarios.library.forget import Report
+
+    assert isinstance(report, Report)
+    if as_json:
+        show_json(report.as_dict())
+        return
+    for line in report.lines():
+        typer.echo(line)
