@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
     from scenarios.library.faults import Fault, FaultyScenario
+    from scenarios.library.functions import scenario
     from scenarios.library.instances import Instance
     from scenarios.library.library import Library
 
@@ -20,9 +21,10 @@ _HOMES = {
     "Instance": "instances",
     "Library": "library",
     "ScenarioDefinition": "definition",
+    "scenario": "functions",
 }
 
-__all__ = ["Fault", "FaultyScenario", "Instance", "Library", "ScenarioDefinition"]
+__all__ = ["Fault", "FaultyScenario", "Instance", "Library", "ScenarioDefinition", "scenario"]
 
 
 def __getattr__(name: str) -> object:

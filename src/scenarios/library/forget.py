@@ -1,8 +1,9 @@
 """The right to be forgotten: a person deleted, or made nobody in particular, with a report.
 
-Deleting the account row is not forgetting: the name stands in other people's conversations, and a table that was
-added last month keeps the address. What hangs on the person goes by the database's own foreign keys; where else
-their name or address occurs is searched for and told, since only a person can judge another's words.
+Deleting the account row is not forgetting: the name stands in other people's conversations, and a table
+that was added last month keeps the address. What hangs on the person goes by the database's own foreign
+keys; where else their name or address occurs is searched for and told, since only a person can judge
+another's words.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def forget(db: Database, user: str, *, system: str = "dev_coach", domain: Domain
             if key.on_delete in "nd"
         )
         try:
-            conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*name_of(table)), condition))
+            conn.execute(
+                sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*name_of(table)), condition)
+            )
         except psycopg.errors.IntegrityError as error:
             raise LibraryError(
                 f"cannot forget {user}; nothing was deleted",
@@ -188,13 +191,18 @@ def _replace(conn: psycopg.Connection[Any], table: sa.Table, reach: Reach, pseud
 
 
 def _mentions(
-    conn: psycopg.Connection[Any], domain: Domain, person: Mapping[str, Any], owner: sa.Table, reach: Reach | None
+    conn: psycopg.Connection[Any],
+    domain: Domain,
+    person: Mapping[str, Any],
+    owner: sa.Table,
+    reach: Reach | None,
 ) -> dict[str, int]:
     """Return where texts of others still have the person's name or address, as whole words."""
     words = {
         str(person[column.name])
         for column in owner.columns
-        if column.info.get(PERSONAL) in ("email", "first_name", "last_name", "username") and person.get(column.name)
+        if column.info.get(PERSONAL) in ("email", "first_name", "last_name", "username")
+        and person.get(column.name)
     }
     if not words:
         return {}

@@ -124,7 +124,7 @@ def freeze(
     subset(gathered, sections, last_messages, session, known, notes)
     arrange(gathered, sections, taken.positions)
     anchor = now or taken.anchor or _present(gathered)
-    writer = _Writer(sections, gathered, anchor.astimezone(UTC), label, known)
+    writer = Writer(sections, gathered, anchor.astimezone(UTC), label, known)
     notes += writer.strip()
     if private:
         notes += _anonymise(gathered, sections, key, writer)
@@ -298,7 +298,7 @@ def _out_of_session(
     raise FreezeError(f"{sections.domain.title} has no sessions")
 
 
-def _anonymise(gathered: Gathered, sections: Sections, key: str, writer: _Writer) -> list[str]:
+def _anonymise(gathered: Gathered, sections: Sections, key: str, writer: Writer) -> list[str]:
     tables = {row.table.fullname: row.table for row in gathered.rows}
     require_classified(tables.values())
     from scenarios.settings import Settings
@@ -318,7 +318,7 @@ def _anonymise(gathered: Gathered, sections: Sections, key: str, writer: _Writer
     ]
 
 
-class _Writer:
+class Writer:
     """Turns arranged rows into the file's data, and proves that nothing is lost."""
 
     def __init__(

@@ -215,7 +215,7 @@ class Library:
         tree = self._tree(path, faults)
         if tree is None:
             raise FaultyScenario(shown(path), faults.found)
-        composed = compose(tree, lambda name: self._named_tree(name, faults), self.names, faults)
+        composed = compose(tree, lambda name: self.tree(name, faults), self.names, faults)
         head = composed.head
         if head.name and head.name != path.stem:
             faults.add(
@@ -267,7 +267,18 @@ class Library:
             faults.add(place, "system" if node is not None else "", what, suggest(name, known))
             return None
 
-    def _named_tree(self, name: str, faults: Faults) -> Branch | None:
+    def domain(self, name: str) -> Domain:
+        """Return the system *name*: one given to this library, or an installed one.
+
+        Raises:
+            DomainError: there is none.
+        """
+        from scenarios.domain import get_domain
+
+        return self._domains.get(name) or get_domain(name)
+
+    def tree(self, name: str, faults: Faults) -> Branch | None:
+        """Return the tree of the scenario file *name*, None where there is none."""
         path = self._direct(name) or self.files().get(name)
         return self._tree(path, faults) if path is not None else None
 
