@@ -265,3 +265,12 @@ def test_prompts_count_their_versions_by_phase():
     assert versions == [1, 2]
     assert other.version == 1
     assert other.name == "completed v1"
+
+
+def test_seed_and_locale_come_from_the_settings(monkeypatch):
+    monkeypatch.setenv("SCENARIOS_SEED", "from the environment")
+    monkeypatch.setenv("SCENARIOS_LOCALE", "de_DE")
+    context = FactoryContext("settings")
+    assert (context.seed, context.locale) == ("from the environment", "de_DE")
+    monkeypatch.delenv("SCENARIOS_SEED")
+    assert FactoryContext("settings").seed != "from the environment"

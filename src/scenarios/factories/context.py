@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
@@ -40,6 +42,18 @@ def suffix_of(instance: str) -> str:
     20,000.
     """
     return blake2b(instance.encode(), digest_size=5).hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _defaults(directory: str, seed: str | None, locale: str | None) -> tuple[str, str]:
+    """Return the settings; reading the project's file for each scenario would cost more than rendering it.
+
+    The arguments are what the settings depend on; a changed file counts from the next process on.
+    """
+    from scenarios.settings import Settings
+
+    settings = Settings(project=Path(directory))
+    return settings["seed"], settings["locale"]
 
 
 class FactoryContext:
@@ -68,11 +82,10 @@ class FactoryContext:
         graph: Graph | None = None,
     ) -> None:
         if seed is None or locale is None:
-            from scenarios.settings import Settings
-
-            settings = Settings()
-            seed = cast(str, settings["seed"]) if seed is None else seed
-            locale = cast(str, settings["locale"]) if locale is None else locale
+            said = os.environ.get("SCENARIOS_SEED"), os.environ.get("SCENARIOS_LOCALE")
+            defaults = _defaults(os.getcwd(), *said)
+            seed = defaults[0] if seed is None else seed
+            locale = defaults[1] if locale is None else locale
         self.scenario = scenario
         self.instance = instance or scenario
         self.seed = seed
