@@ -123,3 +123,14 @@ def test_the_last_messages_are_frozen_with_their_logs_only(coach_bot_db):
     assert frozen.rows["logs"] == 1
     assert "on the radiator by the door" in frozen.text
     assert "a postcard?" not in frozen.text
+
+
+def test_the_command_freezes_an_instance_into_a_file_that_loads(scenarios, coach_bot_db, server, tmp_path):
+    url = coach_bot_db.url.replace("postgresql+psycopg", "postgresql")
+    scenarios("load", "ai_outage", "--to", url, "--as", "night")
+    file = tmp_path / "night_outage.yaml"
+    scenarios("freeze", "night", "--name", "night_outage", "--in", url, "--out", str(file))
+    assert scenarios("check", str(file))["faults"] == []
+    with server.database(DOMAIN) as other:
+        Library(tmp_path)["night_outage"].load(other)
+        assert told(other)[1:] == told(coach_bot_db)[1:]
