@@ -82,3 +82,10 @@ def test_a_bank_of_ones_own():
         add_bank("garden.plants", ["oak"])
     with pytest.raises(ValuesError, match=r"no text bank 'garden\.tools'"):
         bank("garden.tools")
+
+
+def test_coach_bot_chats_are_conversations_too():
+    turns = list(conversation(Keyed("s").at("maya"), "CHAT", 301, name="Maya", system="coach_bot"))
+    assert len(turns) == 301
+    assert all(turn.content.count("?") == 1 for turn in turns[::2])
+    assert all(one.content != other.content for one, other in zip(turns, turns[2:], strict=False))
