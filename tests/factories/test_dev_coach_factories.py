@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import factory
@@ -267,10 +270,10 @@ def test_prompts_count_their_versions_by_phase():
     assert other.name == "completed v1"
 
 
-def test_seed_and_locale_come_from_the_settings(monkeypatch):
-    monkeypatch.setenv("SCENARIOS_SEED", "from the environment")
-    monkeypatch.setenv("SCENARIOS_LOCALE", "de_DE")
-    context = FactoryContext("settings")
-    assert (context.seed, context.locale) == ("from the environment", "de_DE")
-    monkeypatch.delenv("SCENARIOS_SEED")
-    assert FactoryContext("settings").seed != "from the environment"
+def test_seed_and_locale_come_from_the_settings():
+    show = "from scenarios.factories import FactoryContext as C; c = C('x'); print(c.seed, c.locale)"
+    environ = {**os.environ, "SCENARIOS_SEED": "mine", "SCENARIOS_LOCALE": "de_DE"}
+    said = subprocess.run(
+        [sys.executable, "-c", show], env=environ, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["mine", "de_DE"]
