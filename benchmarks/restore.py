@@ -330,10 +330,12 @@ def main() -> int:
         "--disk", type=Path, default=Path(tempfile.gettempdir()), help="a directory on a disk"
     )
     options = parser.parse_args()
-    places = {"tmpfs": ""}
-    if not options.quick:
-        made = tempfile.mkdtemp(prefix="scn-bench-", dir=options.disk)
-        places["disk"] = made
+    with tempfile.TemporaryDirectory(prefix="scn-", dir=options.disk, ignore_cleanup_errors=True) as disk:
+        Path(disk).chmod(0o755)  # Run as root, the server has a user of its own.
+        return measure_all(options, {"tmpfs": ""} if options.quick else {"tmpfs": "", "disk": disk})
+
+
+def measure_all(options: argparse.Namespace, places: dict[str, str]) -> int:
     shapes = [(12, 50), (12, 10_000), (60, 50)] if options.quick else [
         (12, 50), (12, 1_000), (12, 10_000), (12, 100_000), (60, 50), (60, 100_000)
     ]  # fmt: skip
