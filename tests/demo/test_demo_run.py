@@ -97,13 +97,16 @@ def test_it_shows_the_main_job_and_leaves_nothing(runtime: Path) -> None:
     wait_until_gone(runtime)
 
 
-@pytest.mark.parametrize("heading", HEADINGS)
-def test_interrupted_it_cleans_up_and_says_so(runtime: Path, heading: str) -> None:
+@pytest.mark.parametrize(
+    ("heading", "sent"),
+    [*((heading, signal.SIGINT) for heading in HEADINGS), (HEADINGS[3], signal.SIGTERM)],
+)
+def test_interrupted_it_cleans_up_and_says_so(runtime: Path, heading: str, sent: signal.Signals) -> None:
     with demo(runtime) as running:
         printed = read_until(running, heading)
-        os.kill(running.pid, signal.SIGINT)
+        os.kill(running.pid, sent)
         printed += running.communicate(timeout=60)[0]
-    assert running.returncode == 130, printed
+    assert running.returncode == 128 + sent, printed
     assert "Traceback" not in printed
     wait_until_gone(runtime)
 

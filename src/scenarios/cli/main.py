@@ -9,11 +9,13 @@ done, 1 when the work failed and 2 for wrong usage.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -64,6 +66,8 @@ def run(arguments: list[str] | None = None) -> None:
         SystemExit: with the exit code.
     """
     _register()
+    # A job that is cancelled ends like one that is interrupted: what was begun is undone on the way out.
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args=arguments, prog_name="scenarios")
     except ScenariosError as error:
@@ -73,6 +77,10 @@ def run(arguments: list[str] | None = None) -> None:
         # The reader (head, less) has seen enough; what Python flushes on its way out must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _complain(error: ScenariosError) -> None:
