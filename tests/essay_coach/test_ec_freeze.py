@@ -22,7 +22,7 @@ def db(server):
         yield made
 
 
-@pytest.mark.parametrize("name", ["every_status", "audit_trail", "token_theft"])
+@pytest.mark.parametrize("name", ["every_status", "audit_trail", "two_institutions", "token_theft"])
 def test_an_instance_comes_back_as_it_was(server, db, library, name):
     instance = library[name].load(db)
     frozen = freeze(db, name="seen", instance=instance)

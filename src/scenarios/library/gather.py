@@ -18,7 +18,7 @@ from scenarios.library.sections.base import Section, Sections
 from scenarios.library.shapes import Opaque
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Found:
     """A row found in the database, and where it will stand in the file."""
 
@@ -29,6 +29,9 @@ class Found:
     handle: str = ""
     named: bool = False
     children: list[Found] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Found {self.key} of {self.table.fullname}>"
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ EXTRA = "rows"
 _AS, _WHEN, _PAUSE, _GENERATE = "as", "when", "pause", "generate"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Row:
     """One row of a scenario.
 
@@ -49,6 +49,10 @@ class Row:
     children: list[Row] = field(default_factory=list)
     pause: timedelta = timedelta()
     named: bool = True
+
+    def __repr__(self) -> str:
+        # Not the rows above and below: a key counted by the database is looked up by its text.
+        return f"<Row {self.handle} of {self.table.fullname}>"
 
     def up(self, levels: int) -> Row:
         """Return the row *levels* above this one."""
