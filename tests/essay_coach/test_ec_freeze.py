@@ -50,3 +50,21 @@ def test_a_person_comes_with_their_institution_and_without_their_name(server, db
         with other.connect() as conn:
             assert conn.execute("SELECT count(*), count(DISTINCT status) FROM essays").fetchone() == (5, 5)
             assert conn.execute("SELECT student_count FROM institutions").fetchone() == (1,)
+
+
+def test_a_persons_tokens_are_made_anew(server, db, library):
+    instance = library["token_theft"].load(db)
+    frozen = freeze(db, name="somebody", user=instance["harbour.jonas"].email, system="essay_coach")
+    assert "token_hash" not in frozen.text
+    assert "password" not in frozen.text.partition("scenario:")[2]
+    with server.database(DOMAIN) as other:
+        frozen.definition.load(other)
+        with other.connect() as conn:
+            found = conn.execute(
+                "SELECT count(*), count(*) FILTER (WHERE revoked_at IS NULL), count(DISTINCT family_id)"
+                " FROM refresh_tokens"
+            ).fetchone()
+            assert found == (5, 2, 3)
+            assert conn.execute(
+                "SELECT count(*) FROM refresh_tokens WHERE replaced_by IS NOT NULL"
+            ).fetchone() == (2,)

@@ -309,7 +309,8 @@ def _anonymise(gathered: Gathered, sections: Sections, key: str, writer: Writer)
     for row in gathered.rows:
         for column in row.table.columns:
             kind = column.info.get(PERSONAL)
-            if kind is not None and column.name in row.values:
+            # What is left out already stays out.
+            if kind is not None and row.values.get(column.name, _Secret) is not _Secret:
                 row.values[column.name] = pseudonyms.replace(kind, row.values[column.name])
     writer.forget_names()
     return [

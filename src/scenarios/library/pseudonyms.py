@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
+from ipaddress import ip_interface
 from typing import Any
 
 import sqlalchemy as sa
@@ -126,7 +127,7 @@ class Pseudonyms:
             "phone": lambda text: self._phone(str(text)),
             "secret": lambda text: self._at("secret", str(text)).token("secret", min(64, len(str(text)))),
             "date_of_birth": self._birth,
-            "address": lambda text: self._at("address", str(text)).city(),
+            "address": lambda text: self._address(str(text)),
             "text": self.text,
         }
         if kind not in makers:
@@ -144,6 +145,17 @@ class Pseudonyms:
         found = f"{base}.{row.token('mark', 6)}@example.com"
         self._emails[value.casefold()] = found
         return found
+
+    def _address(self, value: str) -> str:
+        row = self._at("address", value)
+        try:
+            network = ip_interface(value)
+        except ValueError:
+            return row.city()
+        # Ranges reserved for documentation (RFC 5737, RFC 3849): nobody's.
+        if network.version == 6:
+            return f"2001:db8::{row.integer('host', 1, 0xFFFF):x}"
+        return f"203.0.113.{row.integer('host', 1, 254)}"
 
     def _phone(self, value: str) -> str:
         return f"+1 555 01{self._at('phone', re.sub(r'[^0-9]', '', value)).integer('phone', 0, 99):02d}"
