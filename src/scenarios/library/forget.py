@@ -71,6 +71,7 @@ def forget(db: Database, user: str, *, system: str = "dev_coach", domain: Domain
     table, condition = _person(db, found, user, "forget somebody")
     with db.connect() as conn, conn.transaction():
         row = _one(conn, table, condition, user, db)
+        condition = _by_key(table, row)
         keys = foreign_keys(conn)
         reach = reach_of({name_of(table): condition}, keys)
         rows = reach.count(conn)
@@ -111,6 +112,7 @@ def anonymise(
     changed: dict[str, int] = {}
     with db.connect() as conn, conn.transaction():
         row = _one(conn, table, condition, user, db)
+        condition = _by_key(table, row)
         reach = reach_of({name_of(table): condition}, foreign_keys(conn))
         tables = [each for each in found.metadata.tables.values() if name_of(each) in reach.conditions]
         require_classified(tables)
@@ -143,6 +145,12 @@ def _person(db: Database, domain: Domain, user: str, action: str) -> tuple[sa.Ta
     if "email" in table.columns:
         condition = sql.SQL("({} OR lower(email) = lower({}))").format(condition, sql.Literal(user))
     return table, condition
+
+
+def _by_key(table: sa.Table, row: Mapping[str, Any]) -> sql.Composable:
+    """Return the condition that still means the person when their address has been replaced."""
+    key = key_columns(table)[0]
+    return sql.SQL("{}::text = {}").format(sql.Identifier(key), sql.Literal(str(row[key])))
 
 
 def _one(

@@ -1,0 +1,95 @@
+"""What the library costs: reading, loading, resetting, freezing, listing.
+
+    python benchmarks/library.py [--quick] [--json PATH]
+
+Each number is the median of several runs on a throwaway server, in milliseconds, beside the budget it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import scenarios
+from scenarios.domain import get_domain
+from scenarios.library.freeze import freeze
+
+NAME = "refinement_in_progress"
+
+
+def median(work: Callable[[], object], times: int, before: Callable[[], object] | None = None) -> float:
+    """Return the median of *times* runs of *work* in milliseconds, *before* not counted."""
+    took = []
+    for _ in range(times):
+        if before is not None:
+            before()
+        began = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few runs")
+    parser.add_argument("--json", type=Path, help="write the results there")
+    arguments = parser.parse_args()
+    times = 5 if arguments.quick else 25
+    results: dict[str, dict[str, float]] = {}
+
+    def note(what: str, ms: float, budget: float) -> None:
+        results[what] = {"ms": round(ms, 2), "budget_ms": budget}
+        print(f"{what:<46} {ms:9.2f} ms   budget {budget:g} ms")
+
+    scenarios.Library()[NAME]  # imports are not what is measured
+    note("read and validate the file", median(lambda: scenarios.Library()[NAME], times), 30)
+    definition = scenarios.Library()[NAME]
+    with (
+        scenarios.start_server() as server,
+        server.database(get_domain("dev_coach")) as db,
+        db.connect() as conn,
+    ):
+        loaded = definition.load(db, connection=conn)
+        rows = sum(loaded.counts.values())
+        print(f"{NAME}: {rows} rows; PostgreSQL {server.version_text}, {server.provider}")
+        loaded.unload(connection=conn)
+        held = []
+        ms = median(
+            lambda: held.append(definition.load(db, connection=conn)),
+            times,
+            lambda: held and held.pop().unload(connection=conn),
+        )
+        note("load it", ms, 15)
+        instance = held.pop()
+        note("freeze it", median(lambda: freeze(db, name="x", instance=instance, connection=conn), times), 50)
+        note("reset it", median(lambda: instance.reset(connection=conn), times), 50)
+        instance.unload(connection=conn)
+
+        definition.enter(db)
+
+        def disturb() -> None:
+            conn.execute("UPDATE users_user SET first_name = 'x'")
+            conn.execute("DELETE FROM chat_messages_chatmessage WHERE role = 'USER'")
+
+        note("enter it again (restore a snapshot)", median(lambda: definition.enter(db), times, disturb), 1.5)
+        few = b"UPDATE users_user SET is_staff = true"
+        note(
+            "enter it again after few changes",
+            median(lambda: definition.enter(db), times, lambda: conn.execute(few)),
+            1.5,
+        )
+    command = [sys.executable, "-m", "scenarios.cli.main", "list"]
+    ms = median(lambda: subprocess.run(command, check=True, capture_output=True), 3 if arguments.quick else 9)
+    note("scenarios list, a cold process", ms, 400)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
