@@ -81,3 +81,258 @@ def test_committed_rows_are_undone_and_the_state_is_there_in_any_order(project):
         """,
     )
     assert run.outcomes == {"passed": 11}, run.text
+
+
+def test_the_ladder_is_climbed_and_the_summary_says_so(project):
+    run = project(
+        test_ladder="""
+        import psycopg
+        import pytest
+        from sqlalchemy import text
+        from sqlalchemy.orm import Session
+
+        from models import Customer, Order
+
+
+        def count(db):
+            with db.connect() as connection:
+                return connection.execute("SELECT count(*) FROM orders").fetchone()[0]
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_ddl(scenario_db):
+            with scenario_db.connect() as connection:
+                connection.execute("ALTER TABLE orders ADD COLUMN note text DEFAULT 'x'")
+                connection.execute("DELETE FROM orders")
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_after_ddl(scenario_db):
+            assert count(scenario_db) == 2
+            with scenario_db.connect() as connection:
+                with pytest.raises(psycopg.errors.UndefinedColumn):
+                    connection.execute("SELECT note FROM orders")
+
+
+        def test_ddl_without_state(scenario_db):
+            with scenario_db.connect() as connection:
+                connection.execute("CREATE TABLE left_behind (id int)")
+
+
+        def test_after_ddl_without_state(scenario_db):
+            with scenario_db.connect() as connection:
+                assert connection.execute("SELECT to_regclass('left_behind')").fetchone() == (None,)
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_past_the_session(scenario, scenario_session):
+            # The application has a connection of its own that nobody told the plugin about.
+            url = scenario_session.get_bind().engine.url.render_as_string(hide_password=False)
+            with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+                connection.execute("UPDATE customer SET name = 'Eve'")
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_after_going_past(scenario, scenario_session):
+            assert scenario_session.get(Customer, scenario["ada"].id).name == "Ada"
+            scenario_session.add(Customer(name="new"))
+            scenario_session.commit()
+            scenario_session.rollback()
+            assert scenario_session.query(Customer).count() == 2
+
+
+        @pytest.mark.scenario("one_customer")
+        @pytest.mark.scenario_isolation("clone")
+        def test_clone(scenario_db):
+            with scenario_db.connect() as connection:
+                connection.execute("DROP TABLE refund, orders, customer")
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_after_clone(scenario_db):
+            assert count(scenario_db) == 2
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_leaves_a_transaction_open(scenario_db):
+            connection = scenario_db.connect(autocommit=False)
+            connection.execute("UPDATE orders SET total = 1000")
+            globals()["leaked"] = connection
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_after_the_open_transaction(scenario_db):
+            leaked.close()
+            with scenario_db.connect() as connection:
+                assert connection.execute("SELECT max(total) FROM orders").fetchone() == (7,)
+        """,
+    )
+    assert run.outcomes == {"passed": 10, "error": 1}, run.text
+    run.has(r"ERROR at teardown of test_leaves_a_transaction_open", r"UPDATE orders SET total = 1000")
+    run.has(r"test_ddl climbed from restore to clone: .*(ALTER TABLE|orders)")
+    run.has(r"test_ddl_without_state climbed from restore to clone")
+    run.has(r"test_past_the_session climbed from rollback to restore: rows were committed past")
+    run.lacks(r"test_after_going_past climbed")
+
+
+def test_wide_data_is_shared_and_isolated_per_test(project):
+    run = project(
+        test_wide="""
+        import pytest
+        from sqlalchemy import func, select
+        from sqlalchemy.orm import Session
+
+        from models import Customer
+
+
+        def names(db):
+            with Session(db.engine) as session:
+                return list(session.scalars(select(Customer.name).order_by(Customer.name)))
+
+
+        def add(db, name):
+            with Session(db.engine) as session:
+                session.add(Customer(name=name))
+                session.commit()
+
+
+        @pytest.fixture(scope="session")
+        def of_session(scenario_session_db):
+            add(scenario_session_db, "session")
+
+
+        @pytest.fixture(scope="module")
+        def of_module(of_session, scenario_module_db):
+            add(scenario_module_db, "module")
+
+
+        @pytest.fixture(scope="class")
+        def of_class(of_module, scenario_class_db):
+            add(scenario_class_db, "class")
+
+
+        @pytest.mark.usefixtures("of_class")
+        class TestClass:
+            @pytest.mark.parametrize("n", range(3))
+            def test_sees_all_and_commits(self, scenario_db, n):
+                assert names(scenario_db) == ["class", "module", "session"]
+                add(scenario_db, "test")
+
+            @pytest.mark.scenario("one_customer")
+            def test_with_a_state_on_top(self, scenario_db, scenario_db_url):
+                assert scenario_db.url == scenario_db_url
+                assert names(scenario_db) == ["Ada", "class", "module", "session"]
+
+
+        @pytest.mark.usefixtures("of_module")
+        def test_outside_the_class(scenario_db):
+            assert names(scenario_db) == ["module", "session"]
+
+
+        @pytest.mark.usefixtures("of_module")
+        @pytest.mark.scenario_isolation("clone")
+        def test_ddl_on_shared_data(scenario_db):
+            with scenario_db.connect() as connection:
+                connection.execute("DROP TABLE refund, orders, customer")
+
+
+        @pytest.mark.usefixtures("of_module")
+        def test_after_ddl_on_shared_data(scenario_db):
+            assert names(scenario_db) == ["module", "session"]
+
+
+        def test_nothing_shared(scenario_db):
+            assert names(scenario_db) == []
+
+
+        def test_asks_too_late(scenario_db, request):
+            request.getfixturevalue("scenario_class_db")
+        """,
+        test_wider="""
+        from test_wide import names
+
+
+        def test_module_is_gone_session_is_not(scenario_session_db, scenario_db):
+            assert names(scenario_db) == ["session"]
+        """,
+        test_order="""
+        import pytest
+
+        from test_wide import add, names
+
+
+        @pytest.fixture(scope="module")
+        def narrow(scenario_module_db):
+            add(scenario_module_db, "narrow")
+
+
+        def test_narrow(narrow, scenario_db):
+            assert names(scenario_db) == ["narrow"]
+
+
+        def test_wide_too_late(narrow, request):
+            request.getfixturevalue("scenario_package_db")
+
+
+        def test_dropped_shared_table(narrow, scenario_db):
+            with scenario_db.connect() as connection:
+                connection.execute("DROP TABLE refund")
+
+
+        def test_shared_data_is_gone(narrow, scenario_db):
+            raise AssertionError("not reached")
+        """,
+    )
+    run.has(r"ERROR at setup of test_shared_data_is_gone|test_shared_data_is_gone")
+    run.has(
+        r"the data of a wider fixture is gone",
+        r"test_dropped_shared_table did something",
+        r"isolation\(.clone.\)",
+    )
+    run.has(r"scenario_class_db was asked for in the middle of a test", r"instead of calling getfixturevalue")
+    run.has(r"is set up too late", r"lies on the database already", r"make the wider one autouse")
+    assert run.outcomes == {"passed": 11, "failed": 2, "error": 1}, run.text
+
+
+def test_an_application_with_its_own_engine_and_another_process_see_the_data(project):
+    run = project(
+        "-q",
+        test_application="""
+        import subprocess
+        import sys
+
+        import pytest
+        from sqlalchemy import create_engine, text
+
+        CODE = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute('SELECT count(*) FROM orders').fetchone()[0])"
+
+
+        @pytest.fixture(scope="session")
+        def application(scenario_db_url):
+            engine = create_engine(scenario_db_url)
+            yield engine
+            engine.dispose()
+
+
+        @pytest.mark.scenario("one_customer")
+        @pytest.mark.parametrize("n", range(2))
+        def test_engine_made_once(application, n):
+            with application.begin() as connection:
+                assert connection.scalar(text("SELECT count(*) FROM orders")) == 2
+                connection.execute(text("DELETE FROM orders"))
+
+
+        @pytest.mark.scenario("two_customers")
+        def test_another_state_same_engine(application):
+            with application.begin() as connection:
+                assert connection.scalar(text("SELECT count(*) FROM customer")) == 2
+
+
+        @pytest.mark.scenario("one_customer")
+        def test_another_process(scenario_db_url):
+            url = scenario_db_url.replace("+psycopg", "")
+            seen = subprocess.run([sys.executable, "-c", CODE, url], capture_output=True, text=True, check=True)
+            assert seen.stdout.strip() == "2"
+        """,
+    )
+    assert run.outcomes == {"passed": 4}, run.text

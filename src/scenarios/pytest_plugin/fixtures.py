@@ -35,7 +35,7 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except ScenariosError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 # --- What a project may override

@@ -202,5 +202,5 @@ class Stage:
                 why=f"{self.spoiled_by} did something that could not be undone in place (DDL, for one), "
                 "so the database was made anew",
                 remedy='mark that test with @pytest.mark.scenario_isolation("clone"): '
-                "it then gets a database of its own",
+                "a copy is then put back after it",
             )

@@ -1,0 +1,113 @@
+"""The plugin is silent and free when unused, and refuses what is wrong before the first test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_without_a_test_that_asks_nothing_happens(project):
+    run = project(
+        test_plain="""
+        import sys
+
+
+        def test_nothing_was_imported(pytestconfig):
+            heavy = {"sqlalchemy", "psycopg", "alembic", "faker", "rich", "pydantic", "yaml", "typer"}
+            assert not heavy & set(sys.modules)
+        """,
+        conftest="",
+    )
+    assert run.outcomes == {"passed": 1}, run.text
+    run.lacks("scenarios:")
+
+
+def test_what_is_imported_in_every_run_is_little():
+    code = "import pytest, sys; before = set(sys.modules); import scenarios.pytest_plugin.plugin; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = {name for name in done.stdout.split() if name.startswith("scenarios")}
+    assert ours == {
+        "scenarios",
+        "scenarios.pytest_plugin",
+        "scenarios.pytest_plugin.fixtures",
+        "scenarios.pytest_plugin.keys",
+        "scenarios.pytest_plugin.plugin",
+        "scenarios.pytest_plugin.tally",
+    }
+    assert not {"sqlalchemy", "psycopg", "yaml"} & set(done.stdout.split())
+
+
+def test_wrong_markers_are_refused_together_before_the_run(project):
+    run = project(
+        test_markers="""
+        import pytest
+
+
+        @pytest.mark.scenario
+        def test_no_name():
+            raise AssertionError("not reached")
+
+
+        @pytest.mark.scenario_isolation("savepoint")
+        def test_no_rung():
+            raise AssertionError("not reached")
+
+
+        def test_fine():
+            raise AssertionError("not reached")
+        """,
+    )
+    assert run.code == 4, run.text
+    run.has(
+        r"ERROR: test_markers.py::test_no_name: @pytest.mark.scenario takes the name of one scenario",
+        r"test_markers.py::test_no_rung: @pytest.mark.scenario_isolation takes one of rollback, restore, clone",
+    )
+    run.lacks("not reached")
+
+
+def test_wrong_settings_are_refused_with_their_source(project):
+    for options, environ, pieces in (
+        (
+            ("--scenarios-provider=floppy",),
+            {},
+            (r"setting 'provider' cannot be 'floppy'", "the command line"),
+        ),
+        ((), {"SCENARIOS_MAX_ROWS": "few"}, (r"setting 'max_rows' cannot be 'few'", "SCENARIOS_MAX_ROWS")),
+        (
+            (),
+            {"SCENARIOS_REPORT": "pdf"},
+            (r"setting 'report' cannot be 'pdf'", "SCENARIOS_REPORT", "html or json"),
+        ),
+    ):
+        run = project(*options, environ=environ, test_any="def test_any():\n    pass\n")
+        assert run.code == 4, run.text
+        run.has("ERROR: ", *pieces)
+        run.lacks("Traceback")
+
+
+def test_a_server_that_is_not_there_is_said_once_a_test_without_a_traceback(project):
+    run = project(
+        "--scenarios-provider=postgresql://nobody:secret@127.0.0.1:9/none",
+        test_server="""
+        def test_one(scenario_db):
+            raise AssertionError("not reached")
+
+
+        def test_two(scenario_db):
+            raise AssertionError("not reached")
+        """,
+    )
+    assert run.outcomes == {"errors": 2}, run.text
+    run.has(r"ERROR at setup of test_one", r"127\.0\.0\.1")
+    run.lacks("secret")
+    run.lacks("Traceback")
+
+
+def test_options_and_markers_are_documented(project):
+    run = project("--help")
+    for option in ("provider", "seed", "keep-failed", "report", "max-rows", "coverage"):
+        run.has(rf"--scenarios-{option}")
+    run = project("--markers")
+    run.has(
+        r"@pytest.mark.scenario\(name, /, \*\*params\)", r"scenario_isolation\(rung\)", r"scenario_readonly"
+    )
