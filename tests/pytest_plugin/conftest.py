@@ -97,6 +97,14 @@ rows:
 """
 
 
+QUICK = [
+    option
+    for plugin in ("cacheprovider", "randomly", "hypothesispytest", "benchmark", "faker")
+    for option in ("-p", f"no:{plugin}")
+]
+"""Plugins a run does without unless it asks, since each costs every run its import."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run of pytest said."""
@@ -150,7 +158,9 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
         "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n", "utf-8"
     )
 
-    def run(*options: str, environ: dict[str, str] | None = None, **modules: str) -> Run:
+    def run(
+        *options: str, cached: bool = False, environ: dict[str, str] | None = None, **modules: str
+    ) -> Run:
         for name, text in modules.items():
             path = home / f"{name}.py"
             path.write_text(dedent(text), "utf-8")
@@ -160,7 +170,7 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
             if not name.startswith(("PYTEST_", "SCENARIOS_")) or name.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
         }
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *options],
+            [sys.executable, "-m", "pytest", *(QUICK[2:] if cached else QUICK), *options],
             capture_output=True,
             text=True,
             cwd=home,

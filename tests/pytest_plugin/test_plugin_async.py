@@ -54,24 +54,34 @@ def test_asyncio_and_anyio(project):
     assert run.outcomes == {"passed": 8}, run.text
 
 
-def test_another_loop_and_a_synchronous_test_are_told(project):
+def test_loops_of_other_scopes_and_other_loops(project):
     run = project(
         test_loops="""
         import asyncio
+        import threading
 
         import pytest
         from sqlalchemy import text
 
 
         @pytest.mark.asyncio(loop_scope="module")
+        @pytest.mark.parametrize("n", range(2))
+        async def test_on_a_loop_of_the_module(scenario_async_session, n):
+            assert await scenario_async_session.scalar(text("SELECT 1")) == 1
+
+
+        @pytest.mark.asyncio
         @pytest.mark.scenario_isolation("restore")
-        async def test_on_a_loop_of_the_module(scenario_async_session):
-            await scenario_async_session.execute(text("SELECT 1"))
+        async def test_elsewhere(scenario_async_session):
+            await asyncio.to_thread(asyncio.run, scenario_async_session.execute(text("SELECT 1")))
 
 
         def test_synchronous(scenario_async_session):
             raise AssertionError("not reached")
         """,
     )
-    run.has(r"this asynchronous session belongs to another event loop", r"loop_scope")
-    run.has(r"scenario_async_session needs a test that is asynchronous", r"@pytest.mark.asyncio")
+    run.has(
+        r"ERROR at setup of test_synchronous", r"needs a test that is asynchronous", r"use scenario_session"
+    )
+    run.has(r"this asynchronous session belongs to another event loop", r"scenario_db.async_url")
+    assert run.outcomes == {"passed": 2, "failed": 1, "error": 1}, run.text

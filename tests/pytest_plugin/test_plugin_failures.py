@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import psycopg
-
-from scenarios.postgres import leftovers
-
 FAILING = """
 import pytest
 from sqlalchemy.orm import Session

@@ -300,11 +300,17 @@ def test_an_application_with_its_own_engine_and_another_process_see_the_data(pro
         test_application="""
         import subprocess
         import sys
+        import textwrap
 
         import pytest
         from sqlalchemy import create_engine, text
 
-        CODE = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute('SELECT count(*) FROM orders').fetchone()[0])"
+        CODE = '''
+        import psycopg, sys
+
+        with psycopg.connect(sys.argv[1]) as connection:
+            print(connection.execute("SELECT count(*) FROM orders").fetchone()[0])
+        '''
 
 
         @pytest.fixture(scope="session")
@@ -331,7 +337,8 @@ def test_an_application_with_its_own_engine_and_another_process_see_the_data(pro
         @pytest.mark.scenario("one_customer")
         def test_another_process(scenario_db_url):
             url = scenario_db_url.replace("+psycopg", "")
-            seen = subprocess.run([sys.executable, "-c", CODE, url], capture_output=True, text=True, check=True)
+            command = [sys.executable, "-c", textwrap.dedent(CODE), url]
+            seen = subprocess.run(command, capture_output=True, text=True, check=True)
             assert seen.stdout.strip() == "2"
         """,
     )

@@ -1,9 +1,12 @@
-"""The asynchronous session under pytest-asyncio; registered only where that plugin is installed."""
+"""The asynchronous session under pytest-asyncio; registered only where that plugin is installed.
+
+There is one fixture for each scope a test's loop can have, since a session works on the loop it was made on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Literal
 
 import pytest_asyncio
 
@@ -12,10 +15,23 @@ if TYPE_CHECKING:
 
     from scenarios.pytest_plugin.isolation import Test
 
+    Scope = Literal["function", "class", "module", "package", "session"]
+    Fixture = Callable[[Test], AsyncIterator[AsyncSession]]
 
-@pytest_asyncio.fixture(loop_scope="function")
-async def _scenario_asyncio_session(_scenario_test: Test) -> AsyncIterator[AsyncSession]:
-    from scenarios.pytest_plugin.sessions import async_session_for
 
-    async with async_session_for(_scenario_test) as session:
-        yield session
+def _on_loop_of(scope: Scope) -> Fixture:
+    @pytest_asyncio.fixture(loop_scope=scope, name=f"_scenario_asyncio_session_{scope}")
+    async def session_on_loop(_scenario_test: Test) -> AsyncIterator[AsyncSession]:
+        from scenarios.pytest_plugin.sessions import async_session_for
+
+        async with async_session_for(_scenario_test) as session:
+            yield session
+
+    return session_on_loop
+
+
+on_function_loop = _on_loop_of("function")
+on_class_loop = _on_loop_of("class")
+on_module_loop = _on_loop_of("module")
+on_package_loop = _on_loop_of("package")
+on_session_loop = _on_loop_of("session")

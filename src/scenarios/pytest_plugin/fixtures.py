@@ -214,5 +214,7 @@ def scenario_async_session(request: pytest.FixtureRequest) -> AsyncSession:
     """The same for ``asyncio``; works under pytest-asyncio and under anyio, on the loop of the test."""
     from scenarios.pytest_plugin.sessions import async_fixture_name
 
-    session: AsyncSession = request.getfixturevalue(async_fixture_name(request))
+    with spoken():
+        name = async_fixture_name(request)
+    session: AsyncSession = request.getfixturevalue(name)
     return session

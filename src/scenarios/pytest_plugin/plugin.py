@@ -103,6 +103,12 @@ def _settings(config: pytest.Config) -> Settings:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse wrong markers before the first test runs, all of them at once."""
+    faults = _wrong_markers(items)
+    if faults:
+        raise pytest.UsageError("\n".join(faults))
+
+
+def _wrong_markers(items: Sequence[pytest.Item]) -> list[str]:
     faults = []
     for item in items:
         for mark in item.iter_markers("scenario"):
@@ -113,8 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 faults.append(
                     f"{item.nodeid}: @pytest.mark.scenario_isolation takes one of {', '.join(RUNGS)}"
                 )
-    if faults:
-        raise pytest.UsageError("\n".join(faults))
+    return faults
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -123,7 +128,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         return []
     from scenarios.pytest_plugin.worker import Worker, server_is_overridden
 
-    if items and server_is_overridden(items[0]):
+    if server_is_overridden(items[0]) or _wrong_markers(items):
         return []
     from scenarios.errors import ScenariosError
 

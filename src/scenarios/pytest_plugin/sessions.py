@@ -8,6 +8,7 @@ another loop hangs or fails far from the cause, so the engine here says at once 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -97,26 +98,35 @@ def _bind_to_running_loop(engine: AsyncEngine) -> None:
         if asyncio.get_running_loop() is not home:
             raise ScenariosError(
                 "this asynchronous session belongs to another event loop",
-                why="the fixture was set up on one loop and is used on another",
-                remedy="give the test and its fixtures the same loop scope "
-                '(pytest-asyncio: loop_scope="function" on both; anyio: one anyio_backend scope)',
+                why="it was made on the loop of the test and is used on another one, a test client's, say",
+                remedy="give the other loop a session of its own: "
+                "create_async_engine(scenario_db.async_url, poolclass=NullPool)",
             )
 
 
 def async_fixture_name(request: pytest.FixtureRequest) -> str:
-    """Return the fixture that makes the asynchronous session under the test's own async plugin.
+    """Return the fixture that makes the asynchronous session under the test's own plugin and on its loop.
 
     Raises:
         ScenariosError: the test is not asynchronous, or no plugin that runs such tests is installed.
     """
     node = request.node
     manager = request.config.pluginmanager
+    if not inspect.iscoroutinefunction(inspect.unwrap(getattr(node, "obj", None) or (lambda: None))):
+        raise ScenariosError(
+            "scenario_async_session needs a test that is asynchronous",
+            where=node.nodeid,
+            remedy="write it with async def and @pytest.mark.asyncio (or anyio), or use scenario_session",
+        )
     if manager.hasplugin("anyio") and (
         node.get_closest_marker("anyio") is not None or "anyio_backend" in request.fixturenames
     ):
         return "_scenario_anyio_session"
     if manager.hasplugin("asyncio"):
-        return "_scenario_asyncio_session"
+        mark = node.get_closest_marker("asyncio")
+        scope = mark.kwargs.get("loop_scope") if mark is not None else None
+        scope = scope or request.config.getini("asyncio_default_test_loop_scope") or "function"
+        return f"_scenario_asyncio_session_{scope}"
     raise ScenariosError(
         "scenario_async_session needs a plugin that runs asynchronous tests",
         where=node.nodeid,

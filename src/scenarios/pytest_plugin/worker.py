@@ -217,4 +217,4 @@ def _built(template: Template) -> str:
 
 
 def _named(session: pytest.Session) -> set[str]:
-    return {mark.args[0] for item in session.items for mark in item.iter_markers("scenario")}
+    return {mark.args[0] for item in session.items for mark in item.iter_markers("scenario") if mark.args}
