@@ -63,6 +63,7 @@ class Domain:
         owner: the table whose rows are people; freeze and forget start from it. None where there is none.
         scope: how rows belong to an instance, None where the schema has no such column.
         reference: tables that belong to no instance and are shared (prompts, roles).
+        append_only: tables from which nothing can be removed (an audit trail): unload and reset leave them.
         extensions: PostgreSQL extensions the DDL needs.
         before_load: called inside the loading transaction, before rows are written, with the connection and
             the rows' time span per table; makes the partitions they need, say.
@@ -78,6 +79,7 @@ class Domain:
     owner: str | None = None
     scope: Scope | None = None
     reference: frozenset[str] = frozenset()
+    append_only: frozenset[str] = frozenset()
     extensions: tuple[str, ...] = ()
     before_load: Callable[[psycopg.Connection[Any], Mapping[str, Any]], None] | None = None
     after_load: Callable[[psycopg.Connection[Any]], None] | None = None

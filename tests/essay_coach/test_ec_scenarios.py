@@ -319,17 +319,51 @@ def test_an_empty_school_breaks_nothing(loaded):
             assert world.value(count) == 0
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in ("audit_trail", "ai_failure_and_retry", "user_to_delete")]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_unloading_takes_one_instance_and_leaves_the_other(db, library, name):
     first = library[name].load(db)
     kept = library[name].load(db, as_name="kept")
-    first.unload()
+    done = first.unload()
     with db.connect() as conn:
         count = psycopg.sql.SQL("SELECT count(*) FROM {}")
         for table, rows in kept.counts.items():
             if table != "audit_log":
                 assert conn.execute(count.format(psycopg.sql.Identifier(table))).fetchone() == (rows,), table
+        # The history of what is gone stays, and so does who removed it.
+        told = conn.execute("SELECT count(*) FROM audit_log WHERE op <> 'DELETE'").fetchone()
+        assert told == (2 * kept.counts.get("audit_log", 0),)
+        assert any("audit_log" in line for line in done.left) == ("audit_log" in kept.counts)
         conn.execute("SELECT refresh_views()")
+        assert breaches(conn) == []
+
+
+def test_a_reset_brings_back_rows_and_keeps_the_history(db, library):
+    instance = library["audit_trail"].load(db)
+    essay = instance["hillside.karim.map"].id
+    with db.connect() as conn:
+        conn.execute("DELETE FROM users WHERE id = %s", [instance["hillside.karim"].id])
+    instance.reset()
+    with db.connect() as conn:
+        assert conn.execute("SELECT title FROM essays WHERE id = %s", [essay]).fetchone() == (
+            "A Map of Our Street",
+        )
+        story = query("history_of_a_row").run(conn, table_name="essays", row_pk=str(essay))
+        assert [entry[1] for entry in story][:6] == ["INSERT"] + ["UPDATE"] * 5
+        assert "DELETE" in [entry[1] for entry in story], "what was done meanwhile is on record too"
+
+
+def test_from_the_shell(db, capsys):
+    from scenarios.cli.main import run
+
+    for arguments in (
+        ["load", "two_institutions", "--in", db.dsn],
+        ["load", "token_theft", "--in", db.dsn, "--json"],
+    ):
+        with pytest.raises(SystemExit) as end:
+            run(arguments)
+        assert not end.value.code, capsys.readouterr()
+    shown = capsys.readouterr().out
+    assert "emil" in shown
+    assert "jonas" in shown
+    with db.connect() as conn:
         assert breaches(conn) == []

@@ -180,7 +180,7 @@ class Instance:
                     Record(self.name, self.template, plan.anchor, plan.scope_id),
                     self.definition.head.title,
                 )
-            write_plan(conn, plan)
+            write_plan(conn, plan, without=self.definition.domain.append_only)
             self.plan = plan
             self._objects.clear()
         return report
@@ -224,6 +224,9 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
         )
     roots = instance.roots()
     keys = foreign_keys(conn)
+    for table in domain.append_only:
+        # Whoever wrote it down, it cannot be taken back.
+        roots.pop(name_of(domain.table(table)), None)
     reach = reach_of(roots, keys)
     rows = reach.count(conn)
     links = links_from_outside(conn, reach, keys)
@@ -234,6 +237,12 @@ def _remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool =
         for key, count in links
         if key.on_delete in "nd"
     ]
+    for table in sorted(domain.append_only):
+        history = len(instance.plan.of(table))
+        if history and forget:
+            left.append(
+                f"{history} row{'' if history == 1 else 's'} of {table} stay: nothing is removed from it"
+            )
     refusing: dict[Name, str] = {}
     try:
         if sections.scoped:

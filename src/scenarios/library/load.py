@@ -101,8 +101,15 @@ def load(
     return Instance(db, definition, plan, template, written=written, keys=keys)
 
 
-def write_plan(conn: psycopg.Connection[Any], plan: Plan) -> Written:
+def write_plan(
+    conn: psycopg.Connection[Any], plan: Plan, *, without: frozenset[str] = frozenset()
+) -> Written:
     """Write the rows of *plan*; rows that instances share are left alone where they exist.
+
+    Args:
+        conn: a connection in a transaction.
+        plan: the rows.
+        without: tables to leave as they are.
 
     Raises:
         GraphError: the database refused a row; the message names its place in the file.
@@ -113,6 +120,8 @@ def write_plan(conn: psycopg.Connection[Any], plan: Plan) -> Written:
     groups: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
     for row in plan.rows:
         if row.section.table in plan.sections.domain.reference and row.handle not in shared:
+            continue
+        if row.table.fullname in without:
             continue
         groups.setdefault((row.section.table, tuple(row.values)), []).append(row)
     for (table, columns), rows in groups.items():

@@ -19,6 +19,7 @@ DOMAIN = Domain(
     ddl=ddl,
     owner="users",
     reference=frozenset({"roles", "categories", "feedback_types", "metric_types"}),
+    append_only=frozenset({"audit_log"}),
     before_load=before_load,
     after_load=after_load,
     parts={
