@@ -36,6 +36,7 @@ from scenarios.library.plan import Serial, earliest
 from scenarios.library.rows import Row
 from scenarios.library.sections.base import Section, Sections, Situation, Suffix, mappers_of
 from scenarios.library.sections.suffixes import EMAIL
+from scenarios.values import Row as Values
 from scenarios.values import password_hash, slug
 
 _SECOND = timedelta(seconds=1)
@@ -82,13 +83,18 @@ def _last_name(row: Row, situation: Situation) -> str:
     return given if isinstance(given, str) else situation.values(row).last_name()
 
 
+def _named(row: Row, situation: Situation) -> Values:
+    # A hyphen is in no handle, so harbour-jonas is one person's and can be read.
+    return situation.keyed.at(row.handle.replace(".", "-"))
+
+
 def _email(row: Row, situation: Situation) -> str:
-    plain = situation.values(row).email(last_name=_last_name(row, situation), domain="school.example")
+    plain = _named(row, situation).email(last_name=_last_name(row, situation), domain="school.example")
     return EMAIL.add(plain, situation.instance)
 
 
 def _username(row: Row, situation: Situation) -> str:
-    return _WORD.add(situation.values(row).username(), situation.instance)
+    return _WORD.add(_named(row, situation).username(), situation.instance)
 
 
 def _password(_row: Row, _situation: Situation) -> str:
