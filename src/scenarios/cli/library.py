@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -271,7 +271,7 @@ def instances(where: Where = None, as_json: AsJson = False) -> None:
 
     with database(where, action="look into") as db:
         found = find(db)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": each.name,
             "scenario": each.scenario,

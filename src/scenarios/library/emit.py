@@ -16,7 +16,7 @@ from typing import Any
 from scenarios.library.tree import resolve
 
 WIDTH = 110
-_PLAIN = re.compile(r"[A-Za-z0-9_+\-./@][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff#:,\[\]{}&*!|>'\"%`\\]*\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9_+\-./][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff#:,\[\]{}&*!|>'\"%`\\]*\Z")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_+-]*\Z")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
@@ -77,6 +77,8 @@ def _item(lines: list[str], value: Any, depth: int) -> None:
         lines.append(f"{pad}-")
         for item in value:
             _item(lines, item, depth + 1)
+    elif isinstance(value, list):
+        lines.append(f"{pad}- {flow(value)}")
     else:
         lines.append(f"{pad}- {_scalar(value, depth + 1)}")
 

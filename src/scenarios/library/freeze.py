@@ -398,10 +398,10 @@ class Writer:
             else:
                 number = counters.get((id(row.parent), section.key), 0) + 1
                 counters[id(row.parent), section.key] = number
-                old = self.known.get((row.table.fullname, row.key))
-                if old is not None and row.parent is not None:
+                chosen = self.known.get((row.table.fullname, row.key))
+                if chosen is not None and row.parent is not None:
                     row.handle, row.named = (
-                        _unique(f"{row.root.handle}.{old.rpartition('.')[2]}", taken),
+                        _unique(f"{row.root.handle}.{chosen.rpartition('.')[2]}", taken),
                         True,
                     )
                 else:

@@ -128,10 +128,10 @@ def gather(
             row_found = Found(table, values)
             found.rows.append(row_found)
             found.by_key[table.fullname, row_found.key] = row_found
-    for name, count in found.unknown.items():
+    for unknown, count in found.unknown.items():
         rows = "row" if count == 1 else "rows"
         found.notes.append(
-            f"{count} {rows} of {name} left out: {sections.domain.title} does not know that table"
+            f"{count} {rows} of {unknown} left out: {sections.domain.title} does not know that table"
         )
     return found
 

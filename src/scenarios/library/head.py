@@ -72,7 +72,7 @@ class Parameter:
             words = [str(choice) for choice in self.choices]
             return f"{shortened(str(value))} is not one of its choices", suggest(str(value), words) or ""
         low, high = self.low, self.high
-        measure = len(value) if self.type == "text" else value
+        measure: Any = len(str(value)) if self.type == "text" else value
         if (low is not None and measure < low) or (high is not None and measure > high):
             return f"{shortened(str(value))} is out of bounds", f"{self.name} is {self.describe()}"
         return None
@@ -334,7 +334,9 @@ class _HeadReader:
         if "default" not in fields:
             self.faults.add(node.place, path, "the parameter has no default", "add default: VALUE")
             return None
-        values = {key: item.value if isinstance(item, Leaf) else None for key, item in fields.items()}
+        values: dict[str, Any] = {
+            key: item.value if isinstance(item, Leaf) else None for key, item in fields.items()
+        }
         default = values["default"]
         guess = {bool: "boolean", int: "integer", float: "number"}.get(type(default), "text")
         kind = values.get("type", guess)

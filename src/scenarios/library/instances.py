@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 from uuid import UUID
 
 import psycopg
@@ -310,10 +310,12 @@ def _roots_by_key(instance: Instance) -> dict[tuple[str, str], sql.Composable]:
     return found
 
 
-def _text_type(column: sa.Column[Any]) -> str:
+def _text_type(column: sa.Column[Any]) -> LiteralString:
+    """Return the type of *column* as CREATE TABLE would write it."""
     from sqlalchemy.dialects import postgresql
 
-    return column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    text: Any = column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]  # its own
+    return cast(LiteralString, text)
 
 
 def _delete_by_key(conn: psycopg.Connection[Any], reach: Reach) -> dict[Name, str]:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from sqlalchemy import UniqueConstraint
 
 from scenarios.errors import GraphError, LibraryError, SafetyError
 from scenarios.graph import Graph, Written, write
@@ -131,8 +132,8 @@ def write_plan(
             [list(row.values.values()) for row in rows],
             [row.handle for row in rows],
         )
-    for table, columns, values in handle_rows(plan):
-        graph.add_rows(plan.sections.domain.table(table), columns, values)
+    for table, names, values in handle_rows(plan):
+        graph.add_rows(plan.sections.domain.table(table), names, values)
     try:
         return write(conn, graph, domain=plan.sections.domain)
     except GraphError as error:
@@ -203,7 +204,7 @@ def _missing(conn: psycopg.Connection[Any], plan: Plan) -> set[str]:
         uniques += [
             [column.name for column in constraint.columns]
             for constraint in table.constraints
-            if type(constraint).__name__ == "UniqueConstraint"
+            if isinstance(constraint, UniqueConstraint)
         ]
         for row in rows:
             tests = [

@@ -56,7 +56,7 @@ class Row:
 
     def up(self, levels: int) -> Row:
         """Return the row *levels* above this one."""
-        row = self
+        row: Row = self
         for _ in range(levels):
             assert row.parent is not None, "a section links to a row above the top"
             row = row.parent
@@ -72,7 +72,7 @@ class Row:
 
     def subtree(self) -> list[Row]:
         """Return this row and all below it."""
-        found = [self]
+        found: list[Row] = [self]
         for child in self.children:
             found.extend(child.subtree())
         return found
@@ -282,7 +282,7 @@ class RowReader:
     def option(self, schema: Mapping[str, Any], node: Node, path: str) -> bool:
         """Check one option of ``generate:`` against the little JSON Schema it has."""
         value = to_plain(node)
-        kind = schema.get("type")
+        kind = str(schema.get("type"))
         types: Mapping[str, tuple[type, ...]] = {
             "integer": (int,),
             "string": (str,),
@@ -319,15 +319,15 @@ class RowReader:
         named: bool = True,
     ) -> Row | None:
         """Read one row with all that stands under it; None when it is left out."""
-        node = self.mapping(section, node, path)
-        if node is None:
+        content = self.mapping(section, node, path)
+        if content is None:
             return None
-        if _WHEN in node.items and not self.filler.holds(node.items[_WHEN], f"{path}.{_WHEN}"):
+        if _WHEN in content.items and not self.filler.holds(content.items[_WHEN], f"{path}.{_WHEN}"):
             self.left_out.add(handle)
             return None
-        origin = node.origin or (parent.origin if parent else {})
+        origin = content.origin or (parent.origin if parent else {})
         table = self.sections.domain.metadata.tables[section.table]
-        place = key or node.place
+        place = key or content.place
         row = Row(handle, section, table, parent, place, path, origin, named=named)
         other = self.by_handle.get(handle)
         if other is not None:
@@ -342,7 +342,7 @@ class RowReader:
         self.rows.append(row)
         if parent is not None:
             parent.children.append(row)
-        self.contents(row, node)
+        self.contents(row, content)
         return row
 
     def mapping(self, section: Section, node: Node, path: str) -> Branch | None:

@@ -170,8 +170,8 @@ class Sections:
         found = {table.fullname: table.fullname for table in self.domain.metadata.tables.values()}
         for table in self.domain.metadata.tables.values():
             found.setdefault(table.name, table.fullname)
-        for table, mapper in self.classes.items():
-            found.setdefault(mapper.class_.__name__, table)
+        for name, mapper in self.classes.items():
+            found.setdefault(mapper.class_.__name__, name)
         return found
 
     def walk(self) -> list[Section]:
