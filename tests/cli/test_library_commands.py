@@ -22,6 +22,7 @@ COMMANDS = [
     "list",
     "show",
     "check",
+    "file-schema",
     "load",
     "open",
     "instances",

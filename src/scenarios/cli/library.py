@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,6 +57,7 @@ def register(app: typer.Typer) -> None:
     app.command("list", rich_help_panel=_PANEL)(list_)
     app.command("show", rich_help_panel=_PANEL)(show)
     app.command("check", rich_help_panel=_PANEL)(check)
+    app.command("file-schema", rich_help_panel=_PANEL)(file_schema)
     app.command("load", rich_help_panel=_DATA)(load)
     app.command("open", rich_help_panel=_DATA)(open_)
     app.command("instances", rich_help_panel=_DATA)(instances)
@@ -177,6 +179,30 @@ def check(
         faults = len(report.faults)
         typer.echo(f"{len(report.checked)} checked, {faults} fault{'' if faults == 1 else 's'}")
     raise typer.Exit(1 if report.faults else 0)
+
+
+def file_schema(
+    system: Annotated[str, typer.Argument(help="The system whose files are described.")] = "dev_coach",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a system's scenario files, with which editors complete and check them.
+
+    Example: scenarios file-schema dev_coach --out schema/scenario-file.dev_coach.schema.json
+    """
+    import json
+
+    from scenarios.cli.common import write_file
+    from scenarios.domain import get_domain
+    from scenarios.library.schema import schema_of
+    from scenarios.library.sections import sections_of
+
+    text = json.dumps(schema_of(sections_of(get_domain(system))), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_file(out, text, force=True)
 
 
 def load(

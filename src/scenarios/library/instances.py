@@ -294,11 +294,11 @@ def _roots_by_key(instance: Instance) -> dict[tuple[str, str], sql.Composable]:
         columns = key_columns(table)
         if not columns or not keys:
             continue
-        types = [_text_type(table.columns[column]) for column in columns]
+        types = [sql.SQL(_text_type(table.columns[column])) for column in columns]
         tuples = sql.SQL(", ").join(
             sql.SQL("({})").format(
                 sql.SQL(", ").join(
-                    sql.SQL("{}::{}").format(sql.Literal(str(value)), sql.SQL(kind))
+                    sql.SQL("{}::{}").format(sql.Literal(str(value)), kind)
                     for value, kind in zip(key, types, strict=True)
                 )
             )

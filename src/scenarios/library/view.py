@@ -162,7 +162,8 @@ def _head(console: Console, definition: ScenarioDefinition, plan: Plan) -> None:
             escape(", ".join(filter(None, [f"tags {' '.join(head.tags)}" if head.tags else "", owner])))
         )
     if head.description:
-        console.print(escape(head.description))
+        for paragraph in head.description.split("\n\n"):
+            console.print(escape(" ".join(paragraph.split())))
     for name, parameter in head.parameters.items():
         what = f"{parameter.describe()}; default {parameter.default}"
         console.print(f"  --param {name}=…  {escape(what)}. {escape(parameter.description)}")
