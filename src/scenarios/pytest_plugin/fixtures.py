@@ -70,13 +70,20 @@ def scenario_schema() -> object:
 
 @pytest.fixture(scope="session")
 def scenario_library(
-    scenario_settings: Settings, scenario_schema: object, scenario_server: Server
+    pytestconfig: pytest.Config,
+    scenario_settings: Settings,
+    scenario_schema: object,
+    scenario_server: Server,
 ) -> Library:
     """The scenarios that markers and `load_scenario` find by name."""
     from scenarios.pytest_plugin.projects import project_library
+    from scenarios.pytest_plugin.worker import Worker
 
+    worker = Worker.of(pytestconfig)
     with spoken():
-        return project_library(scenario_settings, scenario_schema, scenario_server)
+        return project_library(
+            scenario_settings, scenario_schema, lambda: worker.clone(scenario_server, scenario_schema)
+        )
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,11 @@ def _wrong_markers(items: Sequence[pytest.Item]) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
     """Name the server as soon as it is known that one is needed."""
-    if config.option.collectonly or not any(_uses_database(item) for item in items):
+    if (
+        config.option.collectonly
+        or config.option.verbose < 0
+        or not any(_uses_database(item) for item in items)
+    ):
         return []
     from scenarios.pytest_plugin.worker import Worker, server_is_overridden
 

@@ -7,6 +7,7 @@ would have isolation but no scenarios, until it had written a description of wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scenarios.domain import Domain
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from scenarios.library.sections import Sections
-    from scenarios.postgres import Server
+    from scenarios.postgres import Database
     from scenarios.settings import Settings
 
 NAME = "project"
 """What a scenario file calls the project's schema, if it calls it anything."""
 
 
-def project_library(settings: Settings, schema: object, server: Server) -> Library:
+def project_library(settings: Settings, schema: object, clone: Callable[[], Database]) -> Library:
     """Return the library of a project: its own directories, then the built-in scenarios.
+
+    Args:
+        settings: the run's.
+        schema: what the project gave.
+        clone: makes a database of that schema, to read its tables from where no metadata says them.
 
     Raises:
         LibraryError: a directory does not exist.
@@ -34,16 +40,16 @@ def project_library(settings: Settings, schema: object, server: Server) -> Libra
         return Library(settings=settings, domains=[schema])
     if schema is None or not settings["library"]:
         return Library(settings=settings)
-    return Library(settings=settings, project=project_sections(schema, server))
+    return Library(settings=settings, project=project_sections(schema, clone))
 
 
-def project_sections(schema: object, server: Server) -> Sections:
+def project_sections(schema: object, clone: Callable[[], Database]) -> Sections:
     """Return the sections of *schema*: rows by table, and by model where models are known."""
     from scenarios.library.sections import Sections
     from scenarios.library.sections.base import mappers_of
 
     metadata: Any = getattr(schema, "metadata", schema)
-    tables: MetaData = metadata if hasattr(metadata, "sorted_tables") else reflected(schema, server)
+    tables: MetaData = metadata if hasattr(metadata, "sorted_tables") else reflected(clone)
     classes = mappers_of(schema) if hasattr(schema, "registry") else {}
     return Sections(Domain(NAME, "the project", tables, _no_script), classes=classes)
 
@@ -52,14 +58,14 @@ def _no_script() -> str:
     raise NotImplementedError("the project's schema is built from what it gave, not from a script of ours")
 
 
-def reflected(schema: object, server: Server) -> MetaData:
-    """Return the tables of the database that *schema* makes.
+def reflected(clone: Callable[[], Database]) -> MetaData:
+    """Return the tables of the database that *clone* makes.
 
     Words of enumerations and CHECK constraints are read as well, since files are checked against them.
     """
     from sqlalchemy import CheckConstraint, MetaData, inspect
 
-    with server.database(schema) as database, database.engine.connect() as connection:
+    with clone() as database, database.engine.connect() as connection:
         inspector: Any = inspect(connection)
         default = inspector.default_schema_name
         metadata = MetaData()

@@ -64,12 +64,6 @@ class Worker:
             self._started = self._resources.enter_context(start_server(settings=self.settings))
         return self._started
 
-    @staticmethod
-    def schema_source(schema: object) -> object:
-        """Return what a template is built from: of a declarative base, its metadata."""
-        metadata = getattr(schema, "metadata", None)
-        return metadata if metadata is not None and not hasattr(schema, "ddl") else schema
-
     def equip(self, server: Server, schema: object, library: Library) -> None:
         """Take what the project's fixtures decided."""
         self._server, self._schema, self._library = server, schema, library
@@ -119,12 +113,17 @@ class Worker:
             from scenarios.domain import get_domain
 
             schema = get_domain(schema)
+        return self.clone(self._server, schema)
+
+    def clone(self, server: Server, schema: object) -> Database:
+        """Return a new database with *schema*; how its template came about is noted for the header."""
+        if schema is None:
+            return server.database()
         template = self._templates.get(id(schema))
-        if template is None and schema is not None:
-            template = self._server.template(self.schema_source(schema))
-            self._templates[id(schema)] = template
+        if template is None:
+            template = self._templates[id(schema)] = server.template(_source_of(schema))
             self._used.append((schema, _built(template)))
-        return self._server.database(template=template)
+        return server.database(template=template)
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
         systems = {self.library[state.name].domain.name for state in states}
@@ -208,6 +207,12 @@ def server_is_overridden(item: pytest.Item) -> bool:
     manager = getattr(item.session, "_fixturemanager", None)
     definitions = manager.getfixturedefs("scenario_server", item) if manager is not None else None
     return definitions is None or len(definitions) > 1
+
+
+def _source_of(schema: object) -> object:
+    """Return what a template is built from: of a declarative base, its metadata."""
+    metadata = getattr(schema, "metadata", None)
+    return metadata if metadata is not None and not hasattr(schema, "ddl") else schema
 
 
 def _built(template: Template) -> str:
