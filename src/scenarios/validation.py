@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from scenarios.domain import Domain
 from scenarios.errors import ValidationError
@@ -47,6 +47,23 @@ class Finding:
     def as_dict(self) -> dict[str, str]:
         """Return the finding for JSON."""
         return {"check": self.check, "table": self.table, "key": self.key, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a system's part ``"health"`` found out about one matter; ``scenarios doctor --system`` shows it.
+
+    Attributes:
+        item: what was looked at.
+        status: ``"ok"``, ``"warning"``, ``"problem"`` or ``"not applicable"``.
+        value: the number behind it, if there is one: connections, bytes, rows, seconds.
+        detail: a sentence for a person.
+    """
+
+    item: str
+    status: Literal["ok", "warning", "problem", "not applicable"]
+    value: float | None
+    detail: str
 
 
 @runtime_checkable

@@ -50,6 +50,7 @@ DOMAIN = Domain(
         "validators": "scenarios.domains.dev_coach.validators",
         "queries": "scenarios.domains.dev_coach.queries",
         "maintenance": "scenarios.domains.dev_coach.maintenance",
+        "health": "scenarios.domains.dev_coach.health",
     },
 )
 """Dev Coach as the framework sees it."""

@@ -6,37 +6,19 @@ The checks themselves are views in the database (``sql/health.sql``), where moni
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from scenarios.validation import Health
 
 if TYPE_CHECKING:
     import psycopg
-
-Status = Literal["ok", "warning", "problem", "not applicable"]
 
 _CHECKS = "SELECT item, status, value, detail FROM health"
 _BREACHES = """
     SELECT rule, severity, count(*), min(table_name), (array_agg(row_pk ORDER BY row_pk))[1:3]
     FROM data_quality_breaches GROUP BY rule, severity ORDER BY severity, rule
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What one check found.
-
-    Attributes:
-        item: what was looked at.
-        status: ``"ok"``, ``"warning"``, ``"problem"`` or ``"not applicable"``.
-        value: the number behind it, if there is one: connections, bytes, rows, seconds.
-        detail: a sentence for a person.
-    """
-
-    item: str
-    status: Status
-    value: float | None
-    detail: str
 
 
 def health(conn: psycopg.Connection[Any]) -> list[Health]:
