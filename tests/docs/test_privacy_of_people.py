@@ -1,0 +1,66 @@
+"""Privacy, as the documents ask for it: forgotten, anonymised, kept for a time, asked for consent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from scenarios.library.forget import anonymise, forget
+
+
+def test_a_person_is_forgotten_and_told_where_they_are_still_named(coach, built_in):
+    instance = built_in["to_be_forgotten"].load(coach)
+    beatriz = instance["beatriz"]
+    with coach.connect() as conn:
+        jons = conn.execute(
+            "SELECT count(*) FROM chat_messages_chatmessage WHERE user_id = %s", [instance["jon"].id]
+        )
+        before = jons.fetchone()
+        report = forget(coach, beatriz.email)
+        left = conn.execute("SELECT count(*) FROM users_user WHERE id = %s", [beatriz.id]).fetchone()
+        messages = conn.execute("SELECT count(*) FROM chat_messages_chatmessage").fetchone()
+    assert left == (0,)
+    assert messages == before != (0,)
+    assert report.rows["users_user"] == 1
+    assert any("chatmessage" in place for place in report.mentions)
+
+
+def test_a_person_is_made_nobody_in_particular(coach, built_in):
+    instance = built_in["to_be_forgotten"].load(coach)
+    beatriz = instance["beatriz"]
+    report = anonymise(coach, beatriz.email, key="docs")
+    with coach.connect() as conn:
+        (found,) = conn.execute("SELECT * FROM users_user WHERE id = %s", [beatriz.id]).fetchall()
+        (messages,) = conn.execute(
+            "SELECT string_agg(content, ' ') FROM chat_messages_chatmessage WHERE user_id = %s", [beatriz.id]
+        ).fetchone()
+    assert beatriz.email not in map(str, found)
+    assert "Salgado" not in map(str, found)
+    assert beatriz.email not in messages
+    assert report.rows["users_user"] == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "due"), [(365, {"tomas", "greta", "akin"}), (1000, {"greta", "akin"}), (2000, set())]
+)
+def test_who_is_beyond_a_retention_limit(coach, built_in, days, due):
+    instance = built_in["retention_and_consent"].load(coach)
+    with coach.connect() as conn:
+        rows = conn.execute(
+            "SELECT id FROM users_user WHERE coalesce(last_login, created_at) < %s",
+            [instance.anchor - timedelta(days=days)],
+        ).fetchall()
+    assert {row[0] for row in rows} == {instance[name].id for name in due}
+
+
+def test_consents_are_part_of_a_state(coach, built_in):
+    instance = built_in["retention_and_consent"].load(coach)
+    with coach.connect() as conn:
+        rows = conn.execute(
+            "SELECT user_id FROM users_userprofile WHERE email_notifications AND push_notifications"
+        ).fetchall()
+    agreed = {row[0] for row in rows}
+    assert instance["ines"].id in agreed
+    assert instance["greta"].id not in agreed
+    assert instance["tomas"].id not in agreed
