@@ -243,6 +243,7 @@ def _chat(console: Console, plan: Plan, user: Row, rows: list[Row], messages: in
 
 def _table(console: Console, plan: Plan, title: str, rows: list[Row]) -> None:
     from rich.markup import escape
+    from rich.padding import Padding
     from rich.table import Table
 
     data = [fields(plan, row) for row in rows]
@@ -254,14 +255,38 @@ def _table(console: Console, plan: Plan, title: str, rows: list[Row]) -> None:
     columns = [
         key
         for key in dict.fromkeys(key for each in data for key in each)
-        if key not in ("updated_at", "created_at", "password")
+        if key not in ("updated_at", "created_at", "password", "token")
         and any(each.get(key) not in (None, "", [], {}, defaults.get(key)) for each in data)
     ]
-    table = Table("handle", *columns, title=title, title_justify="left", title_style="bold", show_edge=False)
+    # Texts read badly in narrow columns: they get lines of their own below the row's short words.
+    long = [key for key in columns if any(_is_long(each.get(key)) for each in data)]
+    if not long:
+        table = Table(
+            "handle", *columns, title=title, title_justify="left", title_style="bold", show_edge=False
+        )
+        for row, each in zip(rows, data, strict=True):
+            table.add_row(_inner_handle(row), *(escape(_short(each.get(key))) for key in columns))
+        console.print(table)
+        return
+    console.print(f"[bold]{escape(title)}[/]")
     for row, each in zip(rows, data, strict=True):
-        handle = row.handle.removeprefix(f"{row.root.handle}.") if row.parent else row.handle
-        table.add_row(handle, *(escape(_short(each.get(key))) for key in columns))
-    console.print(table)
+        words = [_short(each.get(key)) for key in columns if key not in long and _told(each.get(key))]
+        console.print(f"  [bold]{escape(_inner_handle(row))}[/]  {escape('; '.join(words))}")
+        for key in long:
+            if _told(each.get(key)):
+                console.print(Padding(f"[dim]{key}[/]  {escape(_short(each[key], 240))}", (0, 0, 0, 6)))
+
+
+def _inner_handle(row: Row) -> str:
+    return row.handle.removeprefix(f"{row.root.handle}.") if row.parent else row.handle
+
+
+def _is_long(value: Any) -> bool:
+    return len(_short(value, 200)) > 40
+
+
+def _told(value: Any) -> bool:
+    return value not in (None, "", [], {})
 
 
 def _short(value: Any, limit: int = 90) -> str:
