@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.library.expressions import word
+from scenarios.library.expressions import Filler, word
 from scenarios.library.faults import Faults, Place, suggest
 from scenarios.library.head import HEAD_KEYS, Head, Include, Parameter, read_head
 from scenarios.library.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
@@ -241,14 +241,20 @@ def _fixed(tree: Branch, values: Mapping[str, Any]) -> Branch:
 
         return Leaf(_HOLE.sub(fill, value), node.place, node.plain)
 
+    filler = Filler(values, Faults())  # what is wrong with a condition is told when all of it is known
+
+    def decided(node: Node) -> Node:
+        said = node.value if isinstance(node, Leaf) and isinstance(node.value, str) else ""
+        name = next((word for word in re.findall(r"[A-Za-z]\w*", said) if word != "not"), None)
+        return Leaf(filler.holds(node, ""), node.place) if name in values else walk(node)
+
     def walk(node: Node) -> Node:
         if isinstance(node, Leaf):
             return text(node)
         if isinstance(node, Series):
             return Series([walk(item) for item in node.items], node.place)
-        return Branch(
-            {key: walk(item) for key, item in node.items.items()}, node.place, node.keys, node.origin
-        )
+        items = {key: decided(item) if key == "when" else walk(item) for key, item in node.items.items()}
+        return Branch(items, node.place, node.keys, node.origin)
 
     found = walk(tree)
     assert isinstance(found, Branch)
