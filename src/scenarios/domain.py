@@ -7,8 +7,9 @@ one place; the three built-in systems and anything a user brings are described t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from scenarios.errors import DomainError
 
 if TYPE_CHECKING:
-    import psycopg
     from sqlalchemy import MetaData, Table
 
 BUILT_IN = ("dev_coach", "coach_bot", "essay_coach")
@@ -35,6 +35,22 @@ REFERS_TO = "refers_to"
 
 A history that outlives its subject has such columns; scenario files name the row by its handle all the same.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement that a domain wants run around a load, on whatever connection loads.
+
+    A function that took a connection would work on one driver and in synchronous code only; a statement works
+    on psycopg, on its asynchronous connection and on asyncpg.
+
+    Attributes:
+        text: the SQL, with ``$1``, ``$2`` for the parameters. One statement, since the drivers prepare it.
+        parameters: the values, in their order. Times are aware datetimes.
+    """
+
+    text: str
+    parameters: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +81,11 @@ class Domain:
         reference: tables that belong to no instance and are shared (prompts, roles).
         append_only: tables from which nothing can be removed (an audit trail): unload and reset leave them.
         extensions: PostgreSQL extensions the DDL needs.
-        before_load: called inside the loading transaction, before rows are written, with the connection and
-            the rows' time span per table; makes the partitions they need, say.
-        after_load: called inside the loading transaction after the rows; refreshes views, say.
+        before_load: takes the first and last time in the new rows of each table and returns the statements to
+            run inside the loading transaction before rows are written; makes the partitions they need, say.
+            A generator receives the rows of each statement it yields.
+        after_load: returns the statements to run inside the loading transaction after the rows; refreshes
+            views, say.
         parts: dotted names of the modules that complete the domain, imported only when used:
             ``"factories"``, ``"builder"``, ``"sections"``, ``"validators"``, ``"queries"``.
     """
@@ -81,8 +99,8 @@ class Domain:
     reference: frozenset[str] = frozenset()
     append_only: frozenset[str] = frozenset()
     extensions: tuple[str, ...] = ()
-    before_load: Callable[[psycopg.Connection[Any], Mapping[str, Any]], None] | None = None
-    after_load: Callable[[psycopg.Connection[Any]], None] | None = None
+    before_load: Callable[[Mapping[str, tuple[datetime, datetime]]], Iterable[Statement]] | None = None
+    after_load: Callable[[], Iterable[Statement]] | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, name: str) -> Table:

@@ -9,6 +9,7 @@ import pytest
 from ec_sample import ADA, ADMIN_N, CAI, NORTH, START
 
 from scenarios.domains.essay_coach.loading import after_load, before_load
+from scenarios.graph import perform
 
 PARENTS = ("analytics", "logs", "audit_log")
 
@@ -146,7 +147,7 @@ def test_partitions_belong_to_the_owner_and_get_the_parents_indexes(world):
 
 def test_loading_makes_the_months_it_needs(world):
     first, last = datetime(2024, 11, 30, 23, 59, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)
-    before_load(world.conn, {"analytics": (first, last), "essays": (first, last)})
+    perform(world.conn, before_load({"analytics": (first, last), "essays": (first, last)}))
     add(world, first)
     add(world, last)
     assert home(world, first) == "analytics_2024_11"
@@ -154,7 +155,7 @@ def test_loading_makes_the_months_it_needs(world):
     assert world.values("SELECT to_regclass('logs_2024_11')") == [None]
     world.conn.execute("UPDATE users SET first_name = 'Ada' WHERE id = %s", [ADA])
     assert world.value("SELECT count(*) FROM audit_log") == 0, "loading is not something a person did"
-    after_load(world.conn)
+    perform(world.conn, after_load())
     assert world.value("SELECT count(*) FROM view_refreshes") == 3
 
 

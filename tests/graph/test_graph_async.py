@@ -9,11 +9,11 @@ from decimal import Decimal
 import asyncpg
 import psycopg
 import pytest
-from graph_models import Animal, Cage, Colour, Keeper, Kind, Tag
+from graph_models import Animal, Base, Cage, Colour, Keeper, Kind, Tag
 from psycopg import sql
 from sqlalchemy.dialects.postgresql import Range
 
-from scenarios.domains.essay_coach import DOMAIN as ESSAY_COACH
+from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write, write_async
 from scenarios.postgres import attach
@@ -97,7 +97,51 @@ async def test_refusals_name_the_row_and_leave_nothing_behind(zoo, driver):
 
 
 @pytest.mark.asyncio
-async def test_a_domain_that_needs_preparation_says_so(zoo):
-    async with await psycopg.AsyncConnection.connect(zoo.dsn) as conn:
-        with pytest.raises(GraphError, match="needs a synchronous connection"):
-            await write_async(conn, Graph(), domain=ESSAY_COACH)
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_a_domain_prepares_and_finishes_on_every_driver(zoo, driver):
+    seen = []
+
+    def before(spans):
+        seen.append(
+            (yield Statement("SELECT $1::timestamptz::text, count(*) FROM keeper", spans["keeper"][:1]))
+        )
+        yield Statement("CREATE TEMPORARY TABLE noted (keepers bigint)")
+
+    def after():
+        return [Statement("INSERT INTO noted SELECT count(*) FROM keeper"), Statement("SET TIME ZONE 'UTC'")]
+
+    graph = Graph()
+    keeper = Keeper(name="ada", hired=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    keeper.favourite = Cage(keeper=keeper)
+    graph.add(keeper)
+    domain = Domain(
+        name="zoo", title="Zoo", metadata=Base.metadata, ddl=str, before_load=before, after_load=after
+    )
+    async with connected(driver, zoo) as conn:
+        await conn.execute("SET TIME ZONE 'UTC'")
+        await write_async(conn, graph, domain=domain)
+        if driver == "psycopg":
+            noted = await (await conn.execute("SELECT keepers FROM noted")).fetchone()
+        else:
+            noted = await conn.fetchrow("SELECT keepers FROM noted")
+    assert [tuple(row) for rows in seen for row in rows] == [("2020-01-01 00:00:00+00", 0)]
+    assert tuple(noted) == (1,)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_a_domain_that_cannot_finish_leaves_nothing_on_every_driver(zoo, driver):
+    graph = Graph()
+    graph.add(Kind(name="k"))
+    domain = Domain(
+        name="zoo",
+        title="Zoo",
+        metadata=Base.metadata,
+        ddl=str,
+        after_load=lambda: [Statement("SELECT 1 / $1::int", (0,))],
+    )
+    async with connected(driver, zoo) as conn:
+        with pytest.raises(GraphError, match="division by zero"):
+            await write_async(conn, graph, domain=domain)
+    with zoo.connect() as conn:
+        assert conn.execute('SELECT count(*) FROM "Kind of animal"').fetchone() == (0,)

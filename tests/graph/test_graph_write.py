@@ -11,7 +11,7 @@ from sqlalchemy import func, inspect, null, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
-from scenarios.domain import Domain
+from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write
 from scenarios.values import Keyed
@@ -256,12 +256,12 @@ def test_a_domain_prepares_and_finishes_in_the_same_transaction(conn):
     graph.add(keeper)
     graph.add(Keeper(name="bo", favourite=keeper.favourite, hired=dt.datetime(2021, 1, 1, tzinfo=UTC)))
 
-    def before(connection, spans):
+    def before(spans):
         seen["spans"] = spans
-        seen["before"] = connection.execute("SELECT count(*) FROM keeper").fetchone()
+        (seen["before"],) = yield Statement("SELECT count(*) FROM keeper")
 
-    def after(connection):
-        seen["after"] = connection.execute("SELECT count(*) FROM keeper").fetchone()
+    def after():
+        (seen["after"],) = yield Statement("SELECT count(*) FROM keeper")
 
     write(conn, graph, domain=a_domain(before, after))
     assert seen == {
@@ -272,8 +272,8 @@ def test_a_domain_prepares_and_finishes_in_the_same_transaction(conn):
 
 
 def test_a_domain_that_cannot_finish_leaves_nothing(conn):
-    def after(connection):
-        connection.execute("SELECT 1 / 0")
+    def after():
+        yield Statement("SELECT 1 / 0")
 
     graph = Graph()
     graph.add(Kind(name="k"))

@@ -348,9 +348,7 @@ class BuiltScenario:
             now: what the scenario's times are relative to.
 
         Raises:
-            GraphError: the database refused a row, or the system needs steps around a load that only `load`
-            can
-                take; nothing is left behind.
+            GraphError: the database refused a row; nothing is left behind.
         """
         from scenarios.graph import write_async
 

@@ -6,7 +6,7 @@ and the two asynchronous executors are a dozen lines each and cannot drift apart
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Table
 from sqlalchemy.exc import StatementError
+
+from scenarios.domain import Statement
 
 if TYPE_CHECKING:
     from scenarios.graph.rows import Batch
@@ -75,6 +77,26 @@ class InsertTogether:
 
 
 Step = Query | CopyIn | InsertTogether
+
+
+def asked(statements: Iterable[Statement]) -> Generator[Statement, Rows, None]:
+    """Yield *statements*; where they come from a generator, send it the rows of each."""
+    # A list does not know what to do with rows that are sent to it; a generator expression ignores them.
+    yield from statements if isinstance(statements, Generator) else (each for each in statements)
+
+
+def perform(conn: psycopg.Connection[Any], statements: Iterable[Statement]) -> None:
+    """Run a domain's *statements* on *conn*, in the transaction it is in."""
+    with psycopg.RawCursor(conn) as cursor:
+        steps = asked(statements)
+        step = next(steps, None)
+        while step is not None:
+            cursor.execute(step.text.encode(), step.parameters)
+            rows = cursor.fetchall() if cursor.description is not None else []
+            try:
+                step = steps.send(rows)
+            except StopIteration:
+                step = None
 
 
 def schema_text(text: str) -> sql.SQL:

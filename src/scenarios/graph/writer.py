@@ -8,7 +8,7 @@ work survives a refusal.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy.orm import make_transient_to_detached
 
+from scenarios.domain import Statement
 from scenarios.errors import GraphError
 from scenarios.graph.graph import Collected, Graph, Node, collect
 from scenarios.graph.planner import plan
 from scenarios.graph.refusal import Refusal, explain
 from scenarios.graph.rows import Batch
-from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows
+from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows, Step, asked
 
 if TYPE_CHECKING:
     import asyncpg
@@ -54,35 +55,54 @@ class Written:
 
 
 class _Run:
-    """One writing of one graph: drives the planner and remembers where it is."""
+    """One writing of one graph: drives the domain and the planner, and remembers where it is."""
 
     def __init__(self, graph: Graph, domain: Domain | None) -> None:
         self.collected: Collected = collect(graph)
-        self.domain = domain
+        self._steps = self._all(graph, domain)
         self.written: list[Batch] = []
         self.current: Sequence[Batch] = ()
         self._plan = plan(graph, self.collected)
         self._began = time.perf_counter()
 
-    def next(self, rows: Rows) -> Query | CopyIn | InsertTogether | None:
+    def next(self, rows: Rows) -> Step | Statement | None:
         """Return the next step, given the rows of the one before; None when all are done."""
-        if self.current:
-            self.written += self.current
         try:
-            step = self._plan.send(rows) if self._started else next(self._plan)
+            step = self._steps.send(rows) if self._started else next(self._steps)
         except StopIteration:
-            self.current = ()
             return None
         self._started = True
-        if isinstance(step, CopyIn):
-            self.current = (step.batch,)
-        elif isinstance(step, InsertTogether):
-            self.current = step.batches
-        else:
-            self.current = ()
         return step
 
     _started = False
+
+    def _all(self, graph: Graph, domain: Domain | None) -> Generator[Step | Statement, Rows, None]:
+        """Yield the planner's steps, and the domain's before the first that writes and after the last."""
+        before = None if domain is None else domain.before_load
+        after = None if domain is None else domain.after_load
+        step = next(self._plan, None)
+        while isinstance(step, Query):
+            # Keys are reserved first: what is written is known only then.
+            step = self._planned((yield step))
+        if before is not None:
+            yield from asked(before(spans_of(graph, self.collected)))
+        while step is not None:
+            if isinstance(step, CopyIn):
+                self.current = (step.batch,)
+            elif isinstance(step, InsertTogether):
+                self.current = step.batches
+            rows = yield step
+            self.written += self.current
+            self.current = ()
+            step = self._planned(rows)
+        if after is not None:
+            yield from asked(after())
+
+    def _planned(self, rows: Rows) -> Step | None:
+        try:
+            return self._plan.send(rows)
+        except StopIteration:
+            return None
 
     def refused(self, refusal: Refusal) -> GraphError:
         return explain(refusal, self.current, [*self.written, *self.current])
@@ -119,25 +139,19 @@ def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None 
     run = _Run(graph, domain)
     try:
         with conn.transaction(), psycopg.RawCursor(conn) as cursor:
-            rows: Rows = ()
-            if domain is not None and domain.before_load is not None:
-                step, rows = _reserved(run, cursor)
-                domain.before_load(conn, spans_of(graph, run.collected))
-            else:
-                step = run.next(rows)
+            step = run.next(())
             while step is not None:
-                rows = ()
+                rows: Rows = ()
                 if isinstance(step, CopyIn):
                     with cursor.copy(step.text.encode()) as copy:
                         for block in step.blocks():
                             copy.write(block)
-                elif isinstance(step, Query):
-                    rows = cursor.execute(step.text.encode()).fetchall()
-                else:
+                elif isinstance(step, InsertTogether):
                     cursor.execute(step.text.encode(), [step.argument])
+                else:
+                    cursor.execute(step.text.encode(), _parameters(step))
+                    rows = cursor.fetchall() if cursor.description is not None else ()
                 step = run.next(rows)
-            if domain is not None and domain.after_load is not None:
-                domain.after_load(conn)
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:
             raise  # the connection went away: nobody refused a row
@@ -145,14 +159,8 @@ def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None 
     return run.finish()
 
 
-def _reserved(run: _Run, cursor: Any) -> tuple[Any, Rows]:
-    """Run the queries that reserve keys; return the first step that writes."""
-    rows: Rows = ()
-    step = run.next(rows)
-    while isinstance(step, Query):
-        rows = cursor.execute(step.text.encode()).fetchall()
-        step = run.next(rows)
-    return step, rows
+def _parameters(step: Query | Statement) -> tuple[Any, ...]:
+    return step.parameters if isinstance(step, Statement) else ()
 
 
 async def write_async(
@@ -164,15 +172,8 @@ async def write_async(
     """Write *graph* through an asynchronous connection; like `write` in everything else.
 
     Raises:
-        GraphError: as `write`; also when the domain needs steps around a load that only a synchronous
-        connection
-            can take.
+        GraphError: as `write`.
     """
-    if domain is not None and (domain.before_load is not None or domain.after_load is not None):
-        raise GraphError(
-            f"{domain.title} prepares the database before a load, which needs a synchronous connection",
-            remedy="load it with write(), or prepare the database and call write_async() without the domain",
-        )
     run = _Run(graph, domain)
     if isinstance(conn, psycopg.AsyncConnection):
         await _write_psycopg(conn, run)
@@ -191,10 +192,11 @@ async def _write_psycopg(conn: psycopg.AsyncConnection[Any], run: _Run) -> None:
                     async with cursor.copy(step.text.encode()) as copy:
                         for block in step.blocks():
                             await copy.write(block)
-                elif isinstance(step, Query):
-                    rows = await (await cursor.execute(step.text.encode())).fetchall()
-                else:
+                elif isinstance(step, InsertTogether):
                     await cursor.execute(step.text.encode(), [step.argument])
+                else:
+                    await cursor.execute(step.text.encode(), _parameters(step))
+                    rows = await cursor.fetchall() if cursor.description is not None else ()
                 step = run.next(rows)
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:
@@ -219,10 +221,10 @@ async def _write_asyncpg(conn: Any, run: _Run) -> None:
                             schema_name=step.schema,
                             format="text",
                         )
-                elif isinstance(step, Query):
-                    rows = await conn.fetch(step.text)
-                else:
+                elif isinstance(step, InsertTogether):
                     await conn.execute(step.text, step.argument)
+                else:
+                    rows = await conn.fetch(step.text, *_parameters(step))
                 step = run.next(rows)
     except asyncpg.PostgresError as error:
         raise run.refused(Refusal.of_asyncpg(error)) from error

@@ -6,35 +6,33 @@ trail that says the test tool inserted thirty students hides what the scenario w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
+from scenarios.domain import Statement
 from scenarios.domains.essay_coach.models import PARTITIONED
 
-if TYPE_CHECKING:
-    import psycopg
+QUIET = Statement("SELECT set_config('app.audit', 'off', true)")
+"""Keeps the rest of the transaction out of the audit trail."""
 
-_ENSURE = "SELECT ensure_months(%(parent)s, %(first)s, %(last)s)"
-_QUIET = "SELECT set_config('app.audit', 'off', true)"
-_REFRESH = "SELECT refresh_views(%(online)s)"
-_NOW = "SELECT create_months_ahead(1)"
+_NOW = Statement("SELECT create_months_ahead(1)")
+_ENSURE = "SELECT ensure_months($1, $2, $3)"
+_REFRESH = Statement("SELECT refresh_views(true)")
 
 
-def before_load(conn: psycopg.Connection[Any], spans: Mapping[str, Any]) -> None:
+def before_load(spans: Mapping[str, tuple[datetime, datetime]]) -> Iterator[Statement]:
     """Make the months the rows need (and this and the next one), and keep the loading out of the audit trail.
 
     Args:
-        conn: the loading connection, inside its transaction.
         spans: for each table the first and the last time in its rows.
     """
-    conn.execute(_NOW)
+    yield _NOW
     for table in PARTITIONED:
         if table in spans:
-            first, last = spans[table]
-            conn.execute(_ENSURE, {"parent": table, "first": first, "last": last})
-    conn.execute(_QUIET)
+            yield Statement(_ENSURE, (table, *spans[table]))
+    yield QUIET
 
 
-def after_load(conn: psycopg.Connection[Any]) -> None:
+def after_load() -> Iterator[Statement]:
     """Refresh the materialized views without blocking their readers."""
-    conn.execute(_REFRESH, {"online": True})
+    yield _REFRESH
