@@ -111,6 +111,11 @@ class ScenarioDefinition:
             LibraryError: a parameter is wrong.
         """
         values = self.parameters(parameters or {})
+        ready = self._plans.pop(
+            (instance or self.name, self.head.anchor.at(now), repr(sorted(values.items()))), None
+        )
+        if ready is not None:
+            return ready
         faults = Faults()
         planner = Planner(
             self.sections,
@@ -124,6 +129,17 @@ class ScenarioDefinition:
         if faults.found:
             raise FaultyScenario(self.source, faults.found)
         return plan
+
+    def check(self) -> None:
+        """Plan the scenario with its defaults, and keep the plan for the first who asks for it.
+
+        Raises:
+            FaultyScenario: the rows are wrong; every fault is listed.
+        """
+        plan = self.plan()
+        key = (plan.instance, plan.anchor, repr(sorted(self.parameters({}).items())))
+        if self.head.anchor.moment is not None:
+            self._plans[key] = plan
 
     def template(self, plan: Plan, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is kept with an instance: enough to load it again without the file."""

@@ -233,7 +233,7 @@ class Library:
         if faults.found:
             self._also(definition, faults)
             raise FaultyScenario(shown(path), faults.found)
-        definition.plan()
+        definition.check()
         used = [path, *(self.files()[name] for name in composed.parts if name in self.files())]
         self._definitions[path] = (tuple((file, *_stamp(file)) for file in used), definition)
         return definition
