@@ -1,0 +1,19 @@
+"""The tutorial, followed to the letter in an empty directory."""
+
+from __future__ import annotations
+
+from doc_pages import ROOT, blocks, execute
+
+PAGE = ROOT / "docs" / "tutorial.md"
+
+
+def test_following_the_tutorial_leads_to_a_passing_test(tmp_path):
+    installed, passed, in_parallel, failed, program = execute(PAGE, tmp_path)
+    assert installed == ""
+    for line in next(block.text for block in blocks(PAGE) if block.language == "text").splitlines():
+        assert line in passed
+    assert "3 passed" in passed
+    assert "3 passed" in in_parallel
+    assert "updated" in failed
+    assert "'deleted': 1" in program
+    assert {"conftest.py", "shop.py", "test_shipping.py"} <= {path.name for path in tmp_path.iterdir()}
