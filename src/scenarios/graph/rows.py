@@ -93,7 +93,8 @@ class Batch:
         own = self.rows
         assert isinstance(own, list)
         if self.handles is None and stretch.handles is not None:
-            self.handles = [None] * len(own)
+            unnamed: list[str | None] = [None] * len(own)
+            self.handles = unnamed
         if isinstance(self.handles, list):
             self.handles.extend(stretch.handles or [None] * len(rows))
         self.starts.append(len(own))
