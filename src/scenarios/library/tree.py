@@ -128,11 +128,17 @@ def to_plain(node: Node) -> Any:
 
 def from_plain(value: Any, file: str) -> Node:
     """Return plain data (from JSON, or from Python) as a tree whose places name *file* only."""
-    place = Place(file)
-    if isinstance(value, Mapping):
-        return Branch({str(key): from_plain(item, file) for key, item in value.items()}, place)
-    if isinstance(value, list | tuple):
-        return Series([from_plain(item, file) for item in value], place)
+    return _planted(value, Place(file))
+
+
+def _planted(value: Any, place: Place) -> Node:
+    kind = type(value)
+    if kind is str:
+        return Leaf(value, place, plain=False)
+    if kind is dict or isinstance(value, Mapping):
+        return Branch({str(key): _planted(item, place) for key, item in value.items()}, place)
+    if isinstance(value, (list, tuple)):
+        return Series([_planted(item, place) for item in value], place)
     return Leaf(value, place, plain=not isinstance(value, str))
 
 

@@ -23,7 +23,6 @@ from scenarios.errors import GraphError
 from scenarios.graph.planner import foreign_keys
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import table_name
-from scenarios.journal import is_installed
 from scenarios.postgres.ownership import is_ours
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume.indexes import built_afterwards
@@ -118,8 +117,8 @@ def generate(
             _ensure_owner(conn, made, todo[0])
         after = indexes_after if indexes_after is not None else ours and shard == (1, 1) and len(todo) > 2
         # Set by what we own, never by a flag: rules are only set aside where they are verified afterwards.
-        # And never where the journal records changes: its triggers are set aside, too.
-        unchecked = after and ours and not is_installed(conn) and _may_set_aside(conn)
+        # The journal goes on recording: its triggers are ENABLE ALWAYS.
+        unchecked = after and ours and _may_set_aside(conn)
         tables = _tables(made)
         with built_afterwards(conn, [table_name(table) for table in tables], after) as building:
             if executor is None:
