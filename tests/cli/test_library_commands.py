@@ -219,3 +219,22 @@ def test_the_session_in_the_documentation(db, tmp_path):
             assert lines[: wanted.index("...")] == wanted[: wanted.index("...")], command
         else:
             assert lines == wanted, command
+
+
+def test_a_load_without_a_database_keeps_one_and_prints_no_password(tmp_path):
+    try:
+        done = scenarios("load", "one_team", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        line = re.search(r"export SCENARIOS_DATABASE='(.+?)' PGPASSFILE='(.+?)'", done.stdout)
+        assert line is not None
+        assert not re.search(r"://[^/@]*:[^/@]*@", done.stdout)
+        password = Path(line[2]).read_text("utf-8").strip().rpartition(":")[2]
+        assert password
+        assert password not in done.stdout
+        known = {"SCENARIOS_DATABASE": line[1], "PGPASSFILE": line[2]}
+        assert (
+            json.loads(scenarios("instances", "--json", cwd=tmp_path, **known).stdout)[0]["name"]
+            == "one_team"
+        )
+    finally:
+        scenarios("down", cwd=tmp_path)

@@ -133,11 +133,14 @@ def parse_now(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def keep_server(settings: Settings) -> None:
-    """Keep the project's server for a working day, so that a database stays when the command ends."""
+def keep_server(settings: Settings) -> str:
+    """Keep the project's server for a working day, so that a database stays when the command ends.
+
+    Returns the file with its password, for ``PGPASSFILE``.
+    """
     from scenarios.cli.server import bring_up
 
-    bring_up(settings)
+    return bring_up(settings).password_file
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:

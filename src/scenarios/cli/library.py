@@ -244,12 +244,13 @@ def load(
     parameters = definition.parameters(parse_parameters(param))
     moment = parse_now(now)
     url = to or settings["database"]
+    password_file = ""
     with ExitStack() as stack:
         if url:
             db = attach(url)
             stack.callback(db.close)
         else:
-            keep_server(settings)
+            password_file = keep_server(settings)
             server = stack.enter_context(start_server(settings=settings))
             db = stack.enter_context(server.database(definition.domain, keep=True))
         from scenarios.library.load import load as load_instance
@@ -264,7 +265,8 @@ def load(
             return
         console().print(instance.sign_in_sheet())
         if not url:
-            typer.echo(f"export SCENARIOS_DATABASE={db.dsn}")
+            # Passwords are never printed: the file that holds it is named instead.
+            typer.echo(f"export SCENARIOS_DATABASE='{db.safe_url}' PGPASSFILE='{password_file}'")
             notes().print("The line above makes other commands use this database; `scenarios down` ends it.")
 
 
