@@ -1,0 +1,411 @@
+"""What isolation costs a test: this plugin beside the usual ways, the same tests in one run.
+
+    python benchmarks/pytest_overhead.py [--quick] [--json PATH]
+
+Each test commits two rows and reads some. Every variant runs them in a pytest of its own, on the same
+server, with only its own plugin loaded; variants take turns, and the median of the turns counts. A test's
+milliseconds are counted from the end of the first test to the end of the last, so start-up is left out;
+start-up is measured by itself, as the time of a run of one test. Where no container engine answers,
+testcontainers is left out and the output says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scenarios.postgres import Server, start_server
+from scenarios.settings import Settings
+
+MODELS = """
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Customer(Base):
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
+    total: Mapped[int]
+"""
+
+TESTS = """
+import os
+
+import pytest
+from sqlalchemy import func, select
+
+from models import Customer, Order
+
+
+@pytest.mark.parametrize("n", range(int(os.environ["TESTS"])))
+def test_commits_two_rows_and_reads_some(session, n):
+    customer = Customer(name="Ada")
+    session.add(customer)
+    session.flush()
+    session.add(Order(customer_id=customer.id, total=n))
+    session.commit()
+    assert session.scalar(select(func.count()).select_from(Customer)) == 1
+    assert [order.total for order in session.scalars(select(Order))] == [n]
+"""
+
+NOTHING = """
+import os
+
+import pytest
+import sqlalchemy.orm
+
+import models
+
+
+@pytest.mark.parametrize("n", range(int(os.environ["TESTS"])))
+def test_touches_no_database(n):
+    pass
+"""
+
+TIMER = """
+
+import os
+import time
+
+_finished = []
+
+
+def pytest_runtest_logfinish(nodeid, location):
+    _finished.append(time.perf_counter())
+
+
+def pytest_sessionfinish(session):
+    if len(_finished) > 1 and "TOOK" in os.environ:
+        with open(os.environ["TOOK"], "w") as file:
+            file.write(str((_finished[-1] - _finished[0]) * 1000 / (len(_finished) - 1)))
+"""
+"""Notes the milliseconds a test takes, from the end of the first to the end of the last."""
+
+RECIPE = """
+import os
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from models import Base
+
+
+@pytest.fixture(scope="session")
+def engine():
+    engine = create_engine(os.environ["URL"])
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine):
+    with engine.connect() as connection:
+        outer = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        outer.rollback()
+"""
+
+POSTGRESQL = """
+import os
+
+import pytest
+from pytest_postgresql import factories
+from sqlalchemy import URL, create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from models import Base
+
+
+def load(**where):
+    given = where["user"], where["password"], where["host"], int(where["port"]), where["dbname"]
+    url = URL.create("postgresql+psycopg", *given)
+    engine = create_engine(url, poolclass=NullPool)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+where = dict(host=os.environ["HOST"], port=int(os.environ["PORT"]), user=os.environ["USERNAME"])
+process = factories.postgresql_noproc(**where, password=os.environ["PASSWORD"], load=[load])
+client = factories.postgresql("process")
+
+
+@pytest.fixture
+def session(client):
+    info = client.info
+    given = info.user, os.environ["PASSWORD"], info.host, info.port, info.dbname
+    url = URL.create("postgresql+psycopg", *given)
+    engine = create_engine(url, poolclass=NullPool)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+"""
+
+SQLA = """
+import pytest
+
+
+@pytest.fixture
+def session(sqla_session):
+    return sqla_session
+"""
+
+CONTAINERS = """
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from testcontainers.postgres import PostgresContainer
+
+from models import Base
+
+
+@pytest.fixture(scope="session")
+def engine():
+    with PostgresContainer("postgres:17", driver="psycopg") as container:
+        engine = create_engine(container.get_connection_url())
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def session(engine):
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        yield session
+    Base.metadata.drop_all(engine)
+"""
+
+OURS = """
+import pytest
+
+from models import Base
+
+
+@pytest.fixture(scope="session")
+def scenario_schema():
+    return Base
+"""
+
+RESTORE = (
+    OURS
+    + """
+
+@pytest.fixture
+def session(scenario_db):
+    from sqlalchemy.orm import Session
+
+    with Session(scenario_db.engine) as session:
+        yield session
+"""
+)
+
+ROLLBACK = (
+    OURS
+    + """
+
+@pytest.fixture
+def session(scenario_session):
+    return scenario_session
+"""
+)
+
+PLUGIN = "scenarios.pytest_plugin.plugin"
+
+
+NO_RYUK = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
+"""Its reaper is another image; without it the container is ended by the fixture."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to isolate tests."""
+
+    name: str
+    conftest: str
+    plugins: tuple[str, ...] = ()
+    tests: str = TESTS
+    ini: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    fewer: int = 1
+    """Where a test costs tens of milliseconds, a part of the tests tells as much."""
+
+
+VARIANTS = (
+    Variant("bare pytest, no database", "", tests=NOTHING),
+    Variant("SQLAlchemy's rollback recipe", RECIPE),
+    Variant("scenarios, rollback rung", ROLLBACK, (PLUGIN,)),
+    Variant("scenarios, restore rung", RESTORE, (PLUGIN,)),
+    Variant("pytest-sqla", SQLA, ("pytest_sqla.plugin",), ini="sqla_metadata = models:Base\n"),
+    Variant("pytest-postgresql, template clone", POSTGRESQL, ("pytest_postgresql.plugin",), fewer=4),
+    Variant("testcontainers with create_all", CONTAINERS, environ=NO_RYUK, fewer=4),
+)
+BARE, RECIPE_NAME, RESTORE_NAME = VARIANTS[0].name, VARIANTS[1].name, VARIANTS[3].name
+PEER = "pytest-postgresql, template clone"
+
+
+class Bench:
+    """The variants' projects in one directory, and the server they share."""
+
+    def __init__(self, home: Path, server: Server) -> None:
+        self.home = home
+        self.environ = _reach(server)
+        self.server = server
+        for number, variant in enumerate(VARIANTS):
+            project = home / str(number)
+            project.mkdir()
+            (project / "models.py").write_text(MODELS, "utf-8")
+            (project / "conftest.py").write_text(variant.conftest + TIMER, "utf-8")
+            (project / "test_it.py").write_text(variant.tests, "utf-8")
+            (project / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{variant.ini}", "utf-8")
+
+    def per_test(self, variant: Variant, tests: int, *options: str) -> float:
+        """Return the milliseconds of each test but the first of a run of *tests* tests."""
+        self.run(variant, tests, *options)
+        return float((self.home / "took").read_text("utf-8"))
+
+    def run(self, variant: Variant, tests: int, *options: str, cold: bool = False) -> float:
+        """Return the seconds of a run of *tests* tests.
+
+        Raises:
+            RuntimeError: a test did not pass, so the time would mean nothing.
+        """
+        project = self.home / str(VARIANTS.index(variant))
+        plugins = [option for plugin in (*variant.plugins,) for option in ("-p", plugin)]
+        with self.server.database() as database:
+            began = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, *options],
+                cwd=project,
+                env={
+                    **os.environ,
+                    **self.environ,
+                    **variant.environ,
+                    "URL": database.url,
+                    "PYTEST_SQLA_URL": database.url,
+                    "TESTS": str(tests),
+                    "TOOK": str(self.home / "took"),
+                    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                    **({"SCENARIOS_TCP": "off"} if cold else {}),
+                },
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            elapsed = time.perf_counter() - began
+        if f"{tests} passed" not in done.stdout:
+            raise RuntimeError(f"{variant.name}: {done.stdout}{done.stderr}")
+        return elapsed
+
+
+def _reach(server: Server) -> dict[str, str]:
+    parameters = server.parameters("postgres")
+    return {
+        "HOST": parameters["host"],
+        "PORT": str(parameters["port"]),
+        "USERNAME": parameters["user"],
+        "PASSWORD": parameters.get("password", ""),
+        "SCENARIOS_TCP": "on",
+    }
+
+
+def measure(bench: Bench, tests: int, turns: int) -> dict[str, Any]:
+    """Return what each variant costs, and what the plugin's start costs."""
+    left_out: dict[str, str] = {}
+    ones: dict[str, list[float]] = {}
+    manies: dict[str, list[float]] = {}
+    for turn in range(turns + 1):  # the first turn fills caches and does not count
+        for variant in VARIANTS:
+            if variant.name in left_out:
+                continue
+            count = max(tests // variant.fewer, 20)
+            try:
+                one = bench.run(variant, 1)
+                if turn:
+                    ones.setdefault(variant.name, []).append(one)
+                    manies.setdefault(variant.name, []).append(bench.per_test(variant, count))
+            except RuntimeError as error:
+                told = [line for line in str(error).splitlines() if line.startswith("E  ")]
+                left_out[variant.name] = (
+                    (told or str(error).strip().splitlines())[-1].removeprefix("E").strip()
+                )
+    restore = next(variant for variant in VARIANTS if variant.name == RESTORE_NAME)
+    cold = [bench.run(restore, 1, cold=True) for _ in range(turns)]
+    two = [bench.per_test(restore, tests, "-p", "xdist", "-n2") for _ in range(turns)]
+    per_test = {name: statistics.median(values) for name, values in manies.items()}
+    first = {name: statistics.median(values) * 1000 for name, values in ones.items()}
+    return {
+        "tests": tests,
+        "turns": turns,
+        "python": sys.version.split()[0],
+        "postgresql": bench.server.version_text,
+        "cpus": os.cpu_count(),
+        "ms_per_test": {name: round(value, 2) for name, value in per_test.items()},
+        "ms_of_a_run_of_one_test": {name: round(value) for name, value in first.items()},
+        "restore_over_recipe_ms": round(per_test[RESTORE_NAME] - per_test[RECIPE_NAME], 2),
+        "times_faster_than_pytest_postgresql": (
+            round(per_test[PEER] / per_test[RESTORE_NAME], 1) if PEER in per_test else None
+        ),
+        "first_test_over_bare_ms": {
+            "cold": round(statistics.median(cold) * 1000 - first[BARE]),
+            "warm": round(first[RESTORE_NAME] - first[BARE]),
+        },
+        "two_workers_times_faster": round(per_test[RESTORE_NAME] / statistics.median(two), 2),
+        "left_out": left_out,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="fewer tests, one turn")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    tests, turns = (60, 1) if options.quick else (400, 3)
+    with tempfile.TemporaryDirectory(prefix="scenarios-bench-") as directory:
+        home = Path(directory)
+        (home / "pyproject.toml").write_text("[project]\nname = 'bench'\nversion = '1'\n", "utf-8")
+        with start_server("embedded", settings=Settings({"tcp": "on"}, project=home)) as server:
+            found = measure(Bench(home, server), tests, turns)
+    print(f"{tests} tests, median of {turns}, PostgreSQL {found['postgresql']}, {found['cpus']} processors")
+    for name, value in sorted(found["ms_per_test"].items(), key=lambda pair: pair[1]):
+        start = found["ms_of_a_run_of_one_test"][name]
+        print(f"  {name:36} {value:8.2f} ms a test   {start:6} ms for a run of one test")
+    for name, why in found["left_out"].items():
+        print(f"  {name:36} left out: {why}")
+    over, times = found["restore_over_recipe_ms"], found["times_faster_than_pytest_postgresql"]
+    print(f"restore rung over the rollback recipe: {over} ms a test (budget 2)")
+    print(f"restore rung against pytest-postgresql: {times} times faster (at least 12)")
+    for name, budget in {"cold": 1200, "warm": 400}.items():
+        first = found["first_test_over_bare_ms"][name]
+        print(f"first test, {name}: {first} ms over bare pytest (budget {budget})")
+    print(f"two workers: {found['two_workers_times_faster']} times faster than one process")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
