@@ -221,8 +221,8 @@ def test_parts_and_shards_that_do_not_exist_are_refused():
     assert [part.users for part in parts("s", 17, anchor, size=8)] == [8, 8, 1]
     with pytest.raises(ValuesError, match="no shard 9/8"):
         parts("s", 10, anchor, "en_US", (9, 8))
-    with pytest.raises(ValuesError, match="no volume recipe for 'coach_bot'"):
-        recipe("coach_bot")
+    with pytest.raises(ValuesError, match="no volume recipe for 'bank'"):
+        recipe("bank")
 
 
 def test_the_command_generates_and_reports(coach):

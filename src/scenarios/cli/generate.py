@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def generate(
-        system: Annotated[str, typer.Argument(help="The system, dev_coach.")],
+        system: Annotated[str, typer.Argument(help="dev_coach, coach_bot or essay_coach.")],
         users: Annotated[int, typer.Option("--users", "-n", min=1, help="Users of the whole run.")],
         to: Where = None,
         seed: Annotated[

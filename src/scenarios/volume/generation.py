@@ -19,14 +19,16 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from scenarios.domain import Statement
 from scenarios.errors import GraphError
+from scenarios.graph import encoding, perform
 from scenarios.graph.planner import foreign_keys
 from scenarios.graph.refusal import Refusal
-from scenarios.graph.steps import table_name
+from scenarios.graph.steps import schema_text, table_name
 from scenarios.postgres.ownership import is_ours
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume.indexes import built_afterwards
-from scenarios.volume.parts import USERS_PER_PART, Part, Recipe, TableData, parts, recipe
+from scenarios.volume.parts import USERS_PER_PART, Part, Recipe, Surrounded, TableData, parts, recipe
 
 Progress = Callable[["Generated", int], None]
 """Called after each part with the totals so far and the number of parts of this call."""
@@ -85,7 +87,7 @@ def generate(
     """Generate *users* users of *system* with everything of theirs into a database that has the schema.
 
     Args:
-        system: the system, ``"dev_coach"``.
+        system: the system, ``"dev_coach"``, ``"coach_bot"`` or ``"essay_coach"``.
         users: how many users the whole run has, over all shards.
         to: the database, as a URL or libpq connection string.
         seed: decides every value; the same seed and number give the same rows, however they are split.
@@ -115,6 +117,8 @@ def generate(
         done.skipped = len(wanted) - len(todo)
         if todo:
             _ensure_owner(conn, made, todo[0])
+            if isinstance(made, Surrounded):
+                _around(conn, made.before(todo), "prepare")
         after = indexes_after if indexes_after is not None else ours and shard == (1, 1) and len(todo) > 2
         # Set by what we own, never by a flag: rules are only set aside where they are verified afterwards.
         # The journal goes on recording: its triggers are ENABLE ALWAYS.
@@ -131,6 +135,9 @@ def generate(
                     progress(done, len(todo))
             if unchecked:
                 _verify(conn, tables)
+        if wanted and isinstance(made, Surrounded):
+            # Also where nothing was left to write: a run may have been killed between its last part and this.
+            _around(conn, made.after(wanted), "finish")
         done.index_seconds = building.seconds
     done.seconds = time.perf_counter() - began
     return done
@@ -195,6 +202,8 @@ def _write(
     current = ""
     try:
         with conn.transaction(), conn.cursor() as cursor:
+            if isinstance(made, Surrounded):
+                perform(conn, made.opening())
             if unchecked:
                 cursor.execute("SET LOCAL session_replication_role = replica")
             for table in data:
@@ -225,8 +234,9 @@ def _missing(conn: psycopg.Connection[Any], made: Recipe, wanted: Sequence[Part]
     """Yield the parts that are not in the database, cut to the users that are not."""
     for part in wanted:
         table, column, keys = made.keys(part)
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = ANY(%s::uuid[])").format(
-            table_name(made.domain.table(table)), sql.Identifier(column)
+        kind = made.domain.table(table).columns[column].type.compile(encoding.DIALECT)
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = ANY(%s::{}[])").format(
+            table_name(made.domain.table(table)), sql.Identifier(column), schema_text(kind)
         )
         row = conn.execute(query, [[keys[0], keys[-1]]]).fetchone()
         assert row is not None
@@ -241,6 +251,8 @@ def _missing(conn: psycopg.Connection[Any], made: Recipe, wanted: Sequence[Part]
 
 def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> None:
     owner = made.owner(part)
+    if owner is None:
+        return
     table = table_name(made.domain.table(owner.table))
     columns = sql.SQL(", ").join(map(sql.Identifier, owner.columns))
     with conn.transaction(), conn.cursor() as cursor:
@@ -255,6 +267,22 @@ def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> No
                 table, columns, columns
             )
         )
+
+
+def _around(conn: psycopg.Connection[Any], statements: Iterable[Statement], what: str) -> None:
+    try:
+        with conn.transaction():
+            perform(conn, statements)
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None:
+            raise
+        refusal = Refusal.of_psycopg(error)
+        raise GraphError(
+            f"the database refused to {what} the run",
+            where=refusal.constraint or refusal.table,
+            why=". ".join(text for text in (refusal.message, refusal.detail) if text),
+            remedy="parts that were written stay; repeat the command once the cause is gone",
+        ) from error
 
 
 def _tables(made: Recipe) -> list[Any]:

@@ -22,9 +22,12 @@ from scenarios.postgres.ownership import require_ours
 _INDEXES = """
 SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
   FROM pg_index AS i
+  JOIN pg_class AS c ON c.oid = i.indexrelid
  WHERE i.indrelid = ANY (%s::regclass[])
+   -- Those of partitioned tables stay: rebuilt from their definition they would not reach the partitions.
+   AND c.relkind = 'i'
    AND NOT i.indisunique
-   AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+   AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
  ORDER BY 1
 """
 _REMEMBER = """

@@ -11,18 +11,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Table
 
-from scenarios.domain import Domain
+from scenarios.domain import Domain, Statement
 from scenarios.errors import ValuesError
 from scenarios.graph import encoding
 
 USERS_PER_PART = 200
 """A few megabytes of rows: large enough for COPY, small enough to be held and to be repeated."""
 
-RECIPES = {"dev_coach": "scenarios.volume.dev_coach"}
+RECIPES = {
+    "dev_coach": "scenarios.volume.dev_coach",
+    "coach_bot": "scenarios.volume.coach_bot",
+    "essay_coach": "scenarios.volume.essay_coach",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ class Recipe(Protocol):
 
     domain: Domain
 
-    def owner(self, part: Part) -> TableData:
-        """Return the rows that must exist before any part: the run's own instance."""
+    def owner(self, part: Part) -> TableData | None:
+        """Return the rows that must exist before any part, the run's own instance; None if there are none."""
         ...
 
     def make(self, part: Part) -> list[TableData]:
@@ -76,6 +80,26 @@ class Recipe(Protocol):
 
     def keys(self, part: Part) -> tuple[str, str, list[str]]:
         """Return table and key column of the users of *part*, and their keys in order."""
+        ...
+
+
+@runtime_checkable
+class Surrounded(Protocol):
+    """A recipe whose system needs something done around the parts: months, counters, sequences, views.
+
+    Each step may be run again, at the same time by another shard, or after a crash, and changes nothing then.
+    """
+
+    def before(self, parts: Sequence[Part]) -> Iterable[Statement]:
+        """Return what is done in one transaction before any of *parts* is written."""
+        ...
+
+    def opening(self) -> Iterable[Statement]:
+        """Return what begins the transaction of each part."""
+        ...
+
+    def after(self, parts: Sequence[Part]) -> Iterable[Statement]:
+        """Return what is done in one transaction when *parts* are all written."""
         ...
 
 
