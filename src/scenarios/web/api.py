@@ -1,0 +1,168 @@
+"""The HTTP API: what a browser test needs that is not written in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from scenarios import __version__
+from scenarios.errors import LibraryError, ScenariosError
+from scenarios.library.instances import Instance
+from scenarios.web.openapi import document
+from scenarios.web.problems import Answer
+from scenarios.web.service import Loaded, Service
+
+Sent = Mapping[str, Any]
+_LOAD_SECONDS = 600
+_MISSING: Any = object()
+
+
+class Json(JSONResponse):
+    """JSON with the values databases have: moments and keys as texts."""
+
+    def render(self, content: Any) -> bytes:
+        import json
+
+        return json.dumps(content, ensure_ascii=False, default=str).encode()
+
+
+class Api:
+    """The handlers of the HTTP API."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def health(self, request: Request, sent: Sent) -> Response:
+        """Whether the page and its databases answer; open to all, and says no more than that."""
+        for db in self.service.databases.all():
+            with db.connect() as conn:
+                conn.execute("SELECT 1")
+        return Json({"status": "ok", "version": __version__})
+
+    def openapi(self, request: Request, sent: Sent) -> Response:
+        """The OpenAPI document."""
+        return Json(document())
+
+    def scenarios(self, request: Request, sent: Sent) -> Response:
+        """The catalogue, as ``scenarios list --json`` prints it."""
+        return Json([entry.as_dict() for entry in self.service.entries()])
+
+    def scenario(self, request: Request, sent: Sent) -> Response:
+        """One scenario, as ``scenarios show --json`` prints it."""
+        from scenarios.library.view import as_data
+
+        definition = self.service.definition(request.path_params["name"])
+        return Json(as_data(definition, self.service.plan(definition)))
+
+    def instances(self, request: Request, sent: Sent) -> Response:
+        """The instances, as ``scenarios instances --json`` prints them."""
+        return Json([each.as_dict() for each in self.service.loaded()])
+
+    def create(self, request: Request, sent: Sent) -> Response:
+        """Load a scenario and wait for it."""
+        _only(sent, "scenario", "name", "now", "parameters")
+        scenario = _text(sent, "scenario")
+        parameters = sent.get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise _wrong("parameters", "an object")
+        job = self.service.start_load(
+            scenario,
+            name=_text(sent, "name", None),
+            now=_moment(sent),
+            parameters=parameters,
+        )
+        if not job.done.wait(_LOAD_SECONDS):
+            raise Answer(504, LibraryError(f"{scenario} is still being loaded", remedy="look again later"))
+        if job.error is not None:
+            raise job.error
+        assert job.result is not None
+        found = self.service.find(job.result)
+        response = Json(_described(found, self.service.instance(found)), 201)
+        response.headers["location"] = f"/api/instances/{quote(job.result, safe='')}"
+        return response
+
+    def instance(self, request: Request, sent: Sent) -> Response:
+        """One instance with its sign-in sheet."""
+        found = self.service.find(request.path_params["name"])
+        return Json(_described(found, self.service.instance(found)))
+
+    def reset(self, request: Request, sent: Sent) -> Response:
+        """Put an instance back, as ``scenarios reset --json`` reports it."""
+        _only(sent)
+        report, instance = self.service.reset(request.path_params["name"])
+        sheet = instance.sign_in_sheet().as_dict()
+        return Json({**report.as_dict(), "rows": sum(instance.counts.values()), **sheet})
+
+    def delete(self, request: Request, sent: Sent) -> Response:
+        """Unload an instance, as ``scenarios unload --json`` reports it."""
+        return Json(self.service.unload(request.path_params["name"]).as_dict())
+
+    def changes(self, request: Request, sent: Sent) -> Response:
+        """What changed in an instance since it was loaded."""
+        return Json(self.service.changes(request.path_params["name"]).as_dict())
+
+    def freeze(self, request: Request, sent: Sent) -> Response:
+        """Freeze an instance; with ``save`` into the library."""
+        _only(sent, "name", "title", "anonymise", "save")
+        for flag in ("anonymise", "save"):
+            if not isinstance(sent.get(flag, False), bool):
+                raise _wrong(flag, "true or false")
+        _, frozen = self.service.freeze(
+            request.path_params["name"],
+            as_name=_text(sent, "name"),
+            anonymise=bool(sent.get("anonymise", False)),
+            title=_text(sent, "title", "") or "",
+        )
+        path = self.service.save(frozen) if sent.get("save") else None
+        return Json(
+            {
+                "scenario": frozen.definition.name,
+                "file": str(path) if path else None,
+                "rows": dict(frozen.rows),
+                "notes": list(frozen.notes),
+                "text": frozen.text,
+            }
+        )
+
+
+def _described(found: Loaded, instance: Instance) -> dict[str, Any]:
+    sheet = instance.sign_in_sheet().as_dict()
+    return {**found.as_dict(), "id": instance.id, "rows": instance.counts, "people": sheet["people"]}
+
+
+def _wrong(key: str, wanted: str) -> Answer:
+    return Answer(422, ScenariosError(f"{key!r} has to be {wanted}"))
+
+
+def _only(sent: Sent, *known: str) -> None:
+    for key in sent:
+        if key not in known:
+            words = ", ".join(known) or "nothing"
+            raise Answer(422, ScenariosError(f"the request has no {key!r}", remedy=f"it may have {words}"))
+
+
+def _text(sent: Sent, key: str, default: Any = _MISSING) -> Any:
+    value = sent.get(key, default)
+    if value is _MISSING:
+        raise Answer(422, ScenariosError(f"the request lacks {key!r}"))
+    if value is not default and not isinstance(value, str):
+        raise _wrong(key, "a text")
+    return value
+
+
+def _moment(sent: Sent) -> datetime | None:
+    text = _text(sent, "now", None)
+    if text is None:
+        return None
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Answer(422, ScenariosError(f"{text[:60]!r} is not a moment", why=str(error))) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

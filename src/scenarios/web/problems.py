@@ -1,0 +1,102 @@
+"""Errors as answers: the status that fits, and the texts the commands print.
+
+A tester who reads "500" learns nothing. Every error made for people says what, where, why and what to do;
+it says the same here, in HTML for people and as problem details (RFC 9457) for programs.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+
+from scenarios import errors
+
+log = logging.getLogger("scenarios.web")
+
+
+class Answer(Exception):
+    """An error with the status it is answered with."""
+
+    def __init__(self, status: int, error: errors.ScenariosError) -> None:
+        super().__init__(str(error))
+        self.status = status
+        self.error = error
+
+
+_STATUS: tuple[tuple[type[errors.ScenariosError], int], ...] = (
+    (errors.SafetyError, 403),
+    (errors.ServerError, 503),
+    (errors.DatabaseError, 503),
+    (errors.SettingsError, 500),
+    (errors.TemplateError, 500),
+    (errors.LibraryError, 422),
+    (errors.GraphError, 422),
+    (errors.ScenariosError, 422),
+)
+
+
+def as_answer(error: BaseException) -> Answer | None:
+    """Return *error* as an answer, None for one that nobody foresaw."""
+    if isinstance(error, Answer):
+        return error
+    if isinstance(error, errors.ScenariosError):
+        return Answer(next(status for kind, status in _STATUS if isinstance(error, kind)), error)
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return Answer(
+            503,
+            errors.DatabaseError(
+                "somebody else has a lock on these rows",
+                why=str(error).strip(),
+                remedy="end the open transaction of the application under test, then try again",
+            ),
+        )
+    if isinstance(error, psycopg.OperationalError):
+        return Answer(
+            503,
+            errors.ServerError(
+                "the database does not answer", why=str(error).strip(), remedy="is the server running?"
+            ),
+        )
+    if isinstance(error, psycopg.Error):
+        return Answer(
+            422,
+            errors.DatabaseError(
+                "the database refused", why=str(error).strip(), remedy="see scenarios doctor"
+            ),
+        )
+    return None
+
+
+def unforeseen(error: BaseException) -> Answer:
+    """Return the answer to an error nobody foresaw; its details go to the log, not to the page."""
+    log.error("unforeseen error", exc_info=error)
+    return Answer(
+        500,
+        errors.ScenariosError(
+            "something went wrong that nobody foresaw",
+            why=type(error).__name__,
+            remedy="the terminal where scenarios serve runs shows the details",
+        ),
+    )
+
+
+def problem(answer: Answer) -> dict[str, Any]:
+    """Return *answer* as problem details."""
+    error = answer.error
+    found: dict[str, Any] = {
+        "type": f"urn:scenarios:{type(error).__name__}",
+        "title": HTTPStatus(answer.status).phrase,
+        "status": answer.status,
+        "detail": str(error),
+        "what": error.what,
+    }
+    for key in ("where", "why", "remedy"):
+        value = getattr(error, key, None)
+        if value:
+            found[key] = value
+    if isinstance(error, errors.ScenarioFileError) and hasattr(error, "faults"):
+        found["faults"] = [fault.as_dict() for fault in error.faults]
+    return found
