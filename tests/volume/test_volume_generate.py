@@ -83,19 +83,73 @@ def test_indexes_are_those_of_the_schema_afterwards(coach):
 def test_a_run_killed_between_dropping_and_building_loses_no_index(coach):
     with coach.connect() as conn:
         before = conn.execute(INDEXES).fetchall()
-        script = (
-            "import os, sys\n"
-            "from scenarios.volume import generate\n"
-            "generate('dev_coach', 30, sys.argv[1], users_per_part=8, seed='s',"
-            " progress=lambda done, parts: os._exit(9))\n"
-        )
-        result = subprocess.run([sys.executable, "-c", script, coach.dsn], timeout=120)
+        result = subprocess.run([sys.executable, "-c", KILLED, coach.dsn], timeout=120)
         assert result.returncode == 9
         assert len(conn.execute(INDEXES).fetchall()) < len(before)
         done = run(coach)
         assert done.skipped == 1
         assert conn.execute(INDEXES).fetchall() == before
         assert rebuild(conn) == 0
+
+
+KILLED = (
+    "import os, sys\n"
+    "from scenarios.volume import generate\n"
+    "generate('dev_coach', 30, sys.argv[1], users_per_part=8, seed='s',"
+    " progress=lambda done, parts: os._exit(9))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("harm", "rule"),
+    [
+        ("UPDATE chat_messages_chatmessage SET user_id = gen_random_uuid()", "chatmessage_user_id_fkey"),
+        ("UPDATE user_notes_usernote SET source_message_id = gen_random_uuid()", "source_message_id_user_id"),
+        ("UPDATE identities_identity SET test_scenario_id = NULL", "test_scenario_id of identities_identity"),
+    ],
+)  # fmt: skip
+def test_rules_that_rested_in_a_killed_run_are_checked_by_the_next(coach, harm, rule):
+    assert subprocess.run([sys.executable, "-c", KILLED, coach.dsn], timeout=120).returncode == 9
+    with coach.connect() as conn:
+        assert conn.execute("SELECT count(*) > 20 FROM scenarios_volume.unchecked").fetchone() == (True,)
+        # As a row that a foreign key or trigger would have refused.
+        with conn.transaction():
+            conn.execute("SET LOCAL session_replication_role = replica")
+            conn.execute(harm)
+        for _ in range(2):
+            with pytest.raises(GraphError, match=rule):
+                run(coach)
+        assert conn.execute("SELECT count(*) FROM scenarios_volume.dropped_index").fetchone() == (0,)
+
+
+def test_rules_of_a_finished_run_are_in_force_again(coach):
+    run(coach)
+    with coach.connect() as conn:
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            conn.execute("UPDATE chat_messages_chatmessage SET user_id = gen_random_uuid()")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute("UPDATE chat_messages_chatmessage SET test_scenario_id = NULL")
+
+
+def test_a_trigger_nobody_can_stand_in_for_fires_for_each_row(coach):
+    with coach.connect() as conn:
+        conn.execute("CREATE TABLE seen (id uuid)")
+        conn.execute(
+            "CREATE FUNCTION note_user() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NEW; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER note_user AFTER INSERT ON users_user FOR EACH ROW EXECUTE FUNCTION note_user()"
+        )
+        run(coach)
+        assert conn.execute("SELECT count(*) FROM seen").fetchone() == (30,)
+
+
+def test_what_the_journal_records_of_a_load_is_every_row(coach):
+    before = coach.snapshot("before")
+    done = run(coach)
+    # One more: the instance the rows belong to.
+    assert len(coach.changes(before).rows) == done.rows + 1
 
 
 def test_an_interrupted_run_is_continued(coach, whole):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from json import dumps
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +54,7 @@ def _uuid(value: Any) -> str:
     if type(value) is UUID:
         digits: str = value.hex
         return digits
-    return _other(value)
+    return escaped(value) if type(value) is str else _other(value)
 
 
 def _boolean(value: Any) -> str:
@@ -74,6 +75,22 @@ def _bytes(value: Any) -> str:
     return (
         "\\\\x" + bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else _other(value)
     )
+
+
+def _json(value: Any) -> str | None:
+    """Return a plain dictionary or list as JSON; None where SQLAlchemy has to decide."""
+    return escaped(dumps(value)) if type(value) is dict or type(value) is list else None
+
+
+def _texts(value: Any) -> str | None:
+    """Return a plain list of texts as an array; None where an element is anything else."""
+    if type(value) is not list:
+        return None
+    for item in value:
+        if type(item) is not str:
+            return None
+    items = [item.replace("\\", "\\\\").replace('"', '\\"') for item in value]
+    return escaped('{"' + '","'.join(items) + '"}') if items else "{}"
 
 
 _MOMENTS = {dt.datetime, dt.date, dt.time}
@@ -125,16 +142,36 @@ def _encoder(kind: TypeEngine[Any]) -> Encoder:
             if isinstance(kind, plain) and exact.__module__.startswith("sqlalchemy."):
                 return encode
     process = kind.dialect_impl(DIALECT).bind_processor(DIALECT)
-    if process is None:
+    quick = _quick(kind)
+    if process is None and quick is None:
         return _other
 
     def processed(value: Any) -> str:
+        if quick is not None:
+            text = quick(value)
+            if text is not None:
+                return text
+        if process is None:
+            return _other(value)
         if isinstance(value, ClauseElement):
             return _other(value)
         bound = process(value)
         return NULL if bound is None else _other(bound)
 
     return processed
+
+
+def _quick(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
+    """Return a shorter way for the plain values of *kind*, where its bind processor would do nothing else."""
+    if isinstance(kind, sqltypes.TypeDecorator) or not type(kind).__module__.startswith("sqlalchemy."):
+        return None
+    if isinstance(kind, sqltypes.JSON):
+        return _json
+    if isinstance(kind, sqltypes.ARRAY) and kind.dimensions in {None, 1}:
+        item = type(kind.item_type)
+        if item in {sqltypes.String, sqltypes.Text, sqltypes.VARCHAR, sqltypes.TEXT}:
+            return _texts
+    return None
 
 
 def lines(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
-from typing import NamedTuple
+from hashlib import blake2b, shake_128
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from scenarios.domains.dev_coach import (
@@ -25,8 +25,10 @@ from scenarios.domains.dev_coach import (
 )
 from scenarios.graph.encoding import escaped
 from scenarios.values import Keyed, Row, bank, password_hash, slug
-from scenarios.values.conversation import Script, script
+from scenarios.values.conversation import script
 from scenarios.volume.parts import Collector, Part, TableData
+
+T = TypeVar("T")
 
 PHASES = tuple(CoachingPhase)
 FUNNEL = tuple(zip(PHASES, (38.0, 24.0, 18.0, 12.0, 8.0), strict=True))
@@ -91,23 +93,26 @@ _FREQUENCIES = ("DAILY", "WEEKLY", "WEEKLY", "WEEKLY", "BIWEEKLY", "MONTHLY")
 _ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "Asia/Tokyo")
 
 
-class _Said(NamedTuple):
-    """A message that others may refer to."""
+_KEYS = 30
+"""Bytes of an exchange's two keys, without the bits that every random UUID has in common."""
 
-    id: str
-    start: datetime
-    seconds: int
+_PICKS = 6
+_STREAM = _KEYS + _PICKS
 
-    @property
-    def moment(self) -> datetime:
-        """When it was said."""
-        return self.start + timedelta(seconds=self.seconds)
+_Said = tuple[str, datetime, int]
+"""A message that others may refer to: key, beginning of its sitting, seconds since then."""
+
+
+def _moment(said: _Said) -> datetime:
+    return said[1] + timedelta(seconds=said[2])
 
 
 class DevCoachRecipe:
     """The recipe; stateless, so that any process can use it."""
 
     domain = DOMAIN
+    tables = tuple(name for name, _ in _TABLES)
+    stand_in = frozenset({"dev_coach_inherit_scope", "dev_coach_refuse_scope"})
 
     def owner(self, part: Part) -> TableData:
         """Return the run's test scenario, to which all its rows belong."""
@@ -266,55 +271,69 @@ class _User:
         coach: list[_Said],
         user: list[_Said],
     ) -> datetime:
-        """Append the messages of one sitting as finished COPY lines; return when it ended."""
-        text = _escaped_script(phase)
+        """Append the messages of one sitting as finished COPY lines; return when it ended.
+
+        Nine of ten rows of a run are made here, so everything that is the same for a whole sitting is made
+        before the loop.
+        """
+        text = _spoken(phase)
+        exchanges = text.exchanges
         messages = self.rows.lines("chat_messages_chatmessage")
         links = self.rows.lines("coach_states_coachingsessionmessage")
-        owner, tail = self.hex, f"\t{self.scope_hex}\n"
-        link_tail = f"\t{owner}\t{session.hex}\t"
-        key = self.key
-        size = len(text.exchanges)
+        owner = self.hex
+        coached, answered = f"\t{owner}\tCOACH\t", f"\t{owner}\tUSER\t"
+        fraction = f".{start.microsecond:06d}+00\t{self.scope_hex}\n"
+        link_head, link_tail = f"\t{owner}\t{session.hex}\t", f"\t{self.scope_hex}\n"
+        size = len(exchanges)
         hours = _times_of_day()
-        # Whole seconds and microseconds since midnight; a sitting may run past it.
-        dates = [f"{start:%Y-%m-%d} ", f"{start + _DAY:%Y-%m-%d} "]
-        micro = start.microsecond
+        # Whole seconds since midnight; a sitting may run past it.
+        today, tomorrow = f"{start:%Y-%m-%d} ", f"{start + _DAY:%Y-%m-%d} "
         second = start.hour * 3600 + start.minute * 60 + start.second
         began = second
+        # One keyed stream a sitting, cut into pieces: a hash an exchange costs as much as its text.
+        count = len(questions)
+        stream = shake_128(self.key + number.to_bytes(8, "little")).digest(count * _STREAM)
+        keys = stream.hex()
+        place_of_picks = count * _KEYS
+        place_of_key = 0
         ack = ""
         for question in questions:
-            counter = (number + question - questions.start).to_bytes(8, "little")
-            # Two digests an exchange: four keys, and the picks. A hash a field would cost four times that.
-            ids = blake2b(counter, key=key, digest_size=64, person=b"ids").hexdigest()
-            picks = blake2b(counter, key=key, digest_size=12, person=b"picks").digest()
+            pick = stream[place_of_picks : place_of_picks + _PICKS]
+            place_of_picks += _PICKS
             lap, place = divmod(question, size)
-            exchange = text.exchanges[place]
+            asks, asked_count, says, said_count, acks, ack_count, named = exchanges[place]
             if question == questions.start:
-                lead = text.openers[picks[0] % len(text.openers)]
+                lead = text.openers[pick[0] % len(text.openers)]
             elif place == 0:
                 lead = f"{ack} {text.revisits[lap % len(text.revisits)]}"
             else:
                 lead = ack
-            asked = f"{lead} {exchange.ask[(picks[1] + lap) % len(exchange.ask)]}"
-            replied = exchange.say[(picks[2] + lap) % len(exchange.say)]
-            ack = exchange.ack[picks[3] % len(exchange.ack)]
-            if "{" in asked or "{" in replied:
+            asked = asks[(pick[1] + lap) % asked_count]
+            replied = says[(pick[2] + lap) % said_count]
+            if named or "{" in lead:
                 identity = identities[(place // 2 + lap) % len(identities)]
+                lead = lead.replace("{name}", client).replace("{identity}", identity)
                 asked = asked.replace("{name}", client).replace("{identity}", identity)
-                replied = replied.replace("{identity}", identity)
-            # The version and variant bits of a random UUID, as everywhere.
-            one = f"{ids[:12]}4{ids[13:16]}a{ids[17:32]}"
-            two = f"{ids[32:44]}4{ids[45:48]}a{ids[49:64]}"
-            moment = f"{dates[second // 86400]}{hours[second % 86400]}.{micro:06d}+00"
-            messages.append(f"{one}\t{owner}\tCOACH\t{asked}\t{moment}{tail}")
-            coach.append(_Said(one, start, second - began))
+                replied = replied.replace("{name}", client).replace("{identity}", identity)
+            ack = acks[pick[3] % ack_count]
+            # The bits of a random UUID's version and variant; a link's key is its message's, variant apart.
+            k = place_of_key
+            place_of_key = k + 60
+            head, middle, rest = keys[k : k + 12], keys[k + 12 : k + 15], keys[k + 15 : k + 30]
+            one = f"{head}4{middle}a{rest}"
+            links.append(f"{head}4{middle}b{rest}{link_head}{one}{link_tail}")
+            day, clock = (today, second) if second < 86_400 else (tomorrow, second - 86_400)
+            messages.append(f"{one}{coached}{lead} {asked}\t{day}{hours[clock]}{fraction}")
+            coach.append((one, start, second - began))
             # A question is read, thought about and answered; the coach takes less time.
-            second += 12 + picks[4] % 150
-            moment = f"{dates[second // 86400]}{hours[second % 86400]}.{micro:06d}+00"
-            messages.append(f"{two}\t{owner}\tUSER\t{replied}\t{moment}{tail}")
-            user.append(_Said(two, start, second - began))
-            second += 4 + picks[5] % 40
-            links.append(f"{ids[64:76]}4{ids[77:80]}a{ids[81:96]}{link_tail}{one}{tail}")
-            links.append(f"{ids[96:108]}4{ids[109:112]}a{ids[113:]}{link_tail}{two}{tail}")
+            second += 12 + pick[4] % 150
+            head, middle, rest = keys[k + 30 : k + 42], keys[k + 42 : k + 45], keys[k + 45 : k + 60]
+            two = f"{head}4{middle}a{rest}"
+            links.append(f"{head}4{middle}b{rest}{link_head}{two}{link_tail}")
+            day, clock = (today, second) if second < 86_400 else (tomorrow, second - 86_400)
+            messages.append(f"{two}{answered}{replied}\t{day}{hours[clock]}{fraction}")
+            user.append((two, start, second - began))
+            second += 4 + pick[5] % 40
         return start + timedelta(seconds=second - began)
 
     def _identity_names(self, reached: int) -> list[tuple[str, IdentityCategory]]:
@@ -332,7 +351,7 @@ class _User:
                 continue
             more = 2 if category is IdentityCategory.PASSIONS_AND_TALENTS else 1
             options = bank(f"dev_coach.identity_names.{category}")
-            names += [(name, category) for name in row.sample(f"names {category}", options, more)]
+            names += [(name, category) for name in _few(row, f"names {category}", options, more)]
         return names
 
     def _skipped(self, reached: int) -> list[IdentityCategory]:
@@ -340,7 +359,7 @@ class _User:
             return []
         count = self.row.integer("skips", 0, 2)
         optional = [each for each in IdentityCategory if each is not IdentityCategory.PASSIONS_AND_TALENTS]
-        chosen = self.row.sample("skipped", optional, count)
+        chosen = _few(self.row, "skipped", optional, count)
         return [each for each in optional if each in chosen]
 
     def _identities_and_state(
@@ -365,7 +384,7 @@ class _User:
                 state = IdentityState.REFINEMENT_COMPLETE if place < finished else IdentityState.ACCEPTED
             worded = reached == 4 or (reached == 3 and row.chance(f"worded {place}", 0.6))
             note = row.text("dev_coach.texts.notes", f"identity note {place}")
-            made = message.moment + timedelta(microseconds=1 + place)
+            made = _moment(message) + timedelta(microseconds=1 + place)
             identities.append((
                 identity, self.id, name,
                 row.text("dev_coach.texts.affirmations", f"affirmation {place}") if worded else None,
@@ -377,7 +396,7 @@ class _User:
                     row.uuid(f"create {place}"), self.id, ActionType.CREATE_IDENTITY,
                     {"name": name, "note": note, "category": category.value},
                     row.text("dev_coach.results.CREATE_IDENTITY", f"created {place}").replace("{identity}",
-                    name), made, UUID(message.id), self.scope,
+                    name), made, message[0], self.scope,
                 ))  # fmt: skip
         self.rows.add("identities_identity", identities)
         self.rows.add("actions_action", actions)
@@ -391,8 +410,8 @@ class _User:
             "coach_states_coachstate",
             [(
                 state_id, self.id, PHASES[reached], current, focus, [each.value for each in skipped],
-                row.texts("dev_coach.texts.self_descriptions", row.integer("are", 2, 6)) if described else [],
-                row.texts("dev_coach.texts.aspirations", row.integer("want", 2, 5)) if described else [],
+                _words(row, "are", "self_descriptions", 6) if described else [],
+                _words(row, "want", "aspirations", 5) if described else [],
                 [each.value for each in asked], seen, self.scope,
             )],
         )  # fmt: skip
@@ -408,7 +427,7 @@ class _User:
                     row.text("dev_coach.results.TRANSITION_PHASE", f"moved {number}").replace(
                         "{phase}", PHASES[number].value
                     ),
-                    coach[number][0].moment, UUID(coach[number][0].id), self.scope,
+                    _moment(coach[number][0]), coach[number][0][0], self.scope,
                 )
                 for number in range(1, reached + 1)
             ],
@@ -416,14 +435,15 @@ class _User:
 
     def _notes(self, user: Sequence[_Said]) -> None:
         row = self.row
-        texts = row.texts("dev_coach.texts.notes", min(row.skewed("notes", 0, 20, 3), len(user)))
-        sources = sorted(row.sample("note sources", range(len(user)), len(texts)))
+        count = min(row.skewed("notes", 0, 20, 3), len(user))
+        texts = _few(row, "notes about", bank("dev_coach.texts.notes"), count)
+        sources = sorted(_few(row, "note sources", range(len(user)), count))
         self.rows.add(
             "user_notes_usernote",
             [
                 (
-                    row.uuid(f"note {place}"), self.id, text, UUID(user[source].id),
-                    user[source].moment + timedelta(seconds=2), self.scope,
+                    row.uuid(f"note {place}"), self.id, text, user[source][0],
+                    _moment(user[source]) + timedelta(seconds=2), self.scope,
                 )
                 for place, (text, source) in enumerate(zip(texts, sources, strict=True))
             ],
@@ -436,15 +456,49 @@ def _times_of_day() -> tuple[str, ...]:
     return tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400))
 
 
-_scripts: dict[str, Script] = {}
+class _Spoken(NamedTuple):
+    """A phase's script in the form in which `_User._talk` reads it fastest."""
+
+    openers: tuple[str, ...]
+    revisits: tuple[str, ...]
+    exchanges: tuple[_Exchange, ...]
 
 
-def _escaped_script(phase: str) -> Script:
+_Texts = tuple[str, ...]
+_Exchange = tuple[_Texts, int, _Texts, int, _Texts, int, bool]
+"""Questions, replies and what the coach says to them, each with its number; whether a text names somebody."""
+
+
+@lru_cache(maxsize=16)
+def _spoken(phase: str) -> _Spoken:
     """Return the phase's script; its texts need no escaping, which is checked once here."""
-    found = _scripts.get(phase)
-    if found is None:
-        found = _scripts[phase] = script(phase)
-        texts = [*found.openers, *found.revisits]
-        texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
-        assert all(escaped(text) == text for text in texts), "a bank text needs escaping"
-    return found
+    found = script(phase)
+    texts = [*found.openers, *found.revisits]
+    texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
+    assert all(escaped(text) == text for text in texts), "a bank text needs escaping"
+    return _Spoken(
+        found.openers,
+        found.revisits,
+        tuple(
+            (each.ask, len(each.ask), each.say, len(each.say), each.ack, len(each.ack),
+             any("{" in text for text in (*each.ask, *each.say, *each.ack)))
+            for each in found.exchanges
+        ),
+    )  # fmt: skip
+
+
+def _words(row: Row, field: str, name: str, most: int) -> list[str]:
+    return _few(row, f"words {field}", bank(f"dev_coach.texts.{name}"), row.integer(field, 2, most))
+
+
+def _few(row: Row, field: str, options: Sequence[T], count: int) -> list[T]:
+    """Return *count* different ones of *options*, at the price of those taken, not of all there are."""
+    size = len(options)
+    taken: dict[int, int] = {}
+    places = []
+    for word, left in zip(row.words(field), range(size, size - count, -1), strict=False):
+        # Fisher and Yates from the front, remembering only the places that were moved.
+        place = word * left >> 64
+        places.append(taken.get(place, place))
+        taken[place] = taken.get(left - 1, left - 1)
+    return [options[place] for place in places]

@@ -11,30 +11,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Column
 
 from scenarios.domain import Statement
 from scenarios.errors import GraphError
 from scenarios.graph import encoding, perform
-from scenarios.graph.planner import foreign_keys
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import schema_text, table_name
 from scenarios.postgres.ownership import is_ours
 from scenarios.values import DEFAULT_ANCHOR
+from scenarios.volume.aside import may_set_aside, rules
 from scenarios.volume.indexes import built_afterwards
-from scenarios.volume.parts import USERS_PER_PART, Part, Recipe, Surrounded, TableData, parts, recipe
+from scenarios.volume.parts import (
+    USERS_PER_PART,
+    Part,
+    Recipe,
+    Surrounded,
+    TableData,
+    parts,
+    recipe,
+    stand_in_of,
+    tables_of,
+)
 
 Progress = Callable[["Generated", int], None]
 """Called after each part with the totals so far and the number of parts of this call."""
 
 _BLOCK = 1 << 18
 """Bytes handed to the driver at a time; smaller ones make the thread that makes rows wait for its turn."""
+
+_ASKED = 1000
+"""Parts whose users are asked for by one query."""
 
 _IN_FLIGHT = 4
 """Parts handed to an executor ahead of time, for each of its workers that we know of."""
@@ -49,7 +62,7 @@ class Generated:
         parts: parts written.
         skipped: parts that were in the database already.
         seconds: how long it took, indexes included.
-        index_seconds: the share of that for building indexes afterwards.
+        index_seconds: the share of that for building indexes and checking rules afterwards.
     """
 
     tables: dict[str, int] = field(default_factory=dict)
@@ -120,11 +133,12 @@ def generate(
             if isinstance(made, Surrounded):
                 _around(conn, made.before(todo), "prepare")
         after = indexes_after if indexes_after is not None else ours and shard == (1, 1) and len(todo) > 2
-        # Set by what we own, never by a flag: rules are only set aside where they are verified afterwards.
-        # The journal goes on recording: its triggers are ENABLE ALWAYS.
-        unchecked = after and ours and _may_set_aside(conn)
-        tables = _tables(made)
-        with built_afterwards(conn, [table_name(table) for table in tables], after) as building:
+        tables = [made.domain.table(name) for name in tables_of(made)]
+        names = [table_name(table) for table in tables]
+        # Set by what we own, never by a flag: rules rest only where they are checked afterwards.
+        unchecked = after and ours and may_set_aside(conn, names, stand_in_of(made))
+        checks = list(rules(made.domain, tables)) if unchecked else []
+        with built_afterwards(conn, names, after, checks) as building:
             if executor is None:
                 counts = _pipelined(dsn, made, todo, unchecked)
             else:
@@ -133,8 +147,6 @@ def generate(
                 done.add(rows)
                 if progress is not None:
                     progress(done, len(todo))
-            if unchecked:
-                _verify(conn, tables)
         if wanted and isinstance(made, Surrounded):
             # Also where nothing was left to write: a run may have been killed between its last part and this.
             _around(conn, made.after(wanted), "finish")
@@ -232,21 +244,29 @@ def _write(
 
 def _missing(conn: psycopg.Connection[Any], made: Recipe, wanted: Sequence[Part]) -> Iterator[Part]:
     """Yield the parts that are not in the database, cut to the users that are not."""
-    for part in wanted:
-        table, column, keys = made.keys(part)
-        kind = made.domain.table(table).columns[column].type.compile(encoding.DIALECT)
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {} = ANY(%s::{}[])").format(
-            table_name(made.domain.table(table)), sql.Identifier(column), schema_text(kind)
-        )
-        row = conn.execute(query, [[keys[0], keys[-1]]]).fetchone()
-        assert row is not None
-        if row[0] == 0:
-            yield part
-        elif row[0] < len({keys[0], keys[-1]}):
-            # A part is written whole, so its first users are there and its last are not: a smaller run.
-            known = conn.execute(query, [keys]).fetchone()
-            assert known is not None
-            yield replace(part, first=part.first + known[0], users=part.users - known[0])
+    for start in range(0, len(wanted), _ASKED):
+        some = wanted[start : start + _ASKED]
+        known = [made.keys(part) for part in some]
+        table, column, _ = known[0]
+        # A part is written whole: its first and its last user tell.
+        ends = [key for _, _, own in known for key in (own[0], own[-1])]
+        there = _stored(conn, made.domain.table(table).columns[column], ends)
+        for part, (_, _, own) in zip(some, known, strict=True):
+            if own[0] not in there and own[-1] not in there:
+                yield part
+            elif own[-1] not in there or own[0] not in there:
+                # Its first users are there and its last are not: a smaller run.
+                count = len(_stored(conn, made.domain.table(table).columns[column], own))
+                yield replace(part, first=part.first + count, users=part.users - count)
+
+
+def _stored(conn: psycopg.Connection[Any], column: Column[Any], keys: Sequence[str]) -> set[str]:
+    """Return those of *keys* that are in the database."""
+    name = sql.Identifier(column.name)
+    query = sql.SQL("SELECT {}::text FROM {} WHERE {} = ANY(%s::{}[])").format(
+        name, table_name(column.table), name, schema_text(column.type.compile(encoding.DIALECT))
+    )
+    return {row[0] for row in conn.execute(query, [list(keys)])}
 
 
 def _ensure_owner(conn: psycopg.Connection[Any], made: Recipe, part: Part) -> None:
@@ -283,55 +303,3 @@ def _around(conn: psycopg.Connection[Any], statements: Iterable[Statement], what
             why=". ".join(text for text in (refusal.message, refusal.detail) if text),
             remedy="parts that were written stay; repeat the command once the cause is gone",
         ) from error
-
-
-def _tables(made: Recipe) -> list[Any]:
-    part = Part("", 0, 0, 40, DEFAULT_ANCHOR)
-    return [made.domain.table(name) for name in dict.fromkeys(data.table for data in made.make(part))]
-
-
-@contextmanager
-def _savepoint(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    with conn.transaction(force_rollback=True):
-        yield
-
-
-def _may_set_aside(conn: psycopg.Connection[Any]) -> bool:
-    """Return whether this role may set session_replication_role."""
-    try:
-        with _savepoint(conn):
-            conn.execute("SET LOCAL session_replication_role = replica")
-    except psycopg.errors.InsufficientPrivilege:
-        return False
-    return True
-
-
-def _verify(conn: psycopg.Connection[Any], tables: Sequence[Any]) -> None:
-    """Check every foreign key of the tables at once, set by set.
-
-    Raises:
-        GraphError: a row refers to one that is not there.
-    """
-    for table in tables:
-        for constraint in foreign_keys(table):
-            pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
-            query = sql.SQL(
-                "SELECT count(*) FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})"
-            ).format(
-                table_name(table),
-                sql.SQL(" AND ").join(
-                    sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs
-                ),
-                table_name(constraint.referred_table),
-                sql.SQL(" AND ").join(
-                    sql.SQL("p.{} = c.{}").format(sql.Identifier(other), sql.Identifier(own))
-                    for own, other in pairs
-                ),
-            )
-            row = conn.execute(query).fetchone()
-            if row is not None and row[0]:
-                raise GraphError(
-                    f"{row[0]:,} rows of {table.fullname} refer to rows that are not there",
-                    where=f"foreign key {constraint.name}",
-                    remedy="this is a fault of the recipe; recreate the database",
-                )

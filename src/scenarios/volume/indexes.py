@@ -1,15 +1,17 @@
-"""Indexes after the load: one sort of a million keys instead of a million descents.
+"""Indexes and checks after the load: one sort of a million keys instead of a million descents.
 
-A full-text index kept up to date row by row is what takes the time of a bulk load. So where the database is
-ours, the indexes that guarantee nothing are dropped first and built at the end. What was dropped is written
-down in the database, in the same transaction, so that a run that is killed in between loses no index: the
-next one, or `rebuild`, finds the list.
+A full-text index kept up to date row by row, and a query for each foreign key of each row, are what takes the
+time of a bulk load. So where the database is ours, the indexes that guarantee nothing are dropped first and
+built at the end, and rules rest until then (`aside`). Both are written down in the database, in the
+transaction that drops the indexes, so that a run that is killed in between loses neither: the next one, or
+`rebuild`, finds the list, builds what is missing and checks what was not.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from scenarios.errors import GraphError
 from scenarios.postgres.ownership import require_ours
+from scenarios.volume.aside import Rule
+
+AT_ONCE = 2
+"""Connections that build and check. The server may use more processes for each large index by itself."""
 
 _INDEXES = """
-SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indrelid
   FROM pg_index AS i
   JOIN pg_class AS c ON c.oid = i.indexrelid
  WHERE i.indrelid = ANY (%s::regclass[])
@@ -32,65 +39,151 @@ SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 """
 _REMEMBER = """
 CREATE SCHEMA IF NOT EXISTS scenarios_volume;
-CREATE TABLE IF NOT EXISTS scenarios_volume.dropped_index (name text PRIMARY KEY, definition text NOT NULL)
+CREATE TABLE IF NOT EXISTS scenarios_volume.dropped_index
+    (name text PRIMARY KEY, definition text NOT NULL, relation oid NOT NULL);
+CREATE TABLE IF NOT EXISTS scenarios_volume.unchecked (rule text PRIMARY KEY, query text NOT NULL)
 """
-_PENDING = "SELECT name, definition FROM scenarios_volume.dropped_index ORDER BY name"
+_PENDING = """
+SELECT name, definition
+  FROM scenarios_volume.dropped_index
+ -- The dear ones first, so that the last to finish is a cheap one.
+ ORDER BY definition NOT LIKE '% USING gin %', pg_relation_size(relation) DESC, name
+"""
+_UNCHECKED = "SELECT rule, query FROM scenarios_volume.unchecked ORDER BY rule"
+_BUILT = "DELETE FROM scenarios_volume.dropped_index WHERE name = %s RETURNING definition"
+_CHECKED = "DELETE FROM scenarios_volume.unchecked WHERE rule = %s"
 _FORGET = "DROP SCHEMA scenarios_volume CASCADE"
-_HAS_LIST = "SELECT to_regclass('scenarios_volume.dropped_index') IS NOT NULL"
+_HAS_LIST = "SELECT to_regclass('scenarios_volume.unchecked') IS NOT NULL"
 
 
 @dataclass(slots=True)
 class Building:
-    """How long building the indexes took."""
+    """How long building the indexes and checking the rules took."""
 
     seconds: float = 0.0
 
 
 @contextmanager
 def built_afterwards(
-    conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], wanted: bool
+    conn: psycopg.Connection[Any],
+    tables: Sequence[sql.Identifier],
+    wanted: bool,
+    rules: Sequence[Rule] = (),
 ) -> Iterator[Building]:
-    """Drop the plain indexes of *tables* for the time of the block, if *wanted*.
+    """Drop the plain indexes of *tables* for the time of the block, if *wanted*; check *rules* after it.
 
     Raises:
         SafetyError: the database is not ours.
+        GraphError: a rule does not hold afterwards.
     """
     building = Building()
-    if wanted:
+    if wanted or rules:
         require_ours(conn, "drop indexes for the time of a load")
-        _drop(conn, tables)
+        _set_aside(conn, tables if wanted else (), rules)
+    failed = True
     try:
         yield building
+        failed = False
     finally:
         if not conn.closed:
             began = time.perf_counter()
-            rebuild(conn)
+            # What stopped the load is what the caller should read; unchecked rules stay on the list.
+            try:
+                rebuild(conn)
+            except GraphError:
+                if not failed:
+                    raise
             building.seconds = time.perf_counter() - began
 
 
-def _drop(conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:
-    with conn.transaction():
-        found = conn.execute(_INDEXES, [[table.as_string(conn) for table in tables]]).fetchall()
-        conn.execute(_REMEMBER)
-        for name, definition in found:
-            conn.execute(
-                "INSERT INTO scenarios_volume.dropped_index VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                [name, definition],
+def _set_aside(
+    conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], rules: Sequence[Rule]
+) -> None:
+    with conn.transaction(), conn.cursor() as cursor:
+        found = cursor.execute(_INDEXES, [[table.as_string(conn) for table in tables]]).fetchall()
+        cursor.execute(_REMEMBER)
+        cursor.executemany(
+            "INSERT INTO scenarios_volume.dropped_index VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", found
+        )
+        cursor.executemany(
+            "INSERT INTO scenarios_volume.unchecked VALUES (%s, %s)"
+            " ON CONFLICT (rule) DO UPDATE SET query = excluded.query",
+            [(rule.name, rule.query) for rule in rules],
+        )
+        if found:
+            # The names come from regclass, which quotes them where needed.
+            cursor.execute(
+                sql.SQL("DROP INDEX {}").format(sql.SQL(", ").join(sql.SQL(name) for name, _, _ in found))
             )
-            # The name comes from regclass, which quotes it where needed.
-            conn.execute(sql.SQL("DROP INDEX {}").format(sql.SQL(name)))
 
 
 def rebuild(conn: psycopg.Connection[Any]) -> int:
-    """Build the indexes that a load dropped; return how many."""
+    """Build the indexes that a load dropped and check the rules that rested; return how many indexes.
+
+    Each index is built in a transaction that takes it off the list, over a few connections at once.
+
+    Raises:
+        GraphError: rows break a rule. The rule stays on the list, so the next load says so again.
+    """
     row = conn.execute(_HAS_LIST).fetchone()
     if row is None or not row[0]:
         return 0
     require_ours(conn, "build the indexes a load dropped")
+    indexes = [name for name, _ in conn.execute(_PENDING).fetchall()]
+    rules = [Rule(*row) for row in conn.execute(_UNCHECKED).fetchall()]
+    broken = _on_connections(conn, [*indexes, *rules])
+    if broken:
+        rule, count = broken[0]
+        raise GraphError(
+            f"{count:,} rows that were loaded break a rule of the schema",
+            where=rule.name,
+            why="; ".join(f"{other.name}: {rows:,} rows" for other, rows in broken[1:]) or None,
+            remedy="this is a fault of the recipe, or somebody deleted rows meanwhile; recreate the database",
+        )
+    conn.execute(_FORGET)
+    return len(indexes)
+
+
+def _on_connections(conn: psycopg.Connection[Any], jobs: Sequence[str | Rule]) -> list[tuple[Rule, int]]:
+    """Do the *jobs*, `AT_ONCE` at a time; return the rules that are broken, with the number of rows."""
+    remaining = iter(jobs)
+    broken: list[tuple[Rule, int]] = []
+
+    def work(connect: Callable[[], psycopg.Connection[Any]]) -> None:
+        with connect() as own:
+            own.execute("SET maintenance_work_mem = '128MB'")
+            # Tables far smaller than the server's eight megabytes are worth a second process here.
+            own.execute("SET min_parallel_table_scan_size = '2MB'")
+            for job in remaining:
+                if isinstance(job, str):
+                    _build(own, job)
+                else:
+                    count = _count(own, job)
+                    if count:
+                        broken.append((job, count))
+
+    with ThreadPoolExecutor(AT_ONCE, "scenarios-indexes") as pool:
+        password = conn.info.password or None
+        futures = [
+            pool.submit(work, lambda: psycopg.connect(conn.info.dsn, password=password, autocommit=True))
+            for _ in range(min(AT_ONCE, len(jobs)))
+        ]
+        for future in futures:
+            future.result()
+    return broken
+
+
+def _build(conn: psycopg.Connection[Any], name: str) -> None:
     with conn.transaction():
-        conn.execute("SET LOCAL maintenance_work_mem = '256MB'")
-        pending = conn.execute(_PENDING).fetchall()
-        for _, definition in pending:
-            conn.execute(sql.SQL(definition))
-        conn.execute(_FORGET)
-    return len(pending)
+        # Whoever takes it off the list builds it, should two runs repair the same database.
+        row = conn.execute(_BUILT, [name]).fetchone()
+        if row is not None:
+            conn.execute(sql.SQL(row[0]))
+
+
+def _count(conn: psycopg.Connection[Any], rule: Rule) -> int:
+    row = conn.execute(sql.SQL(rule.query)).fetchone()
+    count = 0 if row is None else int(row[0])
+    if not count:
+        conn.execute(_CHECKED, [rule.name])
+    return count

@@ -18,6 +18,7 @@ from sqlalchemy import Table
 from scenarios.domain import Domain, Statement
 from scenarios.errors import ValuesError
 from scenarios.graph import encoding
+from scenarios.values import DEFAULT_ANCHOR
 
 USERS_PER_PART = 200
 """A few megabytes of rows: large enough for COPY, small enough to be held and to be repeated."""
@@ -84,6 +85,22 @@ class Recipe(Protocol):
 
 
 @runtime_checkable
+class Resting(Protocol):
+    """A recipe of a system with triggers on INSERT some of which its rows can do without.
+
+    Attributes:
+        tables: names of the tables that parts have rows of, parents first.
+        stand_in: names of trigger functions that may rest during a load into a database of ours, because the
+            rows come with what the function would set, and what it would refuse is found afterwards (by
+            `scenarios.volume.aside.rules`, or by the recipe's own statements). One trigger that is not named
+            here keeps every rule in force for each row.
+    """
+
+    tables: tuple[str, ...]
+    stand_in: frozenset[str]
+
+
+@runtime_checkable
 class Surrounded(Protocol):
     """A recipe whose system needs something done around the parts: months, counters, sequences, views.
 
@@ -115,6 +132,19 @@ def recipe(system: str) -> Recipe:
         )
     found: Recipe = import_module(RECIPES[system]).RECIPE
     return found
+
+
+def tables_of(made: Recipe) -> tuple[str, ...]:
+    """Return the tables that parts have rows of, parents first."""
+    if isinstance(made, Resting):
+        return made.tables
+    some = made.make(Part("", 0, 0, 40, DEFAULT_ANCHOR))
+    return tuple(dict.fromkeys(data.table for data in some))
+
+
+def stand_in_of(made: Recipe) -> frozenset[str]:
+    """Return the trigger functions whose rules the recipe makes up for."""
+    return made.stand_in if isinstance(made, Resting) else frozenset()
 
 
 def parts(
