@@ -215,7 +215,7 @@ def _write(
     try:
         with conn.transaction(), conn.cursor() as cursor:
             if isinstance(made, Surrounded):
-                perform(conn, made.opening())
+                perform(conn, made.opening(part, triggers=not unchecked))
             if unchecked:
                 cursor.execute("SET LOCAL session_replication_role = replica")
             for table in data:

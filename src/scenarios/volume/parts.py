@@ -111,8 +111,8 @@ class Surrounded(Protocol):
         """Return what is done in one transaction before any of *parts* is written."""
         ...
 
-    def opening(self) -> Iterable[Statement]:
-        """Return what begins the transaction of each part."""
+    def opening(self, part: Part, *, triggers: bool) -> Iterable[Statement]:
+        """Return what begins the transaction of *part*; *triggers*: whether those of its tables will fire."""
         ...
 
     def after(self, parts: Sequence[Part]) -> Iterable[Statement]:
