@@ -147,7 +147,10 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 
 @pytest.fixture
 def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Project:
-    """Run pytest on a small shop with the given test modules: ``project(*options, test_x="...")``."""
+    """Run pytest on a small shop with the given modules: ``project(*options, test_x="...")``.
+
+    Its directory is ``project.home``.
+    """
     home = projects[0] / re.sub(r"\W", "_", request.node.name)
     (home / "scenarios").mkdir(parents=True)
     (home / "models.py").write_text(MODELS, "utf-8")
@@ -180,4 +183,5 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
         )
         return Run(done.returncode, done.stdout + done.stderr, home)
 
+    run.home = home
     return run

@@ -49,7 +49,7 @@ def test_sql_a_callable_alembic_and_a_declarative_base(project):
         "    config.set_main_option('script_location', str(pytestconfig.rootpath / 'migrations'))\n"
         "    return config\n"
     )
-    here = project("--version").directory
+    here = project.home
     (here / "schema.sql").write_text(SCHEMA, "utf-8")
     versions = here / "migrations" / "versions"
     versions.mkdir(parents=True)
@@ -74,10 +74,10 @@ def test_sql_a_callable_alembic_and_a_declarative_base(project):
         run = project(name)
         assert run.outcomes == {"passed": 2}, run.text
         run.has(r"template of .* built in \d+ ms \(first build\)")
-    run = project("by_sql")
-    run.has(r"template of SQL .*schema\.sql reused")
     (here / "schema.sql").write_text(SCHEMA + "CREATE TABLE more (id int PRIMARY KEY);\n", "utf-8")
-    run = project("by_sql")
+    run = project("by_sql", "by_alembic")
+    assert run.outcomes == {"passed": 2, "errors": 2}, run.text
+    run.has(r"ERROR at setup of test_state_and_commits", r"a run can have one scenario_schema")
     run.has(r"template of SQL .*schema\.sql built in \d+ ms \(.*file schema\.sql.*\)")
 
 
@@ -164,19 +164,18 @@ def test_what_no_scenario_reaches_and_no_test_uses_is_said(project):
     def test_one(scenario, n):
         pass
     """
-    for options in ((), ("-n2",)):
-        run = project("--scenarios-coverage", "--scenarios-report=json", *options, test_used=module)
-        assert run.outcomes == {"passed": 4}, run.text
-        run.has(
-            r"scenarios: project: tables no scenario reaches: refund$",
-            r"scenarios: project: values no scenario reaches: orders.status=lost$",
-            r"scenarios: project: columns that are null in every scenario: customer.phone$",
-            r"scenarios: scenarios no test uses: two_customers$",
-        )
-        run.lacks("null in no scenario")
-        report = json.loads((run.directory / "scenarios-report.json").read_text("utf-8"))
-        assert report["unused"] == ["two_customers"]
-        assert report["coverage"]["project"]["tables"] == ["refund"]
+    run = project("--scenarios-coverage", "--scenarios-report=json", "-n2", test_used=module)
+    assert run.outcomes == {"passed": 4}, run.text
+    run.has(
+        r"scenarios: project: tables no scenario reaches: refund$",
+        r"scenarios: project: values no scenario reaches: orders.status=lost$",
+        r"scenarios: project: columns that are null in every scenario: customer.phone$",
+        r"scenarios: scenarios no test uses: two_customers$",
+    )
+    run.lacks("null in no scenario")
+    report = json.loads((run.directory / "scenarios-report.json").read_text("utf-8"))
+    assert report["unused"] == ["two_customers"]
+    assert report["coverage"]["project"]["tables"] == ["refund"]
     run = project(
         "--scenarios-coverage",
         test_used="""

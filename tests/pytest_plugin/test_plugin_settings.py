@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+from scenarios.pytest_plugin import fixtures
 
 
 def test_without_a_test_that_asks_nothing_happens(project):
@@ -107,11 +112,13 @@ def test_a_server_that_is_not_there_is_said_once_a_test_without_a_traceback(proj
     run.lacks("Traceback")
 
 
-def test_options_and_markers_are_documented(project):
-    run = project("--help")
+def test_options_and_markers_are_documented(pytestconfig):
+    documented = " ".join(pytestconfig.getini("markers"))
+    for marker in ("scenario(name, /, **params): ", "scenario_isolation(rung): ", "scenario_readonly: "):
+        assert marker in documented
+    text = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text("utf-8")
     for option in ("provider", "seed", "keep-failed", "report", "max-rows", "coverage"):
-        run.has(rf"--scenarios-{option}")
-    run = project("--markers")
-    run.has(
-        r"@pytest.mark.scenario\(name, /, \*\*params\)", r"scenario_isolation\(rung\)", r"scenario_readonly"
-    )
+        assert f"`--scenarios-{option}" in text
+        assert f"scenarios_{option.replace('-', '_')}" in vars(pytestconfig.option)
+    for fixture in re.findall(r"^def (scenario\w*|load_scenario)\(", inspect.getsource(fixtures), re.M):
+        assert f"`{fixture}`" in text, fixture

@@ -74,8 +74,7 @@ def test_empty(scenario_db, n):
     [
         ("-n2", "--dist=load", "-p", "pytest_randomly"),
         ("-n2", "--dist=loadscope"),
-        ("-n2", "--dist=worksteal", "-p", "pytest_randomly"),
-        ("-p", "pytest_randomly", "-x"),
+        ("-n2", "--dist=worksteal", "-p", "pytest_randomly", "-x"),
     ],
     ids=lambda options: "_".join(options).replace("-", ""),
 )

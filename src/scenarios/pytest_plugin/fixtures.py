@@ -160,10 +160,13 @@ def _scenario_marker(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def _scenario_test(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Test]:
+def _scenario_test(
+    request: pytest.FixtureRequest, _scenario_worker: Worker, scenario_schema: object
+) -> Iterator[Test]:
     from scenarios.pytest_plugin.isolation import isolated
 
     with spoken():
+        _scenario_worker.require_schema(scenario_schema, request.node.nodeid)
         around = isolated(request.node, _scenario_worker, frozenset(request.fixturenames))
         test = around.__enter__()
     yield test

@@ -68,6 +68,19 @@ class Worker:
         """Take what the project's fixtures decided."""
         self._server, self._schema, self._library = server, schema, library
 
+    def require_schema(self, schema: object, test: str) -> None:
+        """Refuse a test for which `scenario_schema` is another than for the tests before it.
+
+        A run has one schema; without this the test would silently get that of its neighbours.
+        """
+        if schema is not self._schema:
+            raise ScenariosError(
+                "a run can have one scenario_schema",
+                where=test,
+                why="the fixture scenario_schema is overridden in several places, for tests of one run",
+                remedy="run these tests by themselves",
+            )
+
     @property
     def library(self) -> Library:
         assert self._library is not None, "equip() comes first"
