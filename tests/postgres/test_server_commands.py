@@ -115,7 +115,9 @@ def test_doctor_measures_and_reads_back(command: Command, own_runtime: Path) -> 
 
 
 def test_doctor_for_people_ends_with_advice_when_nothing_works(command: Command, tmp_path: Path) -> None:
-    command.environment |= {"SCENARIOS_POSTGRES_BIN": str(tmp_path)}
+    # An engine that answers would be advice of another kind.
+    nowhere = f"unix://{tmp_path}/no-engine.sock"
+    command.environment |= {"SCENARIOS_POSTGRES_BIN": str(tmp_path), "DOCKER_HOST": nowhere}
     said = command("doctor", "--provider", "embedded", status=1)
     assert "cannot be used" in said
     assert "advice:" in said
