@@ -113,7 +113,7 @@ class FactoryContext:
 
     def id(self, handle: str) -> UUID:
         """Return the stable id of the row *handle* in this context's instance."""
-        return self.row(handle).uuid()
+        return self.values.id(handle)
 
     def row(self, handle: str) -> Row:
         """Return the source of values of the row *handle*."""

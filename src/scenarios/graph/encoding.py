@@ -9,11 +9,14 @@ psycopg's dumper, so a type a project brought along works as it does in its own 
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from itertools import islice, repeat
 from json import dumps
+from operator import is_
 from typing import Any
 from uuid import UUID
 
@@ -188,19 +191,72 @@ def lines(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterato
         )
 
 
+class Unwritable(Exception):
+    """The row at *place* has a value that no encoder takes; the cause says which and why."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__(place)
+        self.place = place
+
+
 def blocks(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """Yield the rows as COPY text in blocks of about `BLOCK` bytes, one at a time."""
-    pending: list[str] = []
-    size = 0
-    for line in lines(encoders, rows):
-        pending.append(line)
-        size += len(line)
-        if size >= BLOCK:
-            yield "".join(pending).encode()
-            pending.clear()
-            size = 0
-    if pending:
-        yield "".join(pending).encode()
+    """Yield the rows as COPY text in blocks of about `BLOCK` bytes, one at a time.
+
+    Rows are encoded some at a time, column by column: what one column has in common (its type, often its
+    value) is found once, which is about three times as fast as going along each row.
+
+    Raises:
+        Unwritable: a row cannot be encoded.
+    """
+    remaining = iter(rows)
+    size, start = _FEWEST, 0
+    while some := list(islice(remaining, size)):
+        try:
+            text = _together(encoders, some)
+        except Exception:
+            # Once more, row by row, to say which.
+            for place, row in enumerate(some, start):
+                try:
+                    deque(lines(encoders, [row]), 0)
+                except Exception as error:
+                    raise Unwritable(place) from error
+            raise
+        yield text.encode()
+        start += len(some)
+        size = min(_MOST, max(_FEWEST, len(some) * BLOCK // len(text)))
+
+
+_FEWEST, _MOST = 16, 1024
+"""Rows encoded at a time: few while nothing is known of their size."""
+
+
+def _together(encoders: Sequence[Encoder], rows: Sequence[Sequence[Any]]) -> str:
+    columns = zip(*rows, strict=True)
+    encoded = [_column(encode, values) for encode, values in zip(encoders, columns, strict=True)]
+    return "\n".join(map("\t".join, zip(*encoded, strict=True))) + "\n"
+
+
+def _column(encode: Encoder, values: Sequence[Any]) -> Sequence[str]:
+    """Return the COPY text of each of *values*, which are of one column."""
+    first = values[0]
+    # An owner, a scope, a state: often the very same object in every row.
+    if values[-1] is first and all(map(is_, values, repeat(first))):
+        return [NULL if first is None else encode(first)] * len(values)
+    if encode is _uuid:
+        return [
+            f"{each.int:032x}" if type(each) is UUID else NULL if each is None else _uuid(each)
+            for each in values
+        ]
+    if encode is _text:
+        return [
+            each
+            if type(each) is str and each.isprintable() and "\\" not in each
+            else NULL
+            if each is None
+            else _text(each)
+            for each in values
+        ]
+    return [NULL if each is None else encode(each) for each in values]
 
 
 def shown(value: Any) -> str:

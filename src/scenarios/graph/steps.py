@@ -55,13 +55,16 @@ class CopyIn:
         Raises:
             GraphError: a value cannot be written; the message names its row.
         """
-        from scenarios.graph.encoding import blocks
+        from scenarios.graph.encoding import Unwritable, blocks
         from scenarios.graph.refusal import unwritable
 
         try:
             yield from blocks(self.batch.encoders, self.batch.counted())
-        except (TypeError, ValueError, AttributeError, psycopg.Error, StatementError) as error:
-            raise unwritable(self.batch, self.batch.count - 1, error) from error
+        except Unwritable as found:
+            cause = found.__cause__
+            if not isinstance(cause, (TypeError, ValueError, AttributeError, psycopg.Error, StatementError)):
+                raise
+            raise unwritable(self.batch, found.place, cause) from cause
 
 
 @dataclass(frozen=True, slots=True)

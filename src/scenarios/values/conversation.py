@@ -134,6 +134,8 @@ def _turns(
     for number, current in enumerate(scripts):
         share = pairs * (number + 1) // len(scripts) - pairs * number // len(scripts)
         base = f"{field}.{number}"
+        # A long conversation comes back to each exchange; what it begins with there stays the same.
+        begins: dict[int, tuple[int, int]] = {}
         for position in range(share):
             lap, place = divmod(position, len(current.exchanges))
             exchange = current.exchanges[place]
@@ -146,13 +148,16 @@ def _turns(
                 lead = f"{ack} {_variant(row, f'{base}.revisit', current.revisits, lap)}"
             else:
                 lead = ack
-            ask = _variant(row, f"{base}.{place}.ask", exchange.ask, lap)
+            begin = begins.get(place)
+            if begin is None:
+                begin = begins[place] = row.word(f"{base}.{place}.ask"), row.word(f"{base}.{place}.say")
+            ask = exchange.ask[(begin[0] + lap) % len(exchange.ask)]
             coach = _fill(f"{lead} {ask}", client, identity)
             yield Turn(COACH, coach, current.phase, exchange.topic)
             given += 1
             if given == length:
                 return
-            said = _fill(_variant(row, f"{base}.{place}.say", exchange.say, lap), client, identity)
+            said = _fill(exchange.say[(begin[1] + lap) % len(exchange.say)], client, identity)
             yield Turn(USER, said, current.phase, exchange.topic)
             given += 1
             if given == length:

@@ -69,6 +69,12 @@ class Keyed:
         """Return the addresser of the row *handle*."""
         return Row(self, handle)
 
+    def id(self, handle: str) -> UUID:
+        """Return the stable UUID of the row *handle*: what ``at(handle).uuid()`` gives, in half the time."""
+        state = self._ids.copy()
+        state.update(_part(handle) + b"id")
+        return UUID(int=int.from_bytes(state.digest(), "big") & _UUID_KEPT | _UUID_SET)
+
     def for_instance(self, instance: str) -> Keyed:
         """Return the same source with the ids of *instance*."""
         return Keyed(self.seed, self.scenario, self.locale, instance)
