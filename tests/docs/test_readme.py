@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from doc_pages import ROOT, blocks, require_installed, run_shell
 from sqlalchemy.orm import Session
 
@@ -89,3 +90,12 @@ def test_the_session_of_a_qa_engineer(coach, tmp_path):
 def test_without_pytest(tmp_path):
     said = run_shell(f"python -W error - <<'END'\n{containing('import scenarios')}\nEND", tmp_path)
     assert "users_user" in said
+
+
+LINKS = set(re.findall(r"\]\(([^)h#][^)#]*)", README.read_text("utf-8"))) - {"docs/performance.md"}
+"""Without the page that ``make bench`` writes."""
+
+
+@pytest.mark.parametrize("link", sorted(LINKS))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists(), link

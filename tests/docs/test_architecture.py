@@ -1,0 +1,59 @@
+"""The one direction of imports, and that the page which draws it names what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINT = Path(sys.executable).with_name("lint-imports")
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+
+
+def lint(directory, *more):
+    return subprocess.run(
+        [LINT, "--no-logo", "--no-cache", *more],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_imports_go_one_way():
+    said = lint(ROOT, "--config", ".importlinter")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "0 broken" in said.stdout
+
+
+def test_an_import_the_wrong_way_would_be_seen(tmp_path):
+    for name, content in (("low", "import scenarios.high"), ("high", "")):
+        package = tmp_path / "scenarios" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(content)
+    (tmp_path / "scenarios" / "__init__.py").touch()
+    (tmp_path / ".importlinter").write_text(
+        "[importlinter]\nroot_package = scenarios\n"
+        "[importlinter:contract:layers]\nname = two\ntype = layers\ncontainers = scenarios\n"
+        "layers =\n    high\n    low\n"
+    )
+    said = lint(tmp_path)
+    assert said.returncode == 1
+    assert "scenarios.low" in said.stdout
+
+
+@pytest.mark.parametrize("place", sorted(set(re.findall(r"`(src/[\w/.]+)`", PAGE))))
+def test_places_exist(place):
+    assert (ROOT / place).is_file()
+
+
+def test_every_room_is_on_the_page():
+    rooms = {path.parent.name for path in (ROOT / "src" / "scenarios").glob("*/__init__.py")}
+    for room in rooms:
+        assert re.search(rf"\b{room}\b", PAGE), room
