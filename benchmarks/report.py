@@ -182,7 +182,7 @@ def _restore(found: dict[str, Any], images: Path) -> Slots:
     def cell(each: dict[str, Any], way: Callable[[Any], Any]) -> str:
         own, base = way(each), each["journal"]["restore"]
         shown = f"{number(own['median'])} / {number(own['p95'])}"
-        return shown if own is base else f"{shown} ({own['median'] / base['median']:.2g}×)"
+        return shown if own is base else f"{shown} ({number(own['median'] / base['median'])}×)"
 
     def cost(each: dict[str, Any]) -> Iterator[str]:
         for kind in ("session", "bare statements"):

@@ -14,7 +14,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,12 @@ def testcontainers() -> float:
 # -- databases
 
 
-def databases(server: Server) -> dict[str, Callable[[], float]]:
+@contextmanager
+def databases(server: Server) -> Iterator[dict[str, Callable[[], float]]]:
     """A database with the Dev Coach schema, empty, from the wish to the end of its life."""
     domain = get_domain("dev_coach")
     template = server.template(domain)
     script = domain.ddl()
-    control = server.connect()
     numbers = iter(range(1_000_000))
 
     def use(name: str) -> None:
@@ -155,9 +156,6 @@ def databases(server: Server) -> dict[str, Callable[[], float]]:
 
         return timed(work)
 
-    kept = server.database(template=template)
-    mark = kept.snapshot()
-
     def restored() -> float:
         with kept.connect() as conn:
             conn.execute(
@@ -167,12 +165,14 @@ def databases(server: Server) -> dict[str, Callable[[], float]]:
         # A connection of its own is charged here too, although a pool would have kept it.
         return timed(lambda: (kept.restore(mark), use(kept.name)))
 
-    return {
-        "**ours: `server.database()`, a clone of a template**": ours,
-        "pytest-postgresql: `DatabaseJanitor`, a clone of the same template": peer,
-        "CREATE DATABASE and the schema's script": scripted,
-        "**ours: `restore` after one inserted row, and a connection**": restored,
-    }
+    with server.connect() as control, server.database(template=template) as kept:
+        mark = kept.snapshot()
+        yield {
+            "**ours: `server.database()`, a clone of a template**": ours,
+            "pytest-postgresql: `DatabaseJanitor`, a clone of the same template": peer,
+            "CREATE DATABASE and the schema's script": scripted,
+            "**ours: `restore` after one inserted row, and a connection**": restored,
+        }
 
 
 def main() -> int:
@@ -187,7 +187,8 @@ def main() -> int:
     with start_server("embedded") as server:
         found["server"] = server.version_text
         found["settings"] = dict(server.settings_read_back)
-        found["databases"] = in_turns(databases(server), rounds if options.quick else 30)
+        with databases(server) as contenders:
+            found["databases"] = in_turns(contenders, rounds if options.quick else 30)
     with tempfile.TemporaryDirectory(prefix="scn-") as cache:
         Path(cache).chmod(0o755)
         fresh(Path(cache))
