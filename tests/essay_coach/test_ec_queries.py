@@ -69,10 +69,11 @@ GIVEN = {
 
 
 def load(conn) -> None:
-    conn.execute("SELECT set_config('app.audit', 'off', false)")
+    # Neither counters nor the audit nor row by row checks of foreign keys: a third of the time.
+    conn.execute("SET session_replication_role = replica")
     for statement in LOAD:
         conn.execute(statement.encode())
-    conn.execute("SELECT set_config('app.audit', '', false)")
+    conn.execute("RESET session_replication_role")
 
 
 @pytest.fixture(scope="session")
@@ -97,26 +98,46 @@ def indexes_and_scans(plan: dict) -> tuple[set[str], set[str]]:
     return used, scanned
 
 
-@pytest.mark.parametrize("name", sorted(GIVEN))
-def test_the_intended_index_is_used_on_many_rows(ec_large, name):
+def missed(conn, name: str) -> list[str]:
+    """Return what the plan of the query *name* lacks: an intended index, or restraint from reading all."""
     asked = query(name)
-    with ec_large.connect() as conn:
-        assert conn.execute("SELECT count(*) FROM essays").fetchone() == (ROWS,)
-        statement = asked.sql.strip().removeprefix("EXPLAIN ANALYZE ")
-        ((plan,),) = conn.execute(f"EXPLAIN (FORMAT JSON) {statement}", GIVEN[name]).fetchall()
-        # An index of a partition has a name of its own; the catalogue knows whose child it is.
-        parents = dict(
-            conn.execute(
-                "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
-                " JOIN pg_class ON oid = inhrelid WHERE relkind = 'i'"
-            ).fetchall()
-        )
-        large = {name for (name,) in conn.execute("SELECT relname FROM pg_class WHERE reltuples > 1000")}
+    statement = asked.sql.strip().removeprefix("EXPLAIN ANALYZE ")
+    ((plan,),) = conn.execute(f"EXPLAIN (FORMAT JSON) {statement}", GIVEN[name]).fetchall()
+    # An index of a partition has a name of its own; the catalogue knows whose child it is.
+    parents = dict(
+        conn.execute(
+            "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
+            " JOIN pg_class ON oid = inhrelid WHERE relkind = 'i'"
+        ).fetchall()
+    )
+    large = {name for (name,) in conn.execute("SELECT relname FROM pg_class WHERE reltuples > 1000")}
     used, scanned = indexes_and_scans(plan[0]["Plan"])
     used = {parents.get(index, index) for index in used}
-    for table, wanted in asked.indexes.items():
-        assert used & set(wanted), f"{table}: {used}"
-    assert scanned & large == set()
+    found = [
+        f"{name}: {table} by one of {wanted}, not by {used}"
+        for table, wanted in asked.indexes.items()
+        if not used & set(wanted)
+    ]
+    return found + [f"{name}: {table} is read from end to end" for table in sorted(scanned & large)]
+
+
+@pytest.mark.parametrize("name", sorted(GIVEN))
+def test_the_intended_index_is_used_on_many_rows(ec_large, name):
+    with ec_large.connect() as conn:
+        assert conn.execute("SELECT count(*) FROM essays").fetchone() == (ROWS,)
+        assert missed(conn, name) == []
+
+
+@pytest.mark.postgres_matrix
+@pytest.mark.parametrize("any_server", [15, 17], indirect=True, ids=lambda major: f"pg{major}")
+def test_older_versions_use_the_intended_indexes_too(any_server):
+    template = any_server.template(DOMAIN, populate=load, key="essay-coach-large")
+    with any_server.database(template=template) as db, db.connect() as conn:
+        assert conn.execute("SELECT count(*) FROM feedback").fetchone() == (ROWS,)
+        assert [line for name in sorted(GIVEN) for line in missed(conn, name)] == []
+        # The same question without an index has to be noticed.
+        conn.execute("DROP INDEX idx_essays_user_id, idx_essays_user_status, idx_essays_user_created")
+        assert missed(conn, "completed_essays_plan") != []
 
 
 def test_every_query_with_an_intended_index_is_tried():
