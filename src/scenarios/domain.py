@@ -80,6 +80,9 @@ class Domain:
         scope: how rows belong to an instance, None where the schema has no such column.
         reference: tables that belong to no instance and are shared (prompts, roles).
         append_only: tables from which nothing can be removed (an audit trail): unload and reset leave them.
+        resting: names of trigger functions that may rest while many rows are written to a database of ours,
+            because all they do is set or refuse a row's scope, which is checked for all rows at once; None
+            where rules never rest. One trigger on INSERT that is not named keeps all rules in force.
         extensions: PostgreSQL extensions the DDL needs.
         before_load: takes the first and last time in the new rows of each table and returns the statements to
             run inside the loading transaction before rows are written; makes the partitions they need, say.
@@ -98,6 +101,7 @@ class Domain:
     scope: Scope | None = None
     reference: frozenset[str] = frozenset()
     append_only: frozenset[str] = frozenset()
+    resting: frozenset[str] | None = None
     extensions: tuple[str, ...] = ()
     before_load: Callable[[Mapping[str, tuple[datetime, datetime]]], Iterable[Statement]] | None = None
     after_load: Callable[[], Iterable[Statement]] | None = None

@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from uuid import UUID
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import null
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -269,6 +270,8 @@ class BuiltScenario:
         self.name = program.name
         self.description = program.description
         self._rendered: Rendered | None = None
+        self._checked: Rendered | None = None
+        """Rendered to see that it can be, and not shown to anybody yet."""
 
     @property
     def domain(self) -> Domain:
@@ -284,7 +287,7 @@ class BuiltScenario:
     def rendered(self) -> Rendered:
         """The instance that bears the scenario's own name, made when first asked for."""
         if self._rendered is None:
-            self._rendered = self.render()
+            self._rendered, self._checked = self._checked or self.render(), None
         return self._rendered
 
     def __getitem__(self, handle: str) -> Any:
@@ -321,13 +324,21 @@ class BuiltScenario:
         """
         from scenarios.graph import write
 
-        # Loading writes the objects' server-made values back, so a second load needs objects of its own.
-        rendered = self.render(as_name, now=now)
-        with psycopg_connection(db) as connection, connection.transaction():
-            self.program.before_write(connection, rendered)
-            with rendered.being_written():
-                written = write(connection, rendered.graph, domain=self.domain)
+        rendered = self._to_load(as_name, now)
+        with psycopg_connection(db) as connection:
+            alone = connection.info.transaction_status == TransactionStatus.IDLE
+            with connection.transaction():
+                self.program.before_write(connection, rendered)
+                with rendered.being_written():
+                    written = write(connection, rendered.graph, domain=self.domain, alone=alone)
         return Loaded(rendered, written)
+
+    def _to_load(self, as_name: str | None, now: datetime | None) -> Rendered:
+        """Return rows nobody else holds: loading writes the objects' server-made values back."""
+        checked, self._checked = self._checked, None
+        if checked is not None and as_name in {None, self.name} and now is None:
+            return checked
+        return self.render(as_name, now=now)
 
     def checked(self) -> Self:
         """Render the scenario once, so that what only all of it together shows is refused now.
@@ -335,7 +346,8 @@ class BuiltScenario:
         Raises:
             BuilderError: parts of it contradict each other; the message is about one call.
         """
-        self.rendered  # noqa: B018 - made and kept
+        if self._rendered is None:
+            self._checked = self.render()
         return self
 
     async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
@@ -352,7 +364,7 @@ class BuiltScenario:
         """
         from scenarios.graph import write_async
 
-        rendered = self.render(as_name, now=now)
+        rendered = self._to_load(as_name, now)
         async with async_connection(db) as connection, connection.transaction():
             await self.program.before_write_async(connection, rendered)
             with rendered.being_written():

@@ -15,10 +15,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Table
 from sqlalchemy.orm import make_transient_to_detached
 
 from scenarios.domain import Statement
 from scenarios.errors import GraphError
+from scenarios.graph.aside import LARGE, Rule, broken, rules_of_large
 from scenarios.graph.graph import Collected, Graph, Node, collect
 from scenarios.graph.planner import plan
 from scenarios.graph.refusal import Refusal, explain
@@ -104,6 +107,26 @@ class _Run:
         except StopIteration:
             return None
 
+    def size(self, graph: Graph) -> tuple[list[Table], int]:
+        """Return the tables that rows go to, and how many rows; none where a stretch is an iterator."""
+        tables: dict[Table, None] = {}
+        count = 0
+        for node in self.collected.nodes:
+            if not node.stored:
+                count += len(node.plan.tables)
+                for table, _ in node.plan.tables:
+                    tables[table] = None
+        for table, _ in self.collected.pairs:
+            count += 1
+            tables[table] = None
+        for stretch in graph.stretches:
+            if not isinstance(stretch.rows, (list, tuple)):
+                # It can be read once only, and what is written with rules at rest may have to be repeated.
+                return [], 0
+            count += len(stretch.rows)
+            tables[stretch.table] = None
+        return list(tables), count
+
     def refused(self, refusal: Refusal) -> GraphError:
         return explain(refusal, self.current, [*self.written, *self.current])
 
@@ -121,7 +144,9 @@ class _Run:
         return Written(tables, keys, (time.perf_counter() - self._began) * 1000)
 
 
-def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None = None) -> Written:
+def write(
+    conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None = None, alone: bool | None = None
+) -> Written:
     """Write *graph* in one transaction, or in a savepoint of the one *conn* is in.
 
     Afterwards each object is what a session calls detached: it has its key, knows it is stored, loads what
@@ -131,32 +156,61 @@ def write(conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None 
         conn: a psycopg connection.
         graph: what to write.
         domain: the system it belongs to; its ``before_load`` and ``after_load`` run in the same transaction.
+        alone: whether nothing else happens in the transaction *conn* is in, so that locks may be taken until
+            its end; by default, whether it is in none. Rows in their thousands are then checked all at once
+            (`scenarios.graph.aside`), in a database of ours.
 
     Raises:
         GraphError: the objects cannot be turned into rows, or the database refused one; the message names its
             handle, its file and line, the constraint and the values. Nothing is written then.
     """
     run = _Run(graph, domain)
+    if alone is None:
+        alone = conn.info.transaction_status == TransactionStatus.IDLE
     try:
         with conn.transaction(), psycopg.RawCursor(conn) as cursor:
-            step = run.next(())
-            while step is not None:
-                rows: Rows = ()
-                if isinstance(step, CopyIn):
-                    with cursor.copy(step.text.encode()) as copy:
-                        for block in step.blocks():
-                            copy.write(block)
-                elif isinstance(step, InsertTogether):
-                    cursor.execute(step.text.encode(), [step.argument])
-                else:
-                    cursor.execute(step.text.encode(), _parameters(step))
-                    rows = cursor.fetchall() if cursor.description is not None else ()
-                step = run.next(rows)
+            tables, count = run.size(graph)
+            checks = rules_of_large(conn, domain, tables, count) if alone and count >= LARGE else []
+            if not (checks and _checked_afterwards(conn, cursor, run, checks)):
+                if checks:
+                    # A row breaks a rule: once more with all rules in force, which says whose row and which.
+                    run = _Run(graph, domain)
+                _perform(cursor, run)
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:
             raise  # the connection went away: nobody refused a row
         raise run.refused(Refusal.of_psycopg(error)) from error
     return run.finish()
+
+
+def _checked_afterwards(
+    conn: psycopg.Connection[Any], cursor: psycopg.RawCursor[Any], run: _Run, checks: Sequence[Rule]
+) -> bool:
+    """Write *run* with the rules at rest; return whether they hold. If not, nothing is written."""
+    with conn.transaction() as attempt:
+        conn.execute("SET LOCAL session_replication_role = replica")
+        _perform(cursor, run)
+        if broken(conn, checks):
+            raise psycopg.Rollback(attempt)
+        conn.execute("SET LOCAL session_replication_role = origin")
+        return True
+    return False
+
+
+def _perform(cursor: psycopg.RawCursor[Any], run: _Run) -> None:
+    step = run.next(())
+    while step is not None:
+        rows: Rows = ()
+        if isinstance(step, CopyIn):
+            with cursor.copy(step.text.encode()) as copy:
+                for block in step.blocks():
+                    copy.write(block)
+        elif isinstance(step, InsertTogether):
+            cursor.execute(step.text.encode(), [step.argument])
+        else:
+            cursor.execute(step.text.encode(), _parameters(step))
+            rows = cursor.fetchall() if cursor.description is not None else ()
+        step = run.next(rows)
 
 
 def _parameters(step: Query | Statement) -> tuple[Any, ...]:

@@ -112,7 +112,7 @@ class DevCoachRecipe:
 
     domain = DOMAIN
     tables = tuple(name for name, _ in _TABLES)
-    stand_in = frozenset({"dev_coach_inherit_scope", "dev_coach_refuse_scope"})
+    stand_in = DOMAIN.resting or frozenset()
 
     def owner(self, part: Part) -> TableData:
         """Return the run's test scenario, to which all its rows belong."""

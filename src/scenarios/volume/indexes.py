@@ -2,9 +2,9 @@
 
 A full-text index kept up to date row by row, and a query for each foreign key of each row, are what takes the
 time of a bulk load. So where the database is ours, the indexes that guarantee nothing are dropped first and
-built at the end, and rules rest until then (`aside`). Both are written down in the database, in the
-transaction that drops the indexes, so that a run that is killed in between loses neither: the next one, or
-`rebuild`, finds the list, builds what is missing and checks what was not.
+built at the end, and rules rest until then (`scenarios.graph.aside`). Both are written down in the database,
+in the transaction that drops the indexes, so that a run that is killed in between loses neither: the next
+one, or `rebuild`, finds the list, builds what is missing and checks what was not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import GraphError
+from scenarios.graph.aside import Rule
 from scenarios.postgres.ownership import require_ours
-from scenarios.volume.aside import Rule
 
 AT_ONCE = 2
 """Connections that build and check. The server may use more processes for each large index by itself."""

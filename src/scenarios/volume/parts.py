@@ -92,7 +92,7 @@ class Resting(Protocol):
         tables: names of the tables that parts have rows of, parents first.
         stand_in: names of trigger functions that may rest during a load into a database of ours, because the
             rows come with what the function would set, and what it would refuse is found afterwards (by
-            `scenarios.volume.aside.rules`, or by the recipe's own statements). One trigger that is not named
+            `scenarios.graph.aside.rules`, or by the recipe's own statements). One trigger that is not named
             here keeps every rule in force for each row.
     """
 
