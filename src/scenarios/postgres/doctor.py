@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
+
 from scenarios.errors import ScenariosError
 from scenarios.postgres.binaries import NEWEST, Search, usable_binaries
 from scenarios.postgres.places import (
@@ -160,11 +162,13 @@ def _median(action: Callable[[], object]) -> float:
 
 def _twelve_tables(conn: Any) -> None:
     for number in range(1, 13):
-        # The names are ours and plain; there is nothing to quote.
+        table = sql.Identifier(f"t{number}")
         conn.execute(
-            f"CREATE TABLE t{number} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)"
+            sql.SQL("CREATE TABLE {} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)").format(
+                table
+            )
         )
-        conn.execute(f"INSERT INTO t{number} (body) SELECT 'row' FROM generate_series(1, 50)")  # noqa: S608
+        conn.execute(sql.SQL("INSERT INTO {} (body) SELECT 'row' FROM generate_series(1, 50)").format(table))
 
 
 def _advice(server: Server, facts: Mapping[str, str]) -> list[str]:
