@@ -155,6 +155,15 @@ def test_a_killed_run_is_continued(school, whole, everything):
     assert everything(school) == whole
 
 
+@pytest.mark.postgres_matrix
+def test_every_version_takes_it(any_server):
+    with any_server.database(DOMAIN) as db:
+        assert run(db, users=25).tables["users"] == 25
+        with db.connect() as conn:
+            assert breaches(conn) == []
+            assert conn.execute(INVALID).fetchall() == []
+
+
 def test_indexes_of_partitions_stay_valid(many):
     with many.connect() as conn:
         assert conn.execute(INVALID).fetchall() == []

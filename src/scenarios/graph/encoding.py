@@ -38,15 +38,22 @@ BLOCK = 1 << 16
 
 DIALECT: Dialect = psycopg_dialect.PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
-_ESCAPES = str.maketrans(
-    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
-)
+# The backslash first: it begins what the others become.
+_ESCAPES = (
+    ("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"), ("\b", "\\b"), ("\f", "\\f"), ("\v", "\\v"),
+)  # fmt: skip
 
 
 def escaped(text: str) -> str:
     """Return *text* with the characters that mean something to COPY escaped."""
     # Both tests run at the speed of C and nearly every text passes them.
-    return text if "\\" not in text and text.isprintable() else text.translate(_ESCAPES)
+    if "\\" not in text and text.isprintable():
+        return text
+    # For a page of text this takes a tenth or less of what str.translate does.
+    for char, escape in _ESCAPES:
+        if char in text:
+            text = text.replace(char, escape)
+    return text
 
 
 def _text(value: Any) -> str:

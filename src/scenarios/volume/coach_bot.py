@@ -21,7 +21,7 @@ from scenarios.graph.encoding import escaped
 from scenarios.values import Keyed, Row, bank, slug
 from scenarios.values.conversation import Script, script
 from scenarios.volume.parts import Collector, Part, TableData
-from scenarios.volume.rhythm import DAY, moments
+from scenarios.volume.rhythm import DAY, moments, times_of_day
 
 _TABLES = (
     ("users", ("id", "username", "email", "created_at", "updated_at")),
@@ -148,12 +148,6 @@ def _talk(
             says = exchange.say[(picks[4] + lap) % len(exchange.say)]
             reply = exchange.ack[(picks[5] + lap) % len(exchange.ack)]
         second += 15 + picks[6] % 170
-
-
-@lru_cache(maxsize=1)
-def times_of_day() -> tuple[str, ...]:
-    """Return ``HH:MM:SS`` for each second of a day: formatting a time is the dearest part of a message."""
-    return tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400))
 
 
 @lru_cache(maxsize=4096)

@@ -27,20 +27,13 @@ from scenarios.graph.encoding import escaped
 from scenarios.values import Keyed, Row, bank, password_hash, slug
 from scenarios.values.conversation import script
 from scenarios.volume.parts import Collector, Part, TableData
+from scenarios.volume.rhythm import HOURS, WEEKDAYS, times_of_day
 
 T = TypeVar("T")
 
 PHASES = tuple(CoachingPhase)
 FUNNEL = tuple(zip(PHASES, (38.0, 24.0, 18.0, 12.0, 8.0), strict=True))
 """Where users are: each phase is reached by fewer."""
-
-HOURS = tuple((hour, weight) for hour, weight in enumerate(
-    (0, 0, 0, 0, 0, 0, 2, 5, 7, 5, 4, 4, 6, 5, 3, 3, 4, 6, 8, 10, 11, 9, 5)
-) if weight)  # fmt: skip
-"""When sittings begin (UTC): before work, at noon, and most of all in the evening."""
-
-WEEKDAYS = (10, 9, 9, 7, 4, 5, 8)
-"""Monday to Sunday: people begin the week with good intentions."""
 
 SITTING = 24
 """Messages in a sitting, about."""
@@ -285,7 +278,7 @@ class _User:
         fraction = f".{start.microsecond:06d}+00\t{self.scope_hex}\n"
         link_head, link_tail = f"\t{owner}\t{session.hex}\t", f"\t{self.scope_hex}\n"
         size = len(exchanges)
-        hours = _times_of_day()
+        hours = times_of_day()
         # Whole seconds since midnight; a sitting may run past it.
         today, tomorrow = f"{start:%Y-%m-%d} ", f"{start + _DAY:%Y-%m-%d} "
         second = start.hour * 3600 + start.minute * 60 + start.second
@@ -448,12 +441,6 @@ class _User:
                 for place, (text, source) in enumerate(zip(texts, sources, strict=True))
             ],
         )  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def _times_of_day() -> tuple[str, ...]:
-    """Return ``HH:MM:SS`` for each second of a day: formatting a time is the dearest part of a message."""
-    return tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400))
 
 
 class _Spoken(NamedTuple):

@@ -6,6 +6,7 @@ Evenly spread times hide what a load test looks for: the Monday evening when eve
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from scenarios.values import Row
 
@@ -48,3 +49,9 @@ def moments(row: Row, anchor: datetime, count: int, oldest: int, newest: int = 2
                             + row.integer(f"micro {number}", 0, 899_999))
         )  # fmt: skip
     return found
+
+
+@lru_cache(maxsize=1)
+def times_of_day() -> tuple[str, ...]:
+    """Return ``HH:MM:SS`` for each second of a day: formatting a time is the dearest part of a message."""
+    return tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400))
