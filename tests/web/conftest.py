@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from scenarios.domain import get_domain
 from scenarios.library import Library
@@ -23,6 +27,16 @@ from scenarios.web.running import configuration, listen
 from scenarios.web.service import Service
 
 TOKEN = "a-token-for-programs"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass
@@ -46,7 +60,7 @@ class Site:
 
 
 @contextmanager
-def open_site(db: Database | None, tmp_path: Path, *libraries: Path) -> Iterator[Site]:
+def serving(db: Database | None, tmp_path: Path, *libraries: Path) -> Iterator[Site]:
     """Yield a site over *db*, entered by its one-time link."""
     settings = Settings({"provider": "embedded"})
     databases = Databases(settings, db.dsn if db is not None else None)
@@ -85,7 +99,7 @@ def coach_db(server: Server) -> Iterator[Database]:
 @pytest.fixture
 def site(coach_db: Database, tmp_path) -> Iterator[Site]:
     """A site over a database of ours."""
-    with open_site(coach_db, tmp_path) as found:
+    with serving(coach_db, tmp_path) as found:
         yield found
 
 
@@ -101,7 +115,93 @@ def foreign_db(coach_db: Database) -> Database:
 @pytest.fixture
 def foreign_site(foreign_db: Database, tmp_path) -> Iterator[Site]:
     """A site over somebody else's database."""
-    with open_site(foreign_db, tmp_path) as found:
+    with serving(foreign_db, tmp_path) as found:
         assert found.service.databases.named is not None
         assert not found.service.databases.named.owned
         yield found
+
+
+@pytest.fixture(name="open_site")
+def _open_site():
+    """Return the context manager that serves a database, with libraries of its own."""
+    return serving
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a window."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        remedy = "no Chromium: apt-get install chromium"
+        if os.environ.get("SCENARIOS_REQUIRE_BROWSER") or os.environ.get("CI"):
+            pytest.fail(remedy)
+        pytest.skip(remedy)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()
+
+
+class Visitor:
+    """A page of the browser that looks after itself: no error on the console, nothing axe complains about."""
+
+    def __init__(self, page: Page, address: str, pictures: Path) -> None:
+        self.page = page
+        self.address = address
+        self.pictures = pictures
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.note(message.type, message.text))
+        page.on("pageerror", lambda error: self.note("error", str(error)))
+
+    def note(self, kind: str, text: str) -> None:
+        """Remember what the console says, but for answers that a test asks for."""
+        if kind in ("error", "warning") and "the server responded with a status of" not in text:
+            self.complaints.append(text)
+
+    def go(self, path: str) -> None:
+        """Open *path*."""
+        self.page.goto(f"{self.address}{path}")
+
+    def look(self, name: str, *, whole: bool = False) -> None:
+        """Take a picture, check the page with axe, and that nothing has to be scrolled sideways."""
+        self.page.screenshot(path=self.pictures / f"{name}.png", full_page=whole)
+        results = Axe().run(self.page)
+        found = [
+            f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+            for each in results.response["violations"]
+            for node in each["nodes"][:3]
+        ]
+        assert not found, f"{name}: {found}"
+        assert self.page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), f"{name} is wider than the window"
+        assert not self.complaints, f"{name}: {self.complaints}"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go."""
+    kept = os.environ.get("SCENARIOS_SCREENSHOTS")
+    found = Path(kept) if kept else tmp_path / "pictures"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+@pytest.fixture
+def visit(browser: Browser, pictures: Path):
+    """Return a function that opens a page of a site, entered by its one-time link."""
+    contexts = []
+
+    def open_page(site, *, width: int = 1180, height: int = 860, dark: bool = False, **options) -> Visitor:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
+        )
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        visitor = Visitor(context.new_page(), site.address, pictures)
+        visitor.go(f"/enter?token={site.door.token}")
+        return visitor
+
+    yield open_page
+    for context in contexts:
+        context.close()

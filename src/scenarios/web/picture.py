@@ -244,7 +244,7 @@ def _person(row: Row, plan: Plan, names: _Names) -> Person:
     grids: list[Grid] = []
     chats: list[Conversation] = []
     own = [(label, text) for label, text in _fields(row, plan, names) if label not in ("email", "password")]
-    skip = {"first_name", "last_name", "name"}
+    skip = {"first name", "last name", "name"}
     facts += [(label, text) for label, text in own if label not in skip][:6]
     for section in row.section.inner:
         rows = [child for child in row.children if child.section is section]

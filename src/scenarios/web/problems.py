@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from scenarios import errors
+from scenarios.library.faults import FaultyScenario
 
 log = logging.getLogger("scenarios.web")
 
@@ -97,6 +98,6 @@ def problem(answer: Answer) -> dict[str, Any]:
         value = getattr(error, key, None)
         if value:
             found[key] = value
-    if isinstance(error, errors.ScenarioFileError) and hasattr(error, "faults"):
+    if isinstance(error, FaultyScenario):
         found["faults"] = [fault.as_dict() for fault in error.faults]
     return found

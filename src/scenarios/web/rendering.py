@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from scenarios import __version__
 from scenarios.web.guard import Door
+from scenarios.web.picture import words
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -63,6 +64,12 @@ def shown(value: Any, limit: int = 400) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def spoken(value: Any) -> str:
+    """Return a value with a vocabulary's word as people write it."""
+    text = str(value)
+    return words(text) if text.isupper() else text
+
+
 def ago(moment: datetime) -> str:
     """Return how long *moment* is past, in the largest fitting unit."""
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
@@ -92,7 +99,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(shown=shown, ago=ago, code=code)
+        self._environment.filters.update(shown=shown, ago=ago, code=code, words=spoken)
         self._environment.globals.update(plural=plural, version=__version__, where=where)
 
     def render(self, request: Request, page: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:

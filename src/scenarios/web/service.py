@@ -167,8 +167,7 @@ class Service:
     def instance(self, found: Loaded) -> Instance:
         """Return the instance *found*, planned again from what its database remembers."""
         record = found.record
-        key = (found.db.name, record.name, str(record.id), str(record.template.get("anchor")))
-        key += (str(record.template.get("parameters")), record.template.get("scenario"), len(record.rows))
+        key = (found.db.name, record.name, record.id, record.created_at)
         with self._reading:
             cached = self._opened.get(key)
             if cached is None or cached.template != record.template or cached.keys != record.rows:
