@@ -54,6 +54,14 @@ class Site:
         session = self.browser.cookies[self.door.cookie]
         return self.door.csrf(session)
 
+    def load(self, scenario: str, name: str | None = None) -> str:
+        """Load a scenario, wait for it, and return the instance's name."""
+        sent = {"scenario": scenario} | ({"name": name} if name else {})
+        answer = self.program.post("/api/instances", json=sent)
+        assert answer.status_code == 201, answer.text
+        found: str = answer.json()["name"]
+        return found
+
     def post(self, path: str, **fields: str) -> httpx.Response:
         """Send a form as the browser does."""
         return self.browser.post(path, data={"csrf": self.csrf(), **fields}, headers={"origin": self.address})

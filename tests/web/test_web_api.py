@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import jsonschema
 import pytest
+from psycopg import sql
 
 from scenarios.domain import get_domain
 from scenarios.errors import ScenariosError
@@ -60,7 +60,7 @@ def test_a_life_through_the_api(site, coach_db) -> None:
     made = hold(answer, "/api/instances")
     assert answer.headers["location"] == "/api/instances/of%20a%20test"
     assert made["rows"]["identities_identity"] == 8
-    assert made["clock"].startswith("2026-05-0")
+    assert "2026-04-27" < made["clock"] <= "2026-05-04", "the Wednesday before"
     path = answer.headers["location"]
     assert hold(api.get(path), one) == made
     assert [each["name"] for each in hold(api.get("/api/instances"), "/api/instances")] == ["of a test"]
@@ -155,8 +155,9 @@ def test_other_systems_get_databases_of_their_own(server, tmp_path, open_site, s
             column = (
                 "email" if "email" in get_domain(definition.domain.name).table(table).columns else "username"
             )
-            conn.execute("SET session_replication_role = origin")
-            done = conn.execute(f"UPDATE {table} SET {column} = {column} || 'x'".encode())
+            name = sql.Identifier(column)
+            update = sql.SQL("UPDATE {} SET {} = {} || 'x'").format(sql.Identifier(table), name, name)
+            done = conn.execute(update)
             assert done.rowcount >= 1
         changes = site.program.get(f"{path}/changes").json()
         assert changes["rows"][0]["op"] == "updated"
@@ -229,7 +230,7 @@ def test_a_database_that_is_away_is_said_so(site) -> None:
     health = site.program.get("/api/health")
     assert health.status_code == 503
     hold(health, "/api/health")
-    page = site.browser.get("/instances")
+    page = site.browser.get("/instances", headers={"accept": "text/html"})
     assert page.status_code == 503
     assert "What to do" in page.text
 
@@ -239,17 +240,9 @@ def test_pages_of_a_long_conversation(site) -> None:
     path = next(part.partition('"')[0] for part in page.split('href="') if "/conversation/" in part)
     first = site.browser.get(path).text
     assert first.count('class="turn') == 100
-    threads = [
-        threading.Thread(
-            target=lambda number=number: site.browser.get(f"{path.partition('?')[0]}?page={number}")
-        )
-        for number in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    last = site.browser.get(path.partition("?")[0])
-    assert last.status_code == 200
-    assert "Page 50 of 50" in last.text or "Page" in last.text
+    last = site.browser.get(path.partition("?")[0]).text
+    pages = int(last.partition("Page ")[2].partition(" of ")[2].partition("<")[0])
+    assert pages > 30
+    assert f"Page {pages} of {pages}" in last
+    assert last != first
     assert site.browser.get(f"{path.partition('?')[0]}?page=99999999999").status_code == 200

@@ -110,7 +110,7 @@ def test_a_testers_story(site, visit) -> None:
 
 
 def test_dark_narrow_and_by_keyboard(site, visit) -> None:
-    site.post(f"/scenarios/{NAME}/load", as_name="friday")
+    site.load(NAME, "friday")
     from_outside(site.service.databases.named)
     dark = visit(site, dark=True)
     dark.look("catalogue_dark")
@@ -144,7 +144,7 @@ def test_dark_narrow_and_by_keyboard(site, visit) -> None:
 
 
 def test_without_scripts(site, visit) -> None:
-    site.post(f"/scenarios/{NAME}/load", as_name="friday")
+    site.load(NAME, "friday")
     visitor = visit(site, java_script_enabled=False)
     page = visitor.page
     page.get_by_label("Search").fill("refinement")

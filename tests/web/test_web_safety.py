@@ -19,7 +19,7 @@ NAME = "just_registered"
 @pytest.fixture
 def loaded(site):
     """A site with one instance."""
-    assert site.post(f"/scenarios/{NAME}/load").status_code == 303
+    site.load(NAME)
     return site
 
 
@@ -132,7 +132,7 @@ def test_it_listens_on_loopback_only() -> None:
 
 
 def test_no_page_shows_a_secret(site, coach_db) -> None:
-    site.post("/scenarios/refinement_in_progress/load")
+    site.load("refinement_in_progress")
     with coach_db.connect() as conn:
         conn.execute("UPDATE users_user SET password = 'pbkdf2_sha256$1$changed$secret'")
         hashes = [row[0] for row in conn.execute("SELECT password FROM users_user").fetchall()]
@@ -185,7 +185,7 @@ def test_markup_in_texts_stays_text(coach_db, tmp_path, visit, open_site) -> Non
 
 
 def test_two_resets_at_once_do_not_collide(site, coach_db) -> None:
-    site.post("/scenarios/refinement_in_progress/load")
+    site.load("refinement_in_progress")
     with coach_db.connect() as conn:
         conn.execute("DELETE FROM chat_messages_chatmessage")
     statuses: list[int] = []

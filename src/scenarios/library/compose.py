@@ -9,7 +9,7 @@ own place, so faults point at the file that has them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -274,12 +274,49 @@ def origins_of(tree: Branch) -> dict[str, dict[str, str]]:
 
 def to_template(composed: Composed) -> dict[str, Any]:
     """Return the composed rows as JSON, complete enough to load them again without the files."""
-    return {"rows": to_plain(_rows(composed.tree)), "origins": origins_of(composed.tree)}
+    rows = to_plain(_rows(composed.tree))
+    return {"rows": rows, "origins": origins_of(composed.tree), "order": dict(_orders(rows))}
+
+
+def _stored_order(key: str) -> tuple[int, bytes]:
+    """Sort keys as JSONB does, which forgets the order they were given in."""
+    data = key.encode()
+    return len(data), data
+
+
+def _orders(data: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yield the keys of each mapping in *data* that JSONB would put in another order, by its path.
+
+    The order of rows decides which counted key each gets, and what ``generate`` finds before it.
+    """
+    if isinstance(data, dict):
+        keys = list(data)
+        if keys != sorted(keys, key=_stored_order):
+            yield path, keys
+        for key, item in data.items():
+            yield from _orders(item, f"{path}/{_escaped(key)}")
+    elif isinstance(data, list):
+        for place, item in enumerate(data):
+            yield from _orders(item, f"{path}/{place}")
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _ordered(data: Any, orders: Mapping[str, list[str]], path: str = "") -> Any:
+    """Return *data* with its mappings in the order that `_orders` noted."""
+    if isinstance(data, dict):
+        keys = orders.get(path, list(data))
+        return {key: _ordered(data[key], orders, f"{path}/{_escaped(key)}") for key in keys}
+    if isinstance(data, list):
+        return [_ordered(item, orders, f"{path}/{place}") for place, item in enumerate(data)]
+    return data
 
 
 def from_template(template: Mapping[str, Any], file: str) -> Branch:
     """Return the tree of what `to_template` made."""
-    tree = from_plain(template["rows"], file)
+    tree = from_plain(_ordered(template["rows"], template.get("order", {})), file)
     assert isinstance(tree, Branch)
     for path, origin in template.get("origins", {}).items():
         section, _, handle = path.partition(".")
