@@ -1,6 +1,6 @@
 """Every error this project raises on purpose, with one base class.
 
-Without it a caller would have to catch the errors of psycopg, SQLAlchemy, Pydantic, ruamel and the operating
+Without it a caller would have to catch the errors of psycopg, SQLAlchemy, Pydantic, PyYAML and the operating
 system, and a person would read *that* something failed but not where, why, or what to do about it. Each
 message here answers the four questions, in that order, and never contains a password.
 """

@@ -73,7 +73,7 @@ def test_scenario_loads_keeps_the_rules_and_leaves_nothing(system, name, server,
             assert report.rows[table] >= count
 
 
-@pytest.mark.parametrize("name", [*BY_SYSTEM["dev_coach"], *BY_SYSTEM["coach_bot"]])
+@pytest.mark.parametrize("name", [name for _, name in NAMES])
 def test_scenario_freezes_without_loss(name, server, databases):
     definition = LIBRARY[name]
     db = database_of(definition.domain.name, server, databases)

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.domain import PERSONAL, Domain
@@ -584,7 +585,7 @@ class Writer:
             if scope is not None and name == scope.column:
                 continue
             made_up = spec.column.primary_key and not spec.required and spec.target is None
-            if made_up and spec.default is not CLOCK:
+            if (made_up and spec.default is not CLOCK) or (spec.column.unique and _drawn(section, spec)):
                 continue
             if section is not None and (
                 name in section.links or name in section.hidden or name in (section.speaker, section.text)
@@ -682,6 +683,12 @@ class Writer:
         rows = {row.handle: row for row in self.gathered.rows}
         back = _translator(names, lambda serial: rows[serial.row.handle].values[serial.column])
         scope = self.sections.domain.scope if self.sections.scoped else None
+        pairs = _Pairs()
+        for row in self.gathered.rows:
+            loaded_values = plan.by_handle[row.handle].values
+            for name, spec in specs(row.table).items():
+                if _drawn(row.section, spec):
+                    pairs.add(row, loaded_values, name)
         for row in self.gathered.rows:
             loaded = plan.by_handle[row.handle]
             section = row.section
@@ -689,6 +696,8 @@ class Writer:
                 if scope is not None and name == scope.column:
                     continue
                 wanted = row.values.get(name)
+                if _drawn(section, specs(row.table)[name]) and pairs.alike(row, loaded.values, name):
+                    continue  # an id like the row's key: each loading has its own
                 if wanted is _Secret or (
                     section is not None and name in section.hidden and name not in section.defaults
                 ):
@@ -711,6 +720,41 @@ class _SecretValue:
 _Secret = _SecretValue()
 _PROBE = "frozen"
 _MARKERS = (MISSING, CLOCK, KEY, DATABASE)
+
+
+class _Pairs:
+    """The drawn ids as found and as they would load: alike where the same rows share one in both."""
+
+    def __init__(self) -> None:
+        self._loads: dict[tuple[str, str, str], set[str]] = {}
+        self._finds: dict[tuple[str, str, str], set[str]] = {}
+
+    def add(self, row: Found, loaded: Mapping[str, Any], name: str) -> None:
+        """Note what the column *name* of *row* would load as."""
+        wanted, got = str(row.values.get(name)), str(loaded.get(name))
+        self._loads.setdefault((row.table.fullname, name, wanted), set()).add(got)
+        self._finds.setdefault((row.table.fullname, name, got), set()).add(wanted)
+
+    def alike(self, row: Found, loaded: Mapping[str, Any], name: str) -> bool:
+        """Return whether the id of *row* stands for the same group of rows before and after."""
+        wanted, got = row.values.get(name), loaded.get(name)
+        if wanted is None or got is None:
+            return False
+        found = len(self._loads[row.table.fullname, name, str(wanted)])
+        return found == len(self._finds[row.table.fullname, name, str(got)]) == 1
+
+
+def _drawn(section: Section | None, spec: ColumnSpec) -> bool:
+    """Return whether a column is an id that nobody chose, and one is drawn when a file leaves it out.
+
+    Written into the file, such an id would let the scenario be loaded once in a database and never again.
+    """
+    column = spec.column
+    if column.primary_key or not isinstance(column.type, sa.Uuid) or spec.target is not None:
+        return False
+    if section is not None and spec.name in section.defaults:
+        return True
+    return bool(column.unique) and spec.default is KEY
 
 
 def _marker(value: Any) -> bool:
