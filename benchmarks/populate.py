@@ -164,7 +164,7 @@ def our_factories(server: Server, count: int) -> Measured:
 
             def action() -> int:
                 ChatMessageFactory.create_batch(count, user=user)
-                return write(conn, graph).tables["chat_messages_chatmessage"]
+                return write(conn, graph, domain=DOMAIN).tables["chat_messages_chatmessage"]
 
             rows, seconds = timed(action)
     return Measured("our factories through the writer", rows, seconds)
