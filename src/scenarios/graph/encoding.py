@@ -1,9 +1,9 @@
 """Python values to COPY text, column by column.
 
 One text serves psycopg, psycopg's async connection and asyncpg alike, so the three cannot disagree about a
-value. The common types have an encoder of their own, which also is the fastest way measured (see
-``docs/values.md``); everything else takes SQLAlchemy's bind processor for the column's type and then
-psycopg's dumper, so a type a project brought along works as it does in its own application.
+value. (Binary is cheaper where every type is known exactly; `benchmarks/encoding.py` says by how much.) The
+common types have an encoder of their own; everything else takes SQLAlchemy's bind processor for the column's
+type and then psycopg's dumper, so a type a project brought along works as it does in its own application.
 """
 
 from __future__ import annotations
