@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 from psycopg import sql
@@ -121,11 +121,16 @@ def test_keys_go_on_behind_the_runs(many):
     assert (STRETCHES + 1) * STRETCH < 2**53
 
 
-@pytest.mark.parametrize("how", ["shards", "continued", "other parts", "processes"])
+@pytest.mark.parametrize("how", ["shards", "shards at once", "continued", "other parts", "processes"])
 def test_how_the_work_is_cut_does_not_matter(school, whole, everything, how):
     if how == "shards":
         for number in (3, 1, 2):
             run(school, shard=(number, 3))
+    elif how == "shards at once":
+        # They prepare, count and refresh at the same time, and wait for each other at the schools' counters.
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(lambda number: run(school, shard=(number, 3), users_per_part=3), (1, 2, 3)))
+        assert sum(each.tables["users"] for each in done) == 30
     elif how == "continued":
         run(school, users=13)
         assert run(school).skipped == 1
