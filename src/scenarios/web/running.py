@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.errors import ServerError
-from scenarios.web.app import create_app
-from scenarios.web.databases import Databases
 from scenarios.web.guard import Door
-from scenarios.web.service import Service
 
 if TYPE_CHECKING:
     import uvicorn
@@ -84,23 +81,30 @@ def run(
     Raises:
         ServerError: the port is taken, or the database named cannot be reached.
     """
-    import uvicorn
-
+    # The socket listens from here on: who opens the link at once waits for the imports, and is answered.
     sock = listen(port)
     try:
         address = f"http://{HOST}:{sock.getsockname()[1]}"
         given = os.environ.get(token_variable)
-        databases = Databases(settings, url)
 
         def announce(token: str) -> None:
             say(f"The link was used. For another browser: {address}/enter?token={token}")
 
         door = Door(given, announce=announce, port=sock.getsockname()[1])
-        app = create_app(Service(library, databases, save_to), door)
+        import uvicorn
+
+        from scenarios.web.databases import Databases
+
+        # Before the link is shown: a database that cannot be reached ends the command.
+        databases = Databases(settings, url)
         say(f"Working in {databases.describe()}.")
         say(f"Open {address}/enter?token={door.token}")
         programs = f"the value of {token_variable}" if given else door.api_token
         say(f"Programs: {address}/api/openapi.json, Authorization: Bearer with {programs}")
+        from scenarios.web.app import create_app
+        from scenarios.web.service import Service
+
+        app = create_app(Service(library, databases, save_to), door)
         uvicorn.Server(configuration(app)).run(sockets=[sock])
     finally:
         sock.close()
