@@ -82,11 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
     kept.mkdir(parents=True, exist_ok=True)
     described = kept / "machine.json"
     where = machine.describe() if chosen or not described.is_file() else load(described)
-    loads = load(described).get("load by script", {}) if described.is_file() else {}
-    where.setdefault("load by script", loads)
+    before = load(described) if described.is_file() else {}
+    for name in ("load by script", "when by script"):
+        where.setdefault(name, before.get(name, {}))
     began = time.monotonic()
     for script in chosen:
         where["load by script"][script] = machine.load()
+        where["when by script"][script] = machine.now()
         print(f"--- {script} ({time.monotonic() - began:.0f} s)", flush=True)
         run(script, kept, options.quick)
     if chosen:

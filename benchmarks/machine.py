@@ -27,7 +27,7 @@ PACKAGES = (
 def describe() -> dict[str, Any]:
     """Return the machine, its load and the versions of everything that is compared."""
     found: dict[str, Any] = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "when": now(),
         "system": platform.platform(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -42,6 +42,11 @@ def describe() -> dict[str, Any]:
         except PackageNotFoundError:
             found["packages"][name] = "not installed"
     return found
+
+
+def now() -> str:
+    """The time of a measurement, to the minute."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def load() -> list[float]:

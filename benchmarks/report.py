@@ -61,8 +61,9 @@ def where(results: Results, machine: dict[str, Any]) -> str:
     settings = results.get("servers", {}).get("settings", {})
     read = ", ".join(f"`{name}` {value}" for name, value in settings.items() if name != "data_directory")
     loads = {name: each[0] for name, each in machine.get("load by script", {}).items() if each}
+    times = sorted(machine.get("when by script", {}).values()) or [machine["when"]]
     rows = [
-        ("measured", machine["when"]),
+        ("measured", " to ".join(dict.fromkeys((times[0], times[-1])))),
         ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB"),
         ("system", machine["system"]),
         ("load before each script", ", ".join(f"{name} {each}" for name, each in loads.items())),
