@@ -76,7 +76,7 @@ def where(results: Results, machine: dict[str, Any]) -> str:
     if any(each > (machine["cores"] or 1) for each in loads.values()):
         text += (
             "\n\n**The machine was not quiet**: its load was above its number of cores, so times are longer\n"
-            "and less even than they need be, p95 above all."
+            "and less even than they need be, p95 above all, and a second worker finds no free core."
         )
     if machine.get("quick"):
         text += "\n\n**A quick run**: few repetitions and small sizes; good for a first look only."
