@@ -182,7 +182,7 @@ def _build(conn: psycopg.Connection[Any], name: str) -> None:
 
 
 def _count(conn: psycopg.Connection[Any], rule: Rule) -> int:
-    row = conn.execute(sql.SQL(rule.query)).fetchone()
+    row = conn.execute(rule.query.encode()).fetchone()
     count = 0 if row is None else int(row[0])
     if not count:
         conn.execute(_CHECKED, [rule.name])
