@@ -216,19 +216,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
-WRITTEN_BY_COMMANDS = {"performance.md": "Performance"}
-"""Pages that a command writes (``make bench``) and that a checkout may not have yet."""
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Offer the pages that commands wrote, where they did."""
-    (background,) = [part["Background"] for part in config.nav or [] if "Background" in part]
-    for path, title in WRITTEN_BY_COMMANDS.items():
-        if (Path(config.docs_dir) / path).is_file():
-            background.append({title: path})
-    return config
-
-
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the site."""
     from mkdocs.structure.files import File

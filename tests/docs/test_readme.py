@@ -92,8 +92,7 @@ def test_without_pytest(tmp_path):
     assert "users_user" in said
 
 
-LINKS = set(re.findall(r"\]\(([^)h#][^)#]*)", README.read_text("utf-8"))) - {"docs/performance.md"}
-"""Without the page that ``make bench`` writes."""
+LINKS = set(re.findall(r"\]\(([^)h#][^)#]*)", README.read_text("utf-8")))
 
 
 @pytest.mark.parametrize("link", sorted(LINKS))
