@@ -16,8 +16,10 @@ test("everybody is there again before each test", async () => {
   expect((await changes(name)).total).toBe(0);
 });
 
-test("Maya signs in", async ({ page }) => {
-  test.skip(!application, "set APPLICATION to the address of the application under test");
+// Skipped before a browser is started: set APPLICATION to the address of the application under test.
+const withApplication = application ? test : test.skip;
+
+withApplication("Maya signs in", async ({ page }) => {
   const maya = instance.people.find((person) => person.handle === "maya");
   await page.goto(application);
   await page.getByLabel("E-mail").fill(maya.email);
