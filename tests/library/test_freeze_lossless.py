@@ -197,6 +197,38 @@ def test_frozen_code_is_a_scenario_of_the_catalogue(own_db, played, shelf):
     open_instance(own_db, "as_code").reset()
 
 
+SAID_AS_DATA = {"one_team": "a person without a coach state", "prompt_versions": "prompts_prompt"}
+"""Scenarios the builder has no words for, and what the comment in their code says."""
+
+
+@pytest.mark.parametrize("name", [e.name for e in Library().entries() if e.system == "dev_coach"])
+def test_frozen_code_builds_the_same_state_with_the_builder(coach_db, tmp_path_factory, library, name):
+    from scenarios.library.code import as_python, comparable
+
+    smaller = {"very_long_conversation": {"messages": 201}}
+    instance = library[name].load(coach_db, **smaller.get(name, {}))
+    try:
+        frozen = freeze(coach_db, name="seen_again", instance=instance)
+    finally:
+        instance.unload()
+    text = as_python(frozen)
+    shelf = tmp_path_factory.mktemp("code") / "dev_coach"
+    shelf.mkdir()
+    (shelf / "seen_again.py").write_text(text, "utf-8")
+    definition = Library(shelf)["seen_again"]
+    assert comparable(definition.plan()) == comparable(frozen.definition.plan())
+    if name in SAID_AS_DATA:
+        comment = text.partition("the builder cannot say it all:")[2].partition("\n\n")[0]
+        assert SAID_AS_DATA[name] in comment
+    else:
+        assert 'scene = a_scenario("seen_again", now=now, as_given=True)' in text
+    again = definition.load(coach_db, as_name="built")
+    try:
+        assert again.counts == instance.counts
+    finally:
+        again.unload()
+
+
 # -- whatever the texts contain --------------------------------------------------------------------------
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60) | st.sampled_from(

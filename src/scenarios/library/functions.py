@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from scenarios.errors import LibraryError
+from scenarios.library.columns import CLOCK, DATABASE, KEY, MISSING, specs
 from scenarios.library.compose import compose
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.faults import Faults, shown
@@ -30,6 +31,7 @@ from scenarios.values.clock import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
     from scenarios.library.library import Library
+    from scenarios.library.sections.base import Sections
 
 F = TypeVar("F", bound=Callable[[], Any])
 
@@ -83,7 +85,8 @@ def definition_of(library: Library, name: str, path: Path, function: str) -> Sce
     if not isinstance(content, Mapping) and hasattr(content, "build") and not hasattr(content, "rendered"):
         content = content.build()
     if hasattr(content, "rendered"):
-        return _built(library, content, head, path)
+        sections = sections_of(library.domain(str(head["system"])))
+        return from_builder(content, head, sections, path, library.settings["seed"])
     if not isinstance(content, Mapping):
         raise LibraryError(
             f"{function} returns {type(content).__name__}",
@@ -119,8 +122,10 @@ def _module(path: Path) -> Any:
     return module
 
 
-def _built(library: Library, built: Any, head: Mapping[str, Any], path: Path) -> ScenarioDefinition:
-    sections = sections_of(library.domain(str(head["system"])))
+def from_builder(
+    built: Any, head: Mapping[str, Any], sections: Sections, path: Path | None, seed: str
+) -> ScenarioDefinition:
+    """Return the scenario that a builder *built*, made of its graph as a freeze makes one of rows."""
     rendered = built.rendered
     gathered = Gathered()
     anchor = DEFAULT_ANCHOR
@@ -144,7 +149,11 @@ def _built(library: Library, built: Any, head: Mapping[str, Any], path: Path) ->
         table = mapper.local_table
         state = sa.inspect(obj).dict
         values = {
-            column.name: _plain(state.get(mapper.get_property_by_column(column).key))
+            column.name: _plain(
+                state[key]
+                if (key := mapper.get_property_by_column(column).key) in state
+                else _default(specs(table)[column.name].default)
+            )
             for column in table.columns
             if column.computed is None
         }
@@ -152,7 +161,9 @@ def _built(library: Library, built: Any, head: Mapping[str, Any], path: Path) ->
             anchor = values["created_at"]
         row = take(table, values)
         if row is not None and id(obj) in names:
-            known[table.fullname, row.key] = names[id(obj)]
+            # A prompt belongs to nobody: its handle is one word.
+            handle = names[id(obj)]
+            known[table.fullname, row.key] = handle.replace(".", "_") if handle[:7] == "prompt." else handle
     for stretch in rendered.graph.stretches:
         for cells in stretch.rows:
             values = {column.name: None for column in stretch.table.columns if column.computed is None}
@@ -169,7 +180,11 @@ def _built(library: Library, built: Any, head: Mapping[str, Any], path: Path) ->
     writer.name_rows()
     clock = {"clock": anchor.isoformat()}
     _, definition = writer.lossless({**head, **clock}, ())
-    return ScenarioDefinition(definition.composed, sections, path, library.settings["seed"])
+    return ScenarioDefinition(definition.composed, sections, path, seed)
+
+
+def _default(value: Any) -> Any:
+    return None if any(value is marker for marker in (MISSING, CLOCK, KEY, DATABASE)) else value
 
 
 def _plain(value: Any) -> Any:

@@ -358,9 +358,14 @@ class ConversationRenderer:
                 user_id=user.id,
                 action=action,
                 action_id=action.id,
-                created_at=moment + timedelta(milliseconds=50),
                 test_scenario_id=self.scope,
-                **{"summary": summary_text, "payload": None, "error": None, **plan.result},
+                **{
+                    "summary": summary_text,
+                    "payload": None,
+                    "error": None,
+                    "created_at": moment + timedelta(milliseconds=50),
+                    **plan.result,
+                },
             )
             self.add(result, f"{plan.handle}.result", plan.source)
 

@@ -164,6 +164,7 @@ class Saying(Step[DevCoachProgram]):
         summary: str | None,
         succeeded: bool | None,
         error: str | None,
+        result: Mapping[str, Any] | None,
         at: When | None,
         handle: str | None,
     ) -> None:
@@ -204,9 +205,11 @@ class Saying(Step[DevCoachProgram]):
                     remedy=f"say .in_phase({target})",
                 )
             arguments["to_phase"] = target.value
-        result = None if succeeded is None and error is None else given(success=succeeded, error=error)
-        if result is not None:
-            result.setdefault("success", error is None)
+        outcome: dict[str, Any] | None = None
+        if succeeded is not None or error is not None or result is not None:
+            outcome = {**given(success=succeeded, error=error), **(result or {})}
+            require_columns(program, "actions_actionresult", outcome)
+            outcome.setdefault("success", error is None)
         plan.actions.append(
             ActionPlan(
                 self._named(handle, "action"),
@@ -215,7 +218,7 @@ class Saying(Step[DevCoachProgram]):
                 summary,
                 by,
                 at,
-                result,
+                outcome,
                 calling_line(),
             )
         )

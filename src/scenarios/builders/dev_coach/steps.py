@@ -499,6 +499,7 @@ class UserStep(ScenarioStep, Saying):
         summary: str | None = None,
         succeeded: bool | None = None,
         error: str | None = None,
+        result: Mapping[str, Any] | None = None,
         at: When | None = None,
         handle: str | None = None,
     ) -> UserStep:
@@ -508,11 +509,12 @@ class UserStep(ScenarioStep, Saying):
             message: the handle of the message that triggered it, by default the coach's last one.
             parameters: its arguments; a value ``"@maya.maker"`` becomes that row's id.
             succeeded: also record how it ended.
+            result: any column of that record, exactly.
 
         Raises:
             BuilderError: no message of the coach is there to have triggered it.
         """
-        self._act(type, message, parameters, summary, succeeded, error, at, handle)
+        self._act(type, message, parameters, summary, succeeded, error, result, at, handle)
         return UserStep(self.program, self.plan)
 
 
@@ -588,6 +590,7 @@ class CoachMessageStep(UserStep):
         summary: str | None = None,
         succeeded: bool | None = None,
         error: str | None = None,
+        result: Mapping[str, Any] | None = None,
         at: When | None = None,
         handle: str | None = None,
     ) -> CoachMessageStep:
@@ -596,7 +599,7 @@ class CoachMessageStep(UserStep):
         Raises:
             BuilderError: it triggers one of this type already.
         """
-        self._act(type, self._turn.handle, parameters, summary, succeeded, error, at, handle)
+        self._act(type, self._turn.handle, parameters, summary, succeeded, error, result, at, handle)
         return self
 
 
