@@ -121,7 +121,8 @@ def test_check_finds_personal_data(tmp_path):
     path = tmp_path / "dev_coach" / "leaky.yaml"
     path.write_text(
         "scenario: leaky\nusers:\n  a: {email: a.person@gmail.com}\n  b: {email: b@example.com}\n"
-        "  c: {profile: {bio: 'call +49 170 5551234'}}\n",
+        "  c: {profile: {bio: 'call +49 170 5551234'}}\n"
+        "  d: {first_name: Laura, last_name: Miller, profile: {bio: 'Laura Miller met Jennifer Thompson'}}\n",
         "utf-8",
     )
     assert scenarios("check", str(path)).returncode == 0
@@ -129,7 +130,10 @@ def test_check_finds_personal_data(tmp_path):
     assert done.returncode == 1
     assert re.search(r"leaky\.yaml:3:\d+: the address a\.person@gmail\.com", done.stdout)
     assert re.search(r"leaky\.yaml:5:\d+: .* phone number", done.stdout)
+    column = path.read_text("utf-8").splitlines()[5].index("Jennifer") + 1
+    assert re.search(rf"leaky\.yaml:6:{column}: the name Jennifer Thompson", done.stdout), done.stdout
     assert "b@example.com" not in done.stdout
+    assert "Laura" not in done.stdout
 
 
 def test_check_data_tells_which_rules_are_broken(db):
@@ -238,3 +242,30 @@ def test_a_load_without_a_database_keeps_one_and_prints_no_password(tmp_path):
         )
     finally:
         scenarios("down", cwd=tmp_path)
+
+
+def test_people_who_were_long_away_are_forgotten_or_made_nobody(db):
+    Library()["retention_and_consent"].load(db)
+
+    def addresses() -> list[str]:
+        with db.connect() as conn:
+            return [row[0] for row in conn.execute("SELECT email FROM users_user ORDER BY email")]
+
+    everybody = addresses()
+    with db.connect() as conn:
+        conn.execute("UPDATE users_user SET last_login = '2026-03-01', date_joined = '2020-01-01'")
+        conn.execute("UPDATE users_user SET created_at = '2020-01-01'")
+        conn.execute("UPDATE users_user SET last_login = '2021-01-01' WHERE email = %s", [everybody[0]])
+    dry = scenarios("forget", "--inactive-since", "2024-01-01", "--dry-run", "--in", db.dsn, "--json")
+    assert dry.returncode == 0, dry.stderr
+    assert len(json.loads(dry.stdout)["people"]) == 1
+    assert addresses() == everybody
+    hidden = scenarios("anonymise", "--inactive-since", "2024-01-01", "--in", db.dsn)
+    assert hidden.returncode == 0, hidden.stderr
+    assert hidden.stdout.splitlines()[-1] == "1 person"
+    assert everybody[0] not in addresses()
+    gone = scenarios("forget", "--inactive-since", "2024-01-01", "--yes", "--in", db.dsn)
+    assert gone.returncode == 0, gone.stderr
+    assert addresses() == everybody[1:]
+    assert scenarios("forget", "--in", db.dsn).returncode == 2
+    assert scenarios("forget", "--older-than", "soon", "--in", db.dsn).returncode == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +21,26 @@ from scenarios.cli.common import (
     write_file,
 )
 
+if TYPE_CHECKING:
+    from scenarios.library.forget import Report
+    from scenarios.postgres import Database
+
 _PANEL = "Scenarios"
 _DATA = "Instances in a database"
 _PEOPLE = "People in a database of ours"
 
-User = Annotated[str, typer.Argument(help="The person's e-mail address or key.", show_default=False)]
+User = Annotated[str | None, typer.Argument(help="The person's e-mail address or key.", show_default=False)]
+Inactive = Annotated[
+    str | None,
+    typer.Option(
+        "--inactive-since",
+        "--older-than",
+        metavar="DATE|AGE",
+        help="Everybody who was not there since: 2024-05-01, or an age: 2y, 18mo, 90d.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say who that would be.")]
 System = Annotated[str, typer.Option("--system", "-s", help="The system whose schema the database has.")]
 Key = Annotated[
     str,
@@ -153,45 +170,90 @@ def catalogue(
 
 
 def forget(
-    user: User,
+    user: User = None,
+    inactive_since: Inactive = None,
+    dry_run: DryRun = False,
     where: Where = None,
     system: System = "dev_coach",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a person with all that is theirs, and tell where else they are mentioned.
+    """Delete a person with all that is theirs, or everybody who was long away, and tell what was done.
 
-    Only in a database of ours.
+    Only in a database of ours. Where else a person is mentioned is told as well.
 
     Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
     """
     from scenarios.library.forget import forget as work
 
     with database(where, action="forget somebody in") as db:
-        if not yes:
-            typer.confirm(f"Delete {user} and everything of theirs from {db.name}?", abort=True, err=True)
-        report = work(db, user, system=system)
-    _report(report, as_json)
+        people = _people(db, user, inactive_since, system)
+        if not dry_run and not yes and people:
+            whom = user or f"{len(people)} people"
+            typer.confirm(f"Delete {whom} and everything of theirs from {db.name}?", abort=True, err=True)
+        reports = [] if dry_run else [work(db, each, system=system) for each in people]
+    _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
 
 
 def anonymise(
-    user: User,
+    user: User = None,
+    inactive_since: Inactive = None,
+    dry_run: DryRun = False,
     where: Where = None,
     system: System = "dev_coach",
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Replace a person's data by pseudonyms where it stands, and keep everything else.
+    """Replace a person's data by pseudonyms where it stands, or that of everybody who was long away.
 
-    Only in a database of ours.
+    Only in a database of ours. Everything else is kept.
 
     Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
     """
     from scenarios.library.forget import anonymise as work
 
     with database(where, action="anonymise somebody in") as db:
-        report = work(db, user, system=system, key=key)
-    _report(report, as_json)
+        people = _people(db, user, inactive_since, system)
+        reports = [] if dry_run else [work(db, each, system=system, key=key) for each in people]
+    _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
+
+
+def _people(db: Database, user: str | None, since: str | None, system: str) -> list[str]:
+    if (user is None) == (since is None):
+        raise typer.BadParameter("name a person, or give --inactive-since", param_hint="USER")
+    if user is not None:
+        return [user]
+    from scenarios.library.forget import inactive
+
+    return inactive(db, _moment(str(since)), system=system)
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment of a date, or that many years, months, weeks or days ago."""
+    age = re.fullmatch(r"(\d{1,4})(y|mo|w|d)", text.strip())
+    if age is not None:
+        days = {"y": 365.25, "mo": 365.25 / 12, "w": 7, "d": 1}[age[2]] * int(age[1])
+        return datetime.now(UTC) - timedelta(days=days)
+    moment = parse_now(text)
+    assert moment is not None
+    return moment
+
+
+def _outcome(people: list[str], reports: list[Report], *, alone: bool, as_json: bool) -> None:
+    if alone:
+        _report(reports[0], as_json)
+        return
+    if as_json:
+        show_json({"people": people, "reports": [report.as_dict() for report in reports]})
+        return
+    for number, person in enumerate(people):
+        typer.echo(person)
+        for line in reports[number].lines() if reports else ():
+            typer.echo(f"  {line}")
+    typer.echo(
+        f"{len(people)} {'person' if len(people) == 1 else 'people'}"
+        + ("" if reports else "; nothing was changed")
+    )
 
 
 def _report(report: object, as_json: bool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?([ ./-]?\d{2,5}){2,4}(?!\w)")
+_PAIR = re.compile(r"(?<![\w@])(?=([^\W\d_][\w'’-]+) ([^\W\d_][\w'’-]+))")
+_DECLARED = re.compile(r"""\b(?:first_name|last_name|name):\s*["']?([^"'#,}\n]+)""")
 _RESERVED = ("example.com", "example.org", "example.net", ".example", ".test", ".invalid", "localhost")
 """Domains that belong to nobody (RFC 2606)."""
 
@@ -53,15 +55,20 @@ def check_library(library: Library, names: Sequence[str] = (), *, pii: bool = Fa
             report.faults.append(Fault(Place(name), "", error.what, error.remedy))
         report.checked.append(name)
         if pii and path is not None and path.suffix in (".yaml", ".yml"):
-            report.faults.extend(personal_data(path))
+            report.faults.extend(personal_data(path, ("en_US", library.settings["locale"])))
     report.faults.sort(key=lambda fault: (fault.place, fault.path))
     return report
 
 
-def personal_data(path: Path) -> list[Fault]:
-    """Return the e-mail addresses and phone numbers in the file *path* that may be somebody's."""
-    found = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+def personal_data(path: Path, locales: Sequence[str] = ("en_US",)) -> list[Fault]:
+    """Return the e-mail addresses, phone numbers and names in the file *path* that may be somebody's.
+
+    A name is a first and a last name, both usual in one of *locales*, that the file does not declare for
+    one of its own people: a first name alone would be found in half of all sentences.
+    """
+    text = path.read_text("utf-8", "replace")
+    found = names_of_people(path, text, locales)
+    for number, line in enumerate(text.splitlines(), 1):
         for match in _EMAIL.finditer(line):
             host = match.group().rpartition("@")[2].lower()
             if not host.endswith(_RESERVED):
@@ -82,6 +89,31 @@ def personal_data(path: Path) -> list[Fault]:
                 )
             )
     return [fault for fault in found if "555 01" not in fault.what and "555-01" not in fault.what]
+
+
+def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[Fault]:
+    """Return the names in *text* that are usual in one of *locales* and that the file does not declare."""
+    from scenarios.values.locales import locale_data
+
+    cast = {word for match in _DECLARED.finditer(text) for word in match[1].split()}
+    data = [locale_data(locale) for locale in dict.fromkeys(locales)]
+    usual = [(set(each.texts("first_name")), set(each.texts("last_name"))) for each in data]
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in _PAIR.finditer(line):
+            first, last = match[1], re.sub(r"['’]s\Z", "", match[2]).strip("'’-")
+            if first in cast and last in cast:
+                continue
+            if any(first in firsts and last in lasts for firsts, lasts in usual):
+                found.append(
+                    Fault(
+                        Place(shown(path), number, match.start(1) + 1),
+                        "",
+                        f"the name {first} {last} may be somebody's",
+                        "declare a person of that name in the file, or take it out of the text",
+                    )
+                )
+    return found
 
 
 def check_data(url: str, system: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -123,6 +124,32 @@ def anonymise(
                 changed[each.fullname] = count
         mentions = _mentions(conn, found, row, table, reach)
     return Report("anonymised", changed, mentions)
+
+
+_SEEN = ("last_login", "last_login_at", "last_active_at")
+_JOINED = ("created_at", "date_joined")
+
+
+def inactive(
+    db: Database, since: datetime, *, system: str = "dev_coach", domain: Domain | None = None
+) -> list[str]:
+    """Return the keys of the people who were not seen since *since*: no sign-in, and none who joined later.
+
+    Raises:
+        SafetyError: the database is not ours.
+        LibraryError: the system has no people, or does not note when somebody was there.
+    """
+    found = domain or get_domain(system)
+    table, _ = _person(db, found, "", "look for inactive people")
+    seen = [sql.Identifier(name) for name in (*_SEEN, *_JOINED) if name in table.columns]
+    if not any(name in table.columns for name in _SEEN):
+        raise LibraryError(f"{found.title} does not note when somebody was there last")
+    key = sql.Identifier(key_columns(table)[0])
+    query = sql.SQL("SELECT {}::text FROM {} WHERE GREATEST({}) < %s ORDER BY 1").format(
+        key, sql.Identifier(*name_of(table)), sql.SQL(", ").join(seen)
+    )
+    with db.connect() as conn:
+        return [row[0] for row in conn.execute(query, [since])]
 
 
 def _person(db: Database, domain: Domain, user: str, action: str) -> tuple[sa.Table, sql.Composable]:
