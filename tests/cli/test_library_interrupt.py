@@ -1,7 +1,8 @@
-"""Ctrl-C in the middle of a load leaves the database as it was."""
+"""Ctrl-C in the middle of a load leaves the database as it was; the shell completes scenarios' names."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -50,3 +51,24 @@ def test_an_interrupted_load_leaves_nothing(server):
         assert output == ""
         assert "Traceback" not in complaint
         assert db.checksum() == before
+
+
+def test_the_shell_completes_the_names_of_scenarios():
+    def completed(line: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "scenarios.cli.main"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=resource("scenario_library").parent,
+            env={
+                **os.environ,
+                "_SCENARIOS_COMPLETE": "complete_bash",
+                "COMP_WORDS": line,
+                "COMP_CWORD": str(line.count(" ")),
+            },
+        )
+        return done.stdout.split()
+
+    assert completed("scenarios load refinement_") == ["refinement_in_progress", "refinement_stuck"]
+    assert "instances" in completed("scenarios ins")

@@ -25,8 +25,17 @@ from scenarios.cli.common import (
 _PANEL = "Scenarios"
 _DATA = "Instances in a database"
 
+
+def _names(incomplete: str) -> list[str]:
+    """Return the scenarios whose names begin so, for shell completion."""
+    return [name for name in open_library(None).names() if name.startswith(incomplete)]
+
+
 Name = Annotated[
-    str, typer.Argument(help="The scenario's name, or the path of its file.", show_default=False)
+    str,
+    typer.Argument(
+        help="The scenario's name, or the path of its file.", show_default=False, autocompletion=_names
+    ),
 ]
 InstanceName = Annotated[
     str, typer.Argument(help="The instance's name; see `scenarios instances`.", show_default=False)
