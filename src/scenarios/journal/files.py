@@ -433,8 +433,10 @@ def _switch(conn: Connection, tables: list[Table], *, on: bool) -> None:
         return
     conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")  # No DDL for the journal to notice.
     for relation, kind, name, mode in loud:
-        action = f"ENABLE {mode}" if on else "DISABLE"
-        conn.execute(f"ALTER TABLE ONLY {relation} {action} {kind} {name}".encode())  # quoted by the server
+        # All parts but the fixed words come quoted from the server.
+        action = [b"ENABLE", mode.encode()] if on else [b"DISABLE"]
+        parts = [b"ALTER TABLE ONLY", relation.encode(), *action, kind.encode(), name.encode()]
+        conn.execute(b" ".join(parts))
     conn.execute(b"SET LOCAL scenarios_journal.restoring = ''")
 
 

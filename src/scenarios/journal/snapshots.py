@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from scenarios.errors import JournalError
@@ -219,14 +221,21 @@ def _ms(seconds: float) -> int:
     return max(1, int(seconds * 1000))
 
 
+@cache
+def _call_of(function: str, arguments: int) -> bytes:
+    """Compose the call of one of our functions; once, since a restore must not pay for it."""
+    places = sql.SQL(", ").join([sql.Placeholder()] * arguments)
+    call = sql.SQL("SELECT * FROM {}({})").format(sql.Identifier("scenarios_journal", function), places)
+    return call.as_bytes(None)
+
+
 def _call(
     conn: Connection, action: str, function: str, arguments: list[Any], wait: float
 ) -> tuple[Any, ...] | None:
-    places = ", ".join(["%s"] * len(arguments))
-    query = f"SELECT * FROM scenarios_journal.{function}({places})"  # noqa: S608  # names of our own functions
+    query = _call_of(function, len(arguments))
     try:
         try:
-            row = conn.execute(query.encode(), arguments, prepare=True).fetchone()
+            row = conn.execute(query, arguments, prepare=True).fetchone()
             if not conn.autocommit:
                 conn.commit()
         except psycopg.Error as error:
@@ -236,7 +245,7 @@ def _call(
             _clear(conn)
             with conn.transaction():
                 conn.execute(b"SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                row = conn.execute(query.encode(), arguments).fetchone()
+                row = conn.execute(query, arguments).fetchone()
     except psycopg.Error as error:
         _clear(conn)
         raise _explained(conn, action, arguments, wait, error) from error

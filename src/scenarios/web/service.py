@@ -239,7 +239,7 @@ class Service:
         """Yield a transaction that has the instance *name* to itself, among all processes."""
         found = self.find(name)
         with transaction(found.db) as conn:
-            conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'".encode())
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{_LOCK_SECONDS}s"])
             lock = f"scenarios:instance:{name}"
             conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
             present = [each for each in instances(found.db, connection=conn) if each.name == name]
