@@ -21,7 +21,7 @@ from sqlalchemy import text
 from scenarios.postgres import Server, registry, start_server
 from scenarios.postgres.binaries import find_binaries, readable_for
 from scenarios.postgres.places import LONGEST_SOCKET_PATH, Account, is_tmpfs
-from scenarios.postgres.processes import postmaster_of, processes_naming
+from scenarios.postgres.processes import interrupts_wait, postmaster_of, processes_naming
 from scenarios.settings import Settings
 
 PROGRAM = """
@@ -238,3 +238,17 @@ def test_nothing_is_left_after_an_interrupt_at_any_moment(own_runtime: Path) -> 
             _, errors = program.communicate(timeout=30)
         assert "KeyboardInterrupt" in errors
         assert list(own_runtime.iterdir()) == [], errors
+
+
+def test_an_interrupt_during_the_end_waits_for_it() -> None:
+    done = []
+
+    def end() -> None:
+        with interrupts_wait():
+            signal.raise_signal(signal.SIGINT)
+            done.append("the whole block")
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    assert done == ["the whole block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -11,8 +11,10 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STOP_SECONDS = 10.0
@@ -134,3 +136,26 @@ def _shared_memory(data: Path) -> str | None:
         return None
     words = lines[6].split()
     return words[1] if len(words) == 2 and words[1].isdigit() else None
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Put off Ctrl-C and a caught SIGTERM until the block is done; for clean-up that takes a moment.
+
+    An interrupt in the middle of removing a directory would leave half of it, and nobody to come back for it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python delivers signals to the main thread alone.
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in caught:
+        signal.signal(number, lambda arrived, frame: came.append(arrived))
+    try:
+        yield
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(signal.Signals(came[0]))

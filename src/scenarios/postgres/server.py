@@ -21,6 +21,7 @@ from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
 from scenarios.postgres.estate import Estate
 from scenarios.postgres.ownership import Mark
+from scenarios.postgres.processes import interrupts_wait
 from scenarios.postgres.templates import NO_JOURNAL, Template, get_template
 
 READ_BACK = (
@@ -259,15 +260,18 @@ class Server:
 
     def close(self) -> None:
         """Drop this run's databases and give the server back; the last user ends it."""
-        with self._lock:
-            if self._closed or os.getpid() != self._process:
-                return
-            self._closed = True
-            atexit.unregister(self.close)
-            for database in list(self._open.values()):
-                with suppress(psycopg.Error, ServerError):
-                    database.close()
-        self.estate.close(self._leave)
+        if os.getpid() != self._process:
+            return
+        with interrupts_wait():
+            with self._lock:
+                if self._closed:
+                    return
+                self._closed = True
+                atexit.unregister(self.close)
+                for database in list(self._open.values()):
+                    with suppress(psycopg.Error, ServerError):
+                        database.close()
+            self.estate.close(self._leave)
 
     def __enter__(self) -> Self:
         return self
