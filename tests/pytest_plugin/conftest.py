@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import pytest
 
-from scenarios.postgres import Server, start_server
+from scenarios.postgres import Server, registry, start_server
 from scenarios.settings import Settings
 
 MODELS = """
@@ -143,6 +143,9 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     (home / "pyproject.toml").write_text("[project]\nname = 'projects'\nversion = '1'\n", "utf-8")
     with start_server("embedded", settings=Settings(project=home)) as server:
         yield home, server
+        # A sub-run that kept a failed test's database keeps its server up for hours; not this one.
+        assert server.directory is not None
+        registry.release(server.directory)
 
 
 @pytest.fixture
