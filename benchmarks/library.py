@@ -20,7 +20,7 @@ from pathlib import Path
 
 import scenarios
 from scenarios.domain import get_domain
-from scenarios.library.freeze import freeze
+from scenarios.library.freezing.freeze import freeze
 
 NAME = "refinement_in_progress"
 

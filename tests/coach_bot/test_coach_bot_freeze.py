@@ -9,7 +9,7 @@ import pytest
 from scenarios.cli.main import run
 from scenarios.domains.coach_bot import DOMAIN
 from scenarios.library import Library
-from scenarios.library.freeze import freeze
+from scenarios.library.freezing.freeze import freeze
 from scenarios.resources import resource
 
 NAMES = sorted(path.stem for path in (resource("scenario_library") / "coach_bot").glob("*.yaml"))

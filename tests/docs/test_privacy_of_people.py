@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from scenarios.library.forget import anonymise, forget
+from scenarios.library.privacy.forget import anonymise, forget
 
 
 def test_a_person_is_forgotten_and_told_where_they_are_still_named(coach, built_in):

@@ -7,7 +7,7 @@ import pytest
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.validators import breaches
 from scenarios.library import Library
-from scenarios.library.freeze import freeze
+from scenarios.library.freezing.freeze import freeze
 from scenarios.resources import resource
 
 

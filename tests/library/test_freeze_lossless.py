@@ -14,13 +14,13 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 from scenarios.domain import Domain
 from scenarios.errors import FreezeError
 from scenarios.library import Library
-from scenarios.library.emit import to_yaml
-from scenarios.library.faults import Faults
-from scenarios.library.freeze import freeze
-from scenarios.library.instances import open_instance
-from scenarios.library.pseudonyms import Pseudonyms
-from scenarios.library.times import format_offset, parse_time
-from scenarios.library.tree import read_tree, to_plain
+from scenarios.library.files.emit import to_yaml
+from scenarios.library.files.faults import Faults
+from scenarios.library.files.times import format_offset, parse_time
+from scenarios.library.files.tree import read_tree, to_plain
+from scenarios.library.freezing.freeze import freeze
+from scenarios.library.instances.finding import open_instance
+from scenarios.library.privacy.pseudonyms import Pseudonyms
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_a_freeze_of_nobody_is_refused(own_db, arguments):
 
 
 def test_frozen_code_is_a_scenario_of_the_catalogue(own_db, played, shelf):
-    from scenarios.library.code import as_python
+    from scenarios.library.freezing.code import as_python
 
     frozen = freeze(own_db, name="as_code", instance=played.name)
     (shelf / "as_code.py").write_text(as_python(frozen), "utf-8")
@@ -203,7 +203,7 @@ SAID_AS_DATA = {"one_team": "a person without a coach state", "prompt_versions":
 
 @pytest.mark.parametrize("name", [e.name for e in Library().entries() if e.system == "dev_coach"])
 def test_frozen_code_builds_the_same_state_with_the_builder(coach_db, tmp_path_factory, library, name):
-    from scenarios.library.code import as_python, comparable
+    from scenarios.library.freezing.code import as_python, comparable
 
     smaller = {"very_long_conversation": {"messages": 201}}
     instance = library[name].load(coach_db, **smaller.get(name, {}))
@@ -299,7 +299,7 @@ def test_offsets_are_exact(delta):
     ),
 )
 def test_generated_scenarios_freeze_without_loss(coach_db, tmp_path_factory, texts, metadata, notes, moments):
-    from scenarios.library.freeze import Writer  # the escape of a frozen text is the writer's
+    from scenarios.library.freezing.writer import Writer  # the escape of a frozen text is the writer's
 
     plain = Writer.plain
     shelf = tmp_path_factory.mktemp("generated") / "dev_coach"

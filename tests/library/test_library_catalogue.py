@@ -8,8 +8,8 @@ import pytest
 
 from scenarios.domain import domain_names, get_domain
 from scenarios.library import Library
-from scenarios.library.checking import check_library
-from scenarios.library.freeze import freeze
+from scenarios.library.catalogue.checking import check_library
+from scenarios.library.freezing.freeze import freeze
 from scenarios.postgres import Database, Server
 from scenarios.validation import validate
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
 from scenarios.library import FaultyScenario, Library
-from scenarios.library.freeze import freeze
-from scenarios.library.instances import instances, open_instance
-from scenarios.library.load import load
+from scenarios.library.freezing.freeze import freeze
+from scenarios.library.instances.finding import instances, open_instance
+from scenarios.library.instances.load import load
 
 
 class Base(DeclarativeBase):

@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.errors import LibraryError
 from scenarios.library import FaultyScenario, Library
-from scenarios.library.instances import open_instance
+from scenarios.library.instances.finding import open_instance
 
 BASE = """\
 scenario: base

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scenarios.library import Library
-from scenarios.library.freeze import freeze
+from scenarios.library.freezing.freeze import freeze
 from scenarios.resources import resource
 
 PAGE = (resource("scenario_library").parent / "docs" / "scenario_files.md").read_text("utf-8")
@@ -24,7 +24,7 @@ def test_the_example_file_loads_and_freezes(shelf, own_db):
 
 
 def test_every_key_of_the_head_is_described():
-    from scenarios.library.head import HEAD_KEYS
+    from scenarios.library.files.head import HEAD_KEYS
 
     for key in HEAD_KEYS:
         assert f"`{key}`" in PAGE, key

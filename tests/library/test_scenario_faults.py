@@ -10,8 +10,8 @@ import pytest
 
 from scenarios.cli.main import run
 from scenarios.library import FaultyScenario, Library
-from scenarios.library.faults import Faults
-from scenarios.library.tree import Branch, Leaf, Node, Series, read_tree
+from scenarios.library.files.faults import Faults
+from scenarios.library.files.tree import Branch, Leaf, Node, Series, read_tree
 from scenarios.resources import resource
 from scenarios.values import Keyed
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from scenarios.domains.dev_coach import ChatMessage, IdentityState, User
 from scenarios.errors import GraphError, LibraryError, SafetyError, ScenariosError
 from scenarios.library import Library
-from scenarios.library.instances import instances, open_instance
+from scenarios.library.instances.finding import instances, open_instance
 from scenarios.postgres import Database, attach
 
 NAME = "refinement_in_progress"

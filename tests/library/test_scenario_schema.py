@@ -9,10 +9,10 @@ import pytest
 
 from scenarios.domain import get_domain
 from scenarios.library import Library
-from scenarios.library.faults import Faults
-from scenarios.library.schema import schema_of
+from scenarios.library.files.faults import Faults
+from scenarios.library.files.tree import read_tree, to_plain
 from scenarios.library.sections import sections_of
-from scenarios.library.tree import read_tree, to_plain
+from scenarios.library.sections.schema import schema_of
 from scenarios.resources import resource
 
 SYSTEMS = ("dev_coach", "coach_bot", "essay_coach")

@@ -63,7 +63,7 @@ def test_a_file_names_scenarios_and_not_paths(guarded, tmp_path, key):
 
 
 def test_size_and_depth_are_bounded(guarded, tmp_path):
-    from scenarios.library.tree import MAX_CHARACTERS, MAX_DEPTH
+    from scenarios.library.files.tree import MAX_CHARACTERS, MAX_DEPTH
 
     deep = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
     with pytest.raises(ScenariosError):

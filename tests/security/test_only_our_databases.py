@@ -10,7 +10,7 @@ from scenarios import attach
 from scenarios.domain import get_domain
 from scenarios.errors import SafetyError, ScenariosError
 from scenarios.library import Library
-from scenarios.library.forget import forget
+from scenarios.library.privacy.forget import forget
 from scenarios.resources import resource
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from scenarios.domain import get_domain
 from scenarios.library import Library
-from scenarios.library.changed import _compared, _known
-from scenarios.library.instances import open_instance
-from scenarios.library.load import load
+from scenarios.library.instances.changed import _compared, _known
+from scenarios.library.instances.finding import open_instance
+from scenarios.library.instances.load import load
 
 
 @pytest.mark.parametrize("system", ["dev_coach", "coach_bot", "essay_coach"])

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from scenarios.domain import get_domain
 from scenarios.errors import ScenariosError
-from scenarios.library.instances import open_instance
+from scenarios.library.instances.finding import open_instance
 from scenarios.web.openapi import document
 
 NAME = "refinement_in_progress"
@@ -171,7 +171,7 @@ def test_other_systems_get_databases_of_their_own(server, tmp_path, open_site, s
 
 def test_a_comparison_sees_what_the_journal_sees(site, coach_db) -> None:
     """One database, read both ways."""
-    from scenarios.library.changed import _compared, _known, changed
+    from scenarios.library.instances.changed import _compared, _known, changed
 
     made = site.program.post("/api/instances", json={"scenario": NAME}).json()
     site.program.post("/api/instances", json={"scenario": "just_registered"})

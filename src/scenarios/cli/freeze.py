@@ -22,7 +22,7 @@ from scenarios.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from scenarios.library.forget import Report
+    from scenarios.library.privacy.forget import Report
     from scenarios.postgres import Database
 
 _PANEL = "Scenarios"
@@ -107,7 +107,7 @@ def freeze(
 
     Example: scenarios freeze --user maya@example.com --from postgresql://qa@db/coach --name maya_today
     """
-    from scenarios.library.freeze import freeze as take
+    from scenarios.library.freezing.freeze import freeze as take
 
     if (instance is None) == (user is None):
         raise typer.BadParameter("name an instance, or give --user", param_hint="INSTANCE")
@@ -127,7 +127,7 @@ def freeze(
     text = frozen.text
     suffix = ".yaml"
     if as_code:
-        from scenarios.library.code import as_python
+        from scenarios.library.freezing.code import as_python
 
         text, suffix = as_python(frozen), ".py"
     path = None if str(out) == "-" else out or Path(f"{name}{suffix}")
@@ -160,7 +160,7 @@ def catalogue(
 
     Example: scenarios catalogue --out build/catalogue
     """
-    from scenarios.library.html import render
+    from scenarios.library.catalogue.html import render
 
     written = render(open_library(library), out)
     if as_json:
@@ -184,7 +184,7 @@ def forget(
 
     Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
     """
-    from scenarios.library.forget import forget as work
+    from scenarios.library.privacy.forget import forget as work
 
     with database(where, action="forget somebody in") as db:
         people = _people(db, user, inactive_since, system)
@@ -210,7 +210,7 @@ def anonymise(
 
     Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
     """
-    from scenarios.library.forget import anonymise as work
+    from scenarios.library.privacy.forget import anonymise as work
 
     with database(where, action="anonymise somebody in") as db:
         people = _people(db, user, inactive_since, system)
@@ -223,7 +223,7 @@ def _people(db: Database, user: str | None, since: str | None, system: str) -> l
         raise typer.BadParameter("name a person, or give --inactive-since", param_hint="USER")
     if user is not None:
         return [user]
-    from scenarios.library.forget import inactive
+    from scenarios.library.privacy.forget import inactive
 
     return inactive(db, _moment(str(since)), system=system)
 
@@ -257,7 +257,7 @@ def _outcome(people: list[str], reports: list[Report], *, alone: bool, as_json: 
 
 
 def _report(report: object, as_json: bool) -> None:
-    from scenarios.library.forget import Report
+    from scenarios.library.privacy.forget import Report
 
     assert isinstance(report, Report)
     if as_json:

@@ -129,7 +129,7 @@ def show(
 
     Example: scenarios show refinement_in_progress --user maya --messages 10
     """
-    from scenarios.library.view import as_data, as_text
+    from scenarios.library.catalogue.view import as_data, as_text
 
     definition = definition_of(open_library(library), name)
     plan = definition.plan(now=parse_now(now), parameters=definition.parameters(parse_parameters(param)))
@@ -167,7 +167,7 @@ def check(
     Example: scenarios check drafts/my_scenario.yaml
     """
     if data is not None:
-        from scenarios.library.checking import check_data
+        from scenarios.library.catalogue.checking import check_data
 
         found = check_data(data, system)
         if as_json:
@@ -177,7 +177,7 @@ def check(
                 typer.echo(f"{each['check']}: {each['table']} {each['key']}: {each['message']}")
             typer.echo(f"{len(found['checks'])} rules checked, {len(found['violations'])} rows break one")
         raise typer.Exit(1 if found["violations"] else 0)
-    from scenarios.library.checking import check_library
+    from scenarios.library.catalogue.checking import check_library
 
     report = check_library(open_library(library), names or [], pii=pii)
     if as_json:
@@ -204,8 +204,8 @@ def file_schema(
 
     from scenarios.cli.common import write_file
     from scenarios.domain import get_domain
-    from scenarios.library.schema import schema_of
     from scenarios.library.sections import sections_of
+    from scenarios.library.sections.schema import schema_of
 
     text = json.dumps(schema_of(sections_of(get_domain(system))), indent=2, ensure_ascii=False) + "\n"
     if out is None:
@@ -262,7 +262,7 @@ def load(
             password_file = keep_server(settings)
             server = stack.enter_context(start_server(settings=settings))
             db = stack.enter_context(server.database(definition.domain, keep=True))
-        from scenarios.library.load import load as load_instance
+        from scenarios.library.instances.load import load as load_instance
 
         instance = load_instance(
             definition, db, as_name=as_name, now=moment, parameters=parameters, remember=True
@@ -288,7 +288,7 @@ def open_(
 
     Example: scenarios open refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances import open_instance
+    from scenarios.library.instances.finding import open_instance
 
     with database(where, action="look into") as db:
         instance = open_instance(db, name)
@@ -304,7 +304,7 @@ def instances(where: Where = None, as_json: AsJson = False) -> None:
 
     Example: scenarios instances --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances import instances as find
+    from scenarios.library.instances.finding import instances as find
 
     with database(where, action="look into") as db:
         found = find(db)
@@ -347,7 +347,7 @@ def reset(name: InstanceName, where: Where = None, as_json: AsJson = False) -> N
 
     Example: scenarios reset refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances import open_instance
+    from scenarios.library.instances.finding import open_instance
 
     with database(where, action="reset an instance in") as db:
         instance = open_instance(db, name)
@@ -366,7 +366,7 @@ def unload(name: InstanceName, where: Where = None, as_json: AsJson = False) -> 
 
     Example: scenarios unload refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances import open_instance
+    from scenarios.library.instances.finding import open_instance
 
     with database(where, action="unload an instance from") as db:
         report = open_instance(db, name).unload()

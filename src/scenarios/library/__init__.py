@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
-    from scenarios.library.faults import Fault, FaultyScenario
+    from scenarios.library.files.faults import Fault, FaultyScenario
     from scenarios.library.functions import scenario
-    from scenarios.library.instances import Instance
+    from scenarios.library.instances.instance import Instance
     from scenarios.library.library import Library
 
 _HOMES = {
-    "Fault": "faults",
-    "FaultyScenario": "faults",
-    "Instance": "instances",
+    "Fault": "files.faults",
+    "FaultyScenario": "files.faults",
+    "Instance": "instances.instance",
     "Library": "library",
     "ScenarioDefinition": "definition",
     "scenario": "functions",

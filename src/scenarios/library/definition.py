@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
-from scenarios.library.compose import Composed, to_template
-from scenarios.library.faults import Faults, FaultyScenario, shown, suggest
-from scenarios.library.head import Head, Parameter
-from scenarios.library.plan import Plan, Planner
-from scenarios.library.sections.base import Sections
+from scenarios.library.files.compose import Composed, to_template
+from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
+from scenarios.library.files.head import Head, Parameter
+from scenarios.library.planning.plan import Plan, Planner
+from scenarios.library.planning.sections import Sections
 from scenarios.values.keyed import Keyed
 
 if TYPE_CHECKING:
-    from scenarios.library.instances import Instance
+    from scenarios.library.instances.instance import Instance
     from scenarios.postgres import Database
 
 TEMPLATE_FORMAT = 1
@@ -181,7 +181,7 @@ class ScenarioDefinition:
             LibraryError: a parameter is wrong, or the name is taken.
             GraphError: the database refused a row; nothing was loaded.
         """
-        from scenarios.library.load import load
+        from scenarios.library.instances.load import load
 
         return load(self, db, as_name=as_name, now=now, connection=connection, parameters=parameters)
 
@@ -193,6 +193,6 @@ class ScenarioDefinition:
         Raises:
             SafetyError: *db* is not a throwaway database of ours.
         """
-        from scenarios.library.load import enter
+        from scenarios.library.instances.entering import enter
 
         return enter(self, db, now=now, parameters=parameters)

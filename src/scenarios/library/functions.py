@@ -10,28 +10,20 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from enum import Enum
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-
 from scenarios.errors import LibraryError
-from scenarios.library.columns import CLOCK, DATABASE, KEY, MISSING, specs
-from scenarios.library.compose import compose
 from scenarios.library.definition import ScenarioDefinition
-from scenarios.library.faults import Faults, shown
-from scenarios.library.freeze import Writer
-from scenarios.library.gather import Found, Gathered, arrange
+from scenarios.library.files.compose import compose
+from scenarios.library.files.faults import Faults, shown
+from scenarios.library.files.tree import Branch, from_plain
+from scenarios.library.freezing.from_builder import from_builder
 from scenarios.library.sections import sections_of
-from scenarios.library.tree import Branch, from_plain
-from scenarios.values.clock import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
     from scenarios.library.library import Library
-    from scenarios.library.sections.base import Sections
 
 F = TypeVar("F", bound=Callable[[], Any])
 
@@ -120,78 +112,3 @@ def _module(path: Path) -> Any:
             "cannot import the scenarios", where=shown(path), why=f"{type(error).__name__}: {error}"
         ) from error
     return module
-
-
-def from_builder(
-    built: Any, head: Mapping[str, Any], sections: Sections, path: Path | None, seed: str
-) -> ScenarioDefinition:
-    """Return the scenario that a builder *built*, made of its graph as a freeze makes one of rows."""
-    rendered = built.rendered
-    gathered = Gathered()
-    anchor = DEFAULT_ANCHOR
-    skipped = {handles.table for handles in sections.handles}
-    scope = sections.domain.scope.table if sections.domain.scope is not None else None
-    names = {id(obj): handle for handle, obj in rendered.handles.items()}
-    known: dict[tuple[str, tuple[Any, ...]], str] = {}
-
-    def take(table: sa.Table, values: dict[str, Any]) -> Found | None:
-        if table.fullname == scope:
-            return None
-        if table.fullname in skipped:
-            return None
-        found = Found(table, values)
-        gathered.rows.append(found)
-        gathered.by_key[table.fullname, found.key] = found
-        return found
-
-    for obj in rendered.graph.objects():
-        mapper = sa.inspect(obj).mapper
-        table = mapper.local_table
-        state = sa.inspect(obj).dict
-        values = {
-            column.name: _plain(
-                state[key]
-                if (key := mapper.get_property_by_column(column).key) in state
-                else _default(specs(table)[column.name].default)
-            )
-            for column in table.columns
-            if column.computed is None
-        }
-        if table.fullname == scope and isinstance(values.get("created_at"), datetime):
-            anchor = values["created_at"]
-        row = take(table, values)
-        if row is not None and id(obj) in names:
-            # A prompt belongs to nobody: its handle is one word.
-            handle = names[id(obj)]
-            known[table.fullname, row.key] = handle.replace(".", "_") if handle[:7] == "prompt." else handle
-    for stretch in rendered.graph.stretches:
-        for cells in stretch.rows:
-            values = {column.name: None for column in stretch.table.columns if column.computed is None}
-            values.update({name: _plain(cell) for name, cell in zip(stretch.columns, cells, strict=True)})
-            take(stretch.table, values)
-    for row in gathered.rows:
-        email = row.values.get("email")
-        if isinstance(email, str) and "+" in email:
-            # The builder's instance has its own suffix; the library adds one when it loads.
-            row.values["email"] = f"{email.partition('+')[0]}@{email.rpartition('@')[2]}"
-    arrange(gathered, sections)
-    writer = Writer(sections, gathered, anchor, None, known)
-    writer.strip()
-    writer.name_rows()
-    clock = {"clock": anchor.isoformat()}
-    _, definition = writer.lossless({**head, **clock}, ())
-    return ScenarioDefinition(definition.composed, sections, path, seed)
-
-
-def _default(value: Any) -> Any:
-    return None if any(value is marker for marker in (MISSING, CLOCK, KEY, DATABASE)) else value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

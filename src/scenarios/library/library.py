@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.faults import Faults, FaultyScenario, Place, shown, suggest
-from scenarios.library.head import HEAD_KEYS, Head, read_head
-from scenarios.library.tree import Branch, read_text, read_tree
+from scenarios.library.files.faults import Faults, FaultyScenario, Place, shown, suggest
+from scenarios.library.files.head import HEAD_KEYS, Head
+from scenarios.library.files.reading_head import read_head
+from scenarios.library.files.tree import Branch, read_text, read_tree
 from scenarios.settings import Settings
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ class Library:
             LibraryError: there is no such file.
             FaultyScenario: it is wrong; every fault is listed, and nothing was loaded.
         """
-        from scenarios.library.compose import compose
         from scenarios.library.definition import ScenarioDefinition
+        from scenarios.library.files.compose import compose
 
         path = Path(path)
         cached = self._definitions.get(path)

@@ -7,13 +7,18 @@ messages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from scenarios.errors import ServerError
 from scenarios.postgres import urls
+
+if TYPE_CHECKING:
+    from scenarios.postgres.database import Database
 
 APPLICATION = "pg-scenarios"
 CONNECT_SECONDS = 10
@@ -37,6 +42,24 @@ def connect(
             why=_first_line(str(error)),
             remedy=_remedy(error),
         ) from error
+
+
+@contextmanager
+def transaction(db: Database, connection: Any = None) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection in a transaction: *connection*'s (a savepoint where one is open), or a new one's."""
+    if connection is not None:
+        if not connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+            # Otherwise the block below would be the outermost transaction, and commit what its owner may not.
+            connection.execute("SELECT 1")
+        with connection.transaction():
+            yield connection
+        return
+    conn = db.connect()
+    try:
+        with conn.transaction():
+            yield conn
+    finally:
+        conn.close()
 
 
 def _first_line(text: str) -> str:

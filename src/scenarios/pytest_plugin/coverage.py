@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scenarios.library import Library
     from scenarios.library.definition import ScenarioDefinition
-    from scenarios.library.plan import Plan
+    from scenarios.library.planning.plan import Plan
 
 Gaps = dict[str, dict[str, list[str]]]
 """By system: ``tables``, ``values``, ``never_null``, ``always_null`` that no scenario reaches."""
@@ -88,7 +88,7 @@ def _note(plan: Plan, reached: set[str], seen: dict[tuple[str, str], set[Any]]) 
 def _words(table: sa.Table) -> dict[str, tuple[str, ...]]:
     from sqlalchemy import Enum
 
-    from scenarios.library.columns import vocabularies
+    from scenarios.library.planning.columns import vocabularies
 
     found = dict(vocabularies(table))
     for column in table.columns:

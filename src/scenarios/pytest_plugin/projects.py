@@ -45,8 +45,8 @@ def project_library(settings: Settings, schema: object, clone: Callable[[], Data
 
 def project_sections(schema: object, clone: Callable[[], Database]) -> Sections:
     """Return the sections of *schema*: rows by table, and by model where models are known."""
+    from scenarios.library.planning.sections import mappers_of
     from scenarios.library.sections import Sections
-    from scenarios.library.sections.base import mappers_of
 
     metadata: Any = getattr(schema, "metadata", schema)
     tables: MetaData = metadata if hasattr(metadata, "sorted_tables") else reflected(clone)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from scenarios import __version__
 from scenarios.errors import LibraryError, ScenariosError
-from scenarios.library.instances import Instance
+from scenarios.library.instances.instance import Instance
 from scenarios.web.openapi import document
 from scenarios.web.problems import Answer
 from scenarios.web.service import Loaded, Service
@@ -54,7 +54,7 @@ class Api:
 
     def scenario(self, request: Request, sent: Sent) -> Response:
         """One scenario, as ``scenarios show --json`` prints it."""
-        from scenarios.library.view import as_data
+        from scenarios.library.catalogue.view import as_data
 
         definition = self.service.definition(request.path_params["name"])
         return Json(as_data(definition, self.service.plan(definition)))

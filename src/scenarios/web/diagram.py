@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from scenarios.web.picture import title_of
 
 if TYPE_CHECKING:
-    from scenarios.library.plan import Plan
-    from scenarios.library.rows import Row
+    from scenarios.library.planning.plan import Plan
+    from scenarios.library.planning.rows import Row
 
 _ROW, _GAP = 34, 10
 _COLUMNS = (0, 250, 470)

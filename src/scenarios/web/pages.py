@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from scenarios.errors import LibraryError, ScenariosError
-from scenarios.library.changed import InstanceChanges
-from scenarios.library.reach import shown as shown_table
+from scenarios.library.closure.reach import shown as shown_table
+from scenarios.library.instances.changed import InstanceChanges
 from scenarios.web.catalogue import Catalogue
 from scenarios.web.diagram import object_diagram
 from scenarios.web.guard import SESSION_HOURS, Door

@@ -14,15 +14,15 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from scenarios.domain import PERSONAL
-from scenarios.library.columns import specs
-from scenarios.library.rows import visible
-from scenarios.library.shapes import Word
-from scenarios.library.view import readable, spoken_by
+from scenarios.library.catalogue.view import readable, spoken_by
+from scenarios.library.files.shapes import Word
+from scenarios.library.planning.columns import specs
+from scenarios.library.planning.sections import visible
 
 if TYPE_CHECKING:
-    from scenarios.library.plan import Plan
-    from scenarios.library.rows import Row
-    from scenarios.library.sections.base import Section
+    from scenarios.library.planning.plan import Plan
+    from scenarios.library.planning.rows import Row
+    from scenarios.library.planning.sections import Section
 
 TURNS_ON_A_PAGE = 100
 TURNS_SHOWN = 8

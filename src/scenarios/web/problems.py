@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from scenarios import errors
-from scenarios.library.faults import FaultyScenario
+from scenarios.library.files.faults import FaultyScenario
 
 log = logging.getLogger("scenarios.web")
 

@@ -21,14 +21,17 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from scenarios.errors import LibraryError, ScenariosError
-from scenarios.library.changed import InstanceChanges, changed, forget_start, remember_start
 from scenarios.library.definition import ScenarioDefinition
-from scenarios.library.faults import suggest
-from scenarios.library.freeze import Frozen, freeze
-from scenarios.library.instances import Instance, Unloaded, from_record, instances
-from scenarios.library.load import load, transaction
-from scenarios.library.plan import Plan
-from scenarios.library.registry import Record
+from scenarios.library.files.faults import suggest
+from scenarios.library.freezing.freeze import Frozen, freeze
+from scenarios.library.instances.changed import InstanceChanges, changed, forget_start, remember_start
+from scenarios.library.instances.finding import from_record, instances
+from scenarios.library.instances.instance import Instance
+from scenarios.library.instances.load import load
+from scenarios.library.instances.registry import Record
+from scenarios.library.instances.removal import Unloaded
+from scenarios.library.planning.plan import Plan
+from scenarios.postgres.connections import transaction
 from scenarios.web.databases import Databases
 from scenarios.web.jobs import Job, Jobs
 from scenarios.web.problems import Answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios.library.sections.base import Section, Sections
+from scenarios.library.planning.sections import Section, Sections
 from scenarios.library.sections.generic import sections_of
 
 __all__ = ["Section", "Sections", "sections_of"]

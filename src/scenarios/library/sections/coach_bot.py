@@ -17,10 +17,10 @@ from scenarios.domains.coach_bot import DOMAIN, Base
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.domains.coach_bot.queries import who_spoke
-from scenarios.library.gather import Found, Gathered
-from scenarios.library.plan import earliest
-from scenarios.library.rows import Row
-from scenarios.library.sections.base import Section, Sections, Situation, mappers_of
+from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.plan import earliest
+from scenarios.library.planning.rows import Row
+from scenarios.library.planning.sections import Section, Sections, Situation, mappers_of
 from scenarios.library.sections.suffixes import EMAIL
 from scenarios.values import conversation
 

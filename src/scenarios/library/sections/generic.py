@@ -10,7 +10,7 @@ from importlib import import_module
 
 from scenarios.domain import Domain
 from scenarios.errors import DomainError
-from scenarios.library.sections.base import Sections
+from scenarios.library.planning.sections import Sections
 
 
 def sections_of(domain: Domain) -> Sections:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from scenarios.library.sections.base import Suffix
+from scenarios.library.planning.sections import Suffix
 from scenarios.values import slug
 
 

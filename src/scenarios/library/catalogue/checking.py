@@ -1,0 +1,141 @@
+"""Checking without loading: every file of the library, and what should not stand in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scenarios.errors import DomainError, LibraryError
+from scenarios.library.files.faults import Fault, FaultyScenario, Place, shown
+
+if TYPE_CHECKING:
+    from scenarios.library.library import Library
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_PHONE = re.compile(r"(?<![\w.:+-])(\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?([ ./-]?\d{2,5}){2,4}(?!\w)")
+_PAIR = re.compile(r"(?<![\w@])(?=([^\W\d_][\w'’-]+) ([^\W\d_][\w'’-]+))")
+_DECLARED = re.compile(r"""\b(?:first_name|last_name|name):\s*["']?([^"'#,}\n]+)""")
+_RESERVED = ("example.com", "example.org", "example.net", ".example", ".test", ".invalid", "localhost")
+"""Domains that belong to nobody (RFC 2606)."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked and what was found."""
+
+    checked: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for ``--json``."""
+        return {"checked": self.checked, "faults": [fault.as_dict() for fault in self.faults]}
+
+
+def check_library(library: Library, names: Sequence[str] = (), *, pii: bool = False) -> Report:
+    """Check the scenarios *names* (names or paths; none: all of them).
+
+    Raises:
+        LibraryError: a name is unknown.
+    """
+    report = Report()
+    for name in names or library.names():
+        path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else None
+        try:
+            definition = library.read(path) if path is not None else library[name]
+            path = definition.path or path
+        except FaultyScenario as error:
+            report.faults.extend(error.faults)
+            path = path or library.files().get(name)
+        except (LibraryError, DomainError) as error:
+            if names:
+                raise
+            report.faults.append(Fault(Place(name), "", error.what, error.remedy))
+        report.checked.append(name)
+        if pii and path is not None and path.suffix in (".yaml", ".yml"):
+            report.faults.extend(personal_data(path, ("en_US", library.settings["locale"])))
+    report.faults.sort(key=lambda fault: (fault.place, fault.path))
+    return report
+
+
+def personal_data(path: Path, locales: Sequence[str] = ("en_US",)) -> list[Fault]:
+    """Return the e-mail addresses, phone numbers and names in the file *path* that may be somebody's.
+
+    A name is a first and a last name, both usual in one of *locales*, that the file does not declare for
+    one of its own people: a first name alone would be found in half of all sentences.
+    """
+    text = path.read_text("utf-8", "replace")
+    found = names_of_people(path, text, locales)
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in _EMAIL.finditer(line):
+            host = match.group().rpartition("@")[2].lower()
+            if not host.endswith(_RESERVED):
+                place = Place(shown(path), number, match.start() + 1)
+                found.append(
+                    Fault(
+                        place, "", f"the address {match.group()} may be somebody's", "use one at example.com"
+                    )
+                )
+        for match in _PHONE.finditer(line):
+            place = Place(shown(path), number, match.start() + 1)
+            found.append(
+                Fault(
+                    place,
+                    "",
+                    f"{match.group()} looks like a phone number",
+                    "write it as +1 555 01.. or leave it out",
+                )
+            )
+    return [fault for fault in found if "555 01" not in fault.what and "555-01" not in fault.what]
+
+
+def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[Fault]:
+    """Return the names in *text* that are usual in one of *locales* and that the file does not declare."""
+    from scenarios.values.locales import locale_data
+
+    cast = {word for match in _DECLARED.finditer(text) for word in match[1].split()}
+    data = [locale_data(locale) for locale in dict.fromkeys(locales)]
+    usual = [(set(each.texts("first_name")), set(each.texts("last_name"))) for each in data]
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in _PAIR.finditer(line):
+            first, last = match[1], re.sub(r"['’]s\Z", "", match[2]).strip("'’-")
+            if first in cast and last in cast:
+                continue
+            if any(first in firsts and last in lasts for firsts, lasts in usual):
+                found.append(
+                    Fault(
+                        Place(shown(path), number, match.start(1) + 1),
+                        "",
+                        f"the name {first} {last} may be somebody's",
+                        "declare a person of that name in the file, or take it out of the text",
+                    )
+                )
+    return found
+
+
+def check_data(url: str, system: str) -> dict[str, Any]:
+    """Check the rows of the database at *url* against the rules of *system*.
+
+    Raises:
+        DomainError: the system is unknown, or has no rules beyond its constraints.
+    """
+    from scenarios.domain import get_domain
+    from scenarios.postgres import attach
+    from scenarios.validation import checks_of, validate
+
+    domain = get_domain(system)
+    checks = checks_of(domain)
+    db = attach(url)
+    try:
+        with db.connect() as conn:
+            findings = validate(conn, domain)
+    finally:
+        db.close()
+    return {
+        "system": system,
+        "checks": [check.name for check in checks],
+        "violations": [finding.as_dict() for finding in findings],
+    }

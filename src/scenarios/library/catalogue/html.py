@@ -1,0 +1,228 @@
+"""The library as browsable HTML: what each scenario holds, its conversations and a diagram of its objects.
+
+A QA engineer who has to read YAML to find a state makes a new one instead. The pages are plain files without
+scripts, so that a CI job can publish them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scenarios.errors import LibraryError
+from scenarios.library.catalogue.view import fields, handle_of
+
+if TYPE_CHECKING:
+    from scenarios.library.definition import ScenarioDefinition
+    from scenarios.library.library import Library
+    from scenarios.library.planning.plan import Plan
+    from scenarios.library.planning.rows import Row
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --mark: #2a6f97; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+a { color: var(--mark); } h1 { line-height: 1.2; } code { font-size: .9em; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: .5rem 0 1.5rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
+.tag { background: var(--soft); border-radius: .5rem; padding: .1rem .5rem; margin-right: .3rem; }
+.chat { display: flex; flex-direction: column; gap: .4rem; }
+.turn { max-width: 75%; padding: .5rem .8rem; border-radius: .8rem; background: var(--soft); }
+.turn.other { align-self: flex-end; border: 1px solid var(--line); background: none; }
+.turn small, .aside { opacity: .75; } .aside { font-size: .85rem; margin-left: 1rem; }
+.day { text-align: center; opacity: .7; margin: .8rem 0; }
+pre { white-space: pre-wrap; margin: 0; font: inherit; }
+svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
+svg rect { fill: none; stroke: currentColor; } svg path { fill: none; stroke: var(--mark); }
+"""
+_HEADINGS = "<tr><th>scenario<th>what<th>owner<th>rows</tr>"
+_MOST_TURNS = 400
+"""Turns of one conversation on a page; of longer ones the last ones are shown."""
+
+
+def render(library: Library, out: Path) -> list[Path]:
+    """Write the catalogue into the directory *out*; return the files, the index first.
+
+    Raises:
+        FaultyScenario: a scenario is wrong.
+        LibraryError: the directory cannot be written.
+    """
+    pages: list[tuple[str, str]] = []
+    lines: dict[str, list[str]] = {}
+    for name in library.names():
+        definition = library[name]
+        plan = definition.plan()
+        pages.append((f"{name}.html", page(definition, plan)))
+        head = definition.head
+        tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in head.tags)
+        lines.setdefault(definition.domain.title, []).append(
+            f'<tr><td><a href="{name}.html">{escape(name)}</a></td><td>{escape(head.title)}<br>{tags}</td>'
+            f"<td>{escape(head.owner)}</td><td>{sum(plan.counts.values())}</td></tr>"
+        )
+    body = "".join(
+        f"<h2>{escape(system)}</h2><table>{_HEADINGS}{''.join(rows)}</table>"
+        for system, rows in sorted(lines.items())
+    )
+    pages.insert(0, ("index.html", _document("The scenario library", f"<h1>The scenario library</h1>{body}")))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in pages:
+            (out / name).write_text(text, "utf-8")
+    except OSError as error:
+        raise LibraryError(f"cannot write the catalogue to {out}", why=error.strerror) from error
+    return [out / name for name, _ in pages]
+
+
+def page(definition: ScenarioDefinition, plan: Plan) -> str:
+    """Return the page of one scenario."""
+    head = definition.head
+    parts = [
+        '<p><a href="index.html">All scenarios</a></p>',
+        f"<h1>{escape(head.title or definition.name)}</h1>",
+        f"<p><code>{escape(definition.name)}</code>, {escape(definition.domain.title)}, "
+        f"version {head.version}, "
+        f"{sum(plan.counts.values())} rows; the clock shows {plan.anchor:%A %d %B %Y %H:%M} UTC</p>",
+        f"<p>{escape(head.description)}</p>",
+        f"<p><code>scenarios load {escape(definition.name)} --to URL</code></p>",
+    ]
+    if head.parameters:
+        parts.append(
+            _table(
+                ["parameter", "allowed", "default", "what"],
+                [
+                    [each.name, each.describe(), str(each.default), each.description]
+                    for each in head.parameters.values()
+                ],
+            )
+        )
+    top = [row for row in plan.rows if row.parent is None]
+    parts.append(f"<h2>Objects</h2>{diagram(plan, top)}")
+    for row in top:
+        parts.append(f"<h2>{escape(row.handle)} <small>({escape(row.section.unit)})</small></h2>")
+        parts.append(_facts(plan, row))
+        parts += _inner(plan, row)
+    return _document(definition.name, "".join(parts))
+
+
+def _inner(plan: Plan, row: Row) -> list[str]:
+    parts = []
+    for section in row.section.inner:
+        rows = [child for child in row.children if child.section is section]
+        if not rows:
+            continue
+        parts.append(f"<h3>{escape(section.key)}</h3>")
+        if section.form == "turns":
+            parts.append(_chat(row, rows))
+        elif section.form == "one":
+            parts.append(_facts(plan, rows[0]))
+        else:
+            data = [fields(plan, each) for each in rows]
+            columns = list(dict.fromkeys(key for each in data for key, value in each.items() if _told(value)))
+            cells = [
+                [each.handle.rpartition(".")[2], *(_word(told.get(key)) for key in columns)]
+                for each, told in zip(rows, data, strict=True)
+            ]
+            parts.append(_table(["handle", *columns], cells))
+            for each in rows:
+                parts += _inner(plan, each)
+    return parts
+
+
+def _facts(plan: Plan, row: Row) -> str:
+    told = {key: value for key, value in fields(plan, row).items() if _told(value) and key != "password"}
+    return _table(["", ""], [[key, _word(value)] for key, value in told.items()])
+
+
+def _chat(user: Row, rows: list[Row]) -> str:
+    section = rows[0].section
+    first = next(iter(section.speakers.values()))
+    parts = []
+    if len(rows) > _MOST_TURNS:
+        parts.append(f'<div class="day">{len(rows) - _MOST_TURNS} earlier turns are not shown</div>')
+    day = None
+    for row in rows[-_MOST_TURNS:]:
+        moment = row.values[section.time]
+        if moment.date() != day:
+            day = moment.date()
+            parts.append(f'<div class="day">{moment:%A %d %B %Y}</div>')
+        word = row.given.get(section.speaker)
+        side = "turn" if word == first else "turn other"
+        who = next((key for key, value in section.speakers.items() if value == word), "")
+        name = str(user.values.get("first_name") or user.handle) if who == "user" else who
+        text = escape(str(row.values[section.text]))
+        parts.append(
+            f'<div class="{side}" dir="auto"><small>{escape(name)} {moment:%H:%M}</small>'
+            f"<pre>{text}</pre></div>"
+        )
+        for child in row.children:
+            note = child.values.get("note") or child.values.get("result_summary") or ""
+            kind = child.values.get("action_type") or child.section.unit
+            if note or child.section.unit == "action":
+                parts.append(f'<div class="aside" dir="auto">{escape(str(kind))}: {escape(str(note))}</div>')
+    return f'<div class="chat">{"".join(parts)}</div>'
+
+
+def diagram(plan: Plan, top: list[Row]) -> str:
+    """Return an SVG of the topmost rows, what stands under them, and the named rows they point to."""
+    boxes: list[str] = []
+    y = 10
+    for row in top[:40]:
+        sections: dict[str, int] = {}
+        for child in row.subtree()[1:]:
+            sections[child.section.key] = sections.get(child.section.key, 0) + 1
+        lines = [f"{count} {key}" for key, count in sections.items()] or ["alone"]
+        height = max(30, 20 * len(lines) + 10)
+        boxes.append(f'<rect x="10" y="{y}" width="180" height="30" rx="6"/>')
+        boxes.append(f'<text x="20" y="{y + 20}">{escape(row.handle[:24])}</text>')
+        for at, line in enumerate(lines):
+            end = y + 15 + 20 * at
+            boxes.append(f'<path d="M190 {y + 15} C 220 {y + 15}, 220 {end}, 250 {end}"/>')
+            boxes.append(f'<text x="256" y="{y + 19 + 20 * at}">{escape(line)}</text>')
+        for at, link in enumerate(_links(plan, row)[: len(lines)]):
+            boxes.append(f'<text x="420" y="{y + 19 + 20 * at}">{escape(link)}</text>')
+        y += height + 12
+    label = "Objects of the scenario and what stands under them"
+    return f'<svg viewBox="0 0 820 {y}" role="img" aria-label="{label}">{"".join(boxes)}</svg>'
+
+
+def _links(plan: Plan, row: Row) -> list[str]:
+    found = []
+    for each in row.subtree():
+        if each.section.form != "one":
+            continue
+        for column in each.table.columns:
+            value = each.values.get(column.name)
+            if column.name in each.section.links or value is None or not column.foreign_keys:
+                continue
+            target = next(iter(column.foreign_keys)).column
+            handle = handle_of(plan, target.table.fullname, target.name, value)
+            if handle is not None and handle != row.handle:
+                found.append(f"{column.name.removesuffix('_id')} → {handle}")
+    return found
+
+
+def _told(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return "" if value is None else str(value)
+
+
+def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+    body = "".join(f"<tr>{''.join(f'<td dir=auto>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _document(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body>{body}</body></html>\n"
+    )

@@ -1,0 +1,212 @@
+"""The rows of an instance or a person, taken out of a database with everything that hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from scenarios.errors import FreezeError
+from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of, shown
+from scenarios.library.files.shapes import Opaque
+from scenarios.library.planning.columns import key_columns, specs
+from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.sections import Section, Sections
+
+
+def gather(
+    conn: psycopg.Connection[Any],
+    sections: Sections,
+    roots: Mapping[Name, sql.Composable],
+    *,
+    without: set[str],
+) -> Gathered:
+    """Return the rows that *roots* selects and all that hangs on them.
+
+    Args:
+        conn: a connection.
+        sections: the system's sections.
+        roots: conditions by table.
+        without: tables whose rows are followed but not taken (the scope table, tables of handles).
+    """
+    tables = {name_of(table): table for table in sections.domain.metadata.tables.values()}
+    reach = reach_of(dict(roots), foreign_keys(conn))
+    found = Gathered()
+    for name in reach.conditions:
+        table = tables.get(name)
+        if table is None:
+            row = conn.execute(
+                sql.SQL("SELECT count(*) FROM ({}) AS rows").format(reach.select(name))
+            ).fetchone()
+            if row is not None and row[0]:
+                found.unknown[shown(name)] = row[0]
+            continue
+        if table.fullname in without or name_of(table) != name:
+            continue
+        for values in _rows(conn, table, reach.conditions[name]):
+            row_found = Found(table, values)
+            found.rows.append(row_found)
+            found.by_key[table.fullname, row_found.key] = row_found
+    for unknown, count in found.unknown.items():
+        rows = "row" if count == 1 else "rows"
+        found.notes.append(
+            f"{count} {rows} of {unknown} left out: {sections.domain.title} does not know that table"
+        )
+    return found
+
+
+def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sections) -> None:
+    """Add the rows without which those gathered cannot exist: a person's institution, say.
+
+    They come alone, without what hangs on them. Rows that every database has are left out.
+    """
+    waiting = list(gathered.rows)
+    while waiting:
+        row = waiting.pop(0)
+        for name, spec in specs(row.table).items():
+            target, value = spec.target, row.values.get(name)
+            if target is None or value is None or spec.column.nullable or not spec.column.foreign_keys:
+                continue
+            table = sections.domain.metadata.tables[target.table]
+            if target.table in sections.domain.reference or key_columns(table) != [target.column]:
+                continue
+            if (target.table, (value,)) in gathered.by_key:
+                continue
+            condition = sql.SQL("{} = {}").format(sql.Identifier(target.column), sql.Literal(value))
+            for values in _rows(conn, table, condition):
+                needed = Found(table, values)
+                gathered.rows.insert(0, needed)
+                gathered.by_key[table.fullname, needed.key] = needed
+                waiting.append(needed)
+
+
+def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable) -> list[dict[str, Any]]:
+    columns = specs(table)
+    names = [
+        sql.SQL("{}::text").format(sql.Identifier(name))
+        if isinstance(spec.shape, Opaque)
+        else sql.Identifier(name)
+        for name, spec in columns.items()
+    ]
+    order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table))) or sql.SQL("1")
+    query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(names), sql.Identifier(*name_of(table)), condition, order
+    )
+    try:
+        rows = conn.execute(query).fetchall()
+    except psycopg.errors.UndefinedColumn as error:
+        raise FreezeError(
+            f"the table {table.fullname} is not as this version of the system has it",
+            why=str(error.diag.message_primary),
+            remedy="compare them: scenarios schema check SYSTEM --url URL",
+        ) from error
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def arrange(
+    gathered: Gathered, sections: Sections, positions: Mapping[tuple[str, tuple[Any, ...]], int] | None = None
+) -> None:
+    """Find for each row the section it stands in and the row it stands under.
+
+    Args:
+        positions: the order of rows, where it is known; it decides where times are equal.
+    """
+    above: dict[int, Section | None] = {}
+    candidates: dict[str, list[tuple[int, Section, Section | None]]] = {}
+
+    def visit(section: Section, parent: Section | None, depth: int) -> None:
+        above[id(section)] = parent
+        candidates.setdefault(section.table, []).append((depth, section, parent))
+        for inner in section.inner:
+            visit(inner, section, depth + 1)
+
+    for section in sections.sections:
+        visit(section, None, 0)
+    # Outer rows first, so that the row above has its place when an inner one looks for it; of several places
+    # the deepest wins (a note under its message, not merely under its user).
+    order = {table: max(depth for depth, _, _ in places) for table, places in candidates.items()}
+    for row in sorted(gathered.rows, key=lambda each: order.get(each.table.fullname, 99)):
+        places = sorted(candidates.get(row.table.fullname, ()), key=lambda place: -place[0])
+        for _, section, parent in places:
+            if _stands(row, section, parent, gathered):
+                break
+    for row in gathered.rows:
+        if row.parent is not None:
+            row.parent.children.append(row)
+    _sort(gathered.rows, positions or {})
+
+
+def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
+    if any(row.values.get(name) != value for name, value in section.fixed.items()):
+        return False
+    if parent is None:
+        row.section, row.parent = section, None
+        return True
+    for above in _near(row, section, parent, gathered):
+        if above.section is not parent:
+            continue
+        row.parent = above
+        if all(_linked(row, other, level) for other, level in section.links.items()):
+            row.section = section
+            return True
+        row.parent = None
+    return False
+
+
+def _near(row: Found, section: Section, parent: Section, gathered: Gathered) -> Iterator[Found]:
+    """Yield the rows that *row* may stand under."""
+    if section.above is not None:
+        above = section.above(row, gathered)
+        if above is not None:
+            yield above
+    columns = specs(row.table)
+    for name, level in section.links.items():
+        value = row.values.get(name)
+        if level == 1 and value is not None and columns[name].target is not None:
+            above = gathered.by_key.get((parent.table, (value,)))
+            if above is not None:
+                yield above
+
+
+def _linked(row: Found, column: str, level: int) -> bool:
+    target = specs(row.table)[column].target
+    above = row.up(level)
+    return above is not None and target is not None and row.values[column] == above.values.get(target.column)
+
+
+def _sort(rows: list[Found], positions: Mapping[tuple[str, tuple[Any, ...]], int]) -> None:
+    def place(row: Found) -> tuple[Any, ...]:
+        order = row.section.order if row.section is not None else ()
+        found: list[Any] = []
+        for column in order:
+            if row.table.columns[column].primary_key:
+                continue  # a key tells no order; the order in which rows are known does
+            value = row.values.get(column)
+            found.append((value is not None, value if value is not None else 0))
+        known = positions.get((row.table.fullname, row.key), len(positions))
+        return (*found, known, tuple(map(str, row.key)))
+
+    rows.sort(key=lambda row: row.table.fullname)
+    for group in {id(row.parent): row.parent for row in rows if row.parent is not None}.values():
+        by_section: dict[int, list[Found]] = {}
+        for child in group.children:
+            by_section.setdefault(id(child.section), []).append(child)
+        group.children[:] = [child for some in by_section.values() for child in sorted(some, key=place)]
+    top: dict[int, list[Found]] = {}
+    for row in rows:
+        if row.parent is None:
+            top.setdefault(id(row.section), []).append(row)
+    ordered: list[Found] = []
+
+    def visit(row: Found) -> None:
+        ordered.append(row)
+        for child in row.children:
+            visit(child)
+
+    for some in top.values():
+        for row in sorted(some, key=place):
+            visit(row)
+    rows[:] = ordered

@@ -1,0 +1,375 @@
+"""What a value in a scenario file may be, for each kind of column.
+
+Without it a word of three hundred characters, a misspelt phase or a date that is none would travel to the
+database and come back as an error about a COPY of many rows, or not come back at all. Each shape reads one
+node of the file, says what is wrong in the file's words, and describes itself as JSON Schema for editors.
+Columns are known only at run time, from the system's metadata, which is why these are not fixed models.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from scenarios.library.files.faults import Faults, suggest
+from scenarios.library.files.times import SYNTAX, Offset, parse_time
+from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of, shortened
+
+
+class _Invalid:
+    """The value of a node that had a fault; it is never written."""
+
+    def __repr__(self) -> str:
+        return "INVALID"
+
+
+INVALID: Final = _Invalid()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A row named by its handle, standing for the value of its column *column* (None: the referred key)."""
+
+    handle: str
+    node: Node
+    path: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with handles in it: ``Identity ${maya.maker.id} renamed``; parts are texts and references."""
+
+    parts: tuple[str | Reference, ...]
+    node: Node
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as written, to be resolved against the clock and the rows before it."""
+
+    when: Offset | datetime
+    node: Node
+    path: str
+    kind: type = datetime
+
+
+class Shape:
+    """Reads one node. Subclasses set ``name``, what a person would call such a value."""
+
+    name = "a value"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        """Return the value, or ``INVALID`` after adding a fault."""
+        raise NotImplementedError
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of such a value."""
+        return {}
+
+    def wrong(
+        self, node: Node, path: str, faults: Faults, what: str | None = None, hint: str | None = None
+    ) -> Any:
+        """Add a fault and return ``INVALID``."""
+        faults.add(node.place, path, what or f"this has to be {self.name}, not {kind_of(node)}", hint)
+        return INVALID
+
+
+class Text(Shape):
+    """A text of at most *limit* characters (None: what PostgreSQL holds)."""
+
+    name = "a text"
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, Template):
+            return value
+        if not isinstance(value, str):
+            hint = "write it in quotes" if isinstance(node, Leaf) and value is not None else None
+            return self.wrong(node, path, faults, hint=hint)
+        if "\0" in value:
+            return self.wrong(
+                node, path, faults, "PostgreSQL's text holds no NUL character", r"remove the \0"
+            )
+        if self.limit is not None and len(value) > self.limit:
+            return self.wrong(
+                node,
+                path,
+                faults,
+                f"{len(value)} characters, the column holds {self.limit}",
+                "shorten the text",
+            )
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", **({"maxLength": self.limit} if self.limit else {})}
+
+
+class Word(Text):
+    """One of a vocabulary."""
+
+    def __init__(self, words: Sequence[str], what: str = "value") -> None:
+        super().__init__()
+        self.words = tuple(words)
+        self.name = f"one of {', '.join(self.words)}"
+        self.what = what
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = super().read(node, path, faults)
+        if isinstance(value, str) and value not in self.words:
+            return self.wrong(
+                node,
+                path,
+                faults,
+                f"{shortened(value)} is not a known {self.what}",
+                suggest(value, self.words),
+            )
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.words)}
+
+
+class Integer(Shape):
+    """A whole number between *low* and *high*, inclusive."""
+
+    name = "a whole number"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, bool) or not isinstance(value, int):
+            return self.wrong(node, path, faults)
+        if not self.low <= value <= self.high:
+            return self.wrong(
+                node,
+                path,
+                faults,
+                f"{shortened(str(value))} does not fit",
+                f"it can be {self.low} to {self.high}",
+            )
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+class Number(Shape):
+    """A number; *exact* ones are kept as decimals and may be written in quotes."""
+
+    name = "a number"
+
+    def __init__(self, *, exact: bool) -> None:
+        self.exact = exact
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return Decimal(str(value)) if self.exact else float(value)
+        if self.exact and isinstance(value, str):
+            try:
+                return Decimal(value)
+            except InvalidOperation:
+                pass
+        return self.wrong(node, path, faults)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["number", "string"]} if self.exact else {"type": "number"}
+
+
+class Truth(Shape):
+    """true or false."""
+
+    name = "true or false"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, bool):
+            return value
+        words = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
+        right = words.get(str(value).lower())
+        return self.wrong(node, path, faults, hint=f"write {right}" if right else None)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class When(Shape):
+    """A moment, usually relative to the clock."""
+
+    name = "a time"
+
+    def __init__(self, kind: type = datetime) -> None:
+        self.kind = kind
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if not isinstance(value, str):
+            return self.wrong(node, path, faults, hint=SYNTAX)
+        try:
+            return Moment(parse_time(value), node, path, self.kind)
+        except ValueError as error:
+            return self.wrong(node, path, faults, str(error), SYNTAX)
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "description": "a time: -3d 2h, +40s, -1d 09:30, an ISO 8601 moment, or now",
+        }
+
+
+class TimeOfDay(Shape):
+    """A time of day."""
+
+    name = "a time of day, 09:30"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        try:
+            return time.fromisoformat(value if isinstance(value, str) else "")
+        except ValueError:
+            return self.wrong(node, path, faults, hint="write it as 09:30 or 09:30:15")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+class Duration(Shape):
+    """A length of time."""
+
+    name = "a length of time, 2h 30m"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, str):
+            try:
+                parsed = parse_time(value if value[:1] in "+-" else f"+{value}")
+            except ValueError:
+                parsed = None
+            if isinstance(parsed, Offset) and parsed.clock is None:
+                return parsed.delta
+        return self.wrong(node, path, faults, hint="write it as 2h 30m or 40s")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+class Identifier(Shape):
+    """A UUID, or the handle of the row that has it."""
+
+    name = "a UUID"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        if isinstance(value, Template):
+            return value
+        try:
+            return uuid.UUID(value if isinstance(value, str) else "")
+        except ValueError:
+            return self.wrong(node, path, faults)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+class Bytes(Shape):
+    """Bytes, written in base 64."""
+
+    name = "bytes in base 64"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        value = node.value if isinstance(node, Leaf) else None
+        try:
+            return base64.b64decode(value if isinstance(value, str) else "?", validate=True)
+        except (binascii.Error, ValueError):
+            return self.wrong(node, path, faults)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "contentEncoding": "base64"}
+
+
+class ListOf(Shape):
+    """An array; its elements have one shape."""
+
+    def __init__(self, element: Shape) -> None:
+        self.element = element
+        self.name = "a list"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        if not isinstance(node, Series):
+            return self.wrong(node, path, faults, hint="begin each element with a dash, or write []")
+        found = [
+            None
+            if isinstance(item, Leaf) and item.value is None
+            else self.element.read(item, f"{path}.{at}", faults)
+            for at, item in enumerate(node.items)
+        ]
+        return INVALID if any(item is INVALID for item in found) else found
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.element.schema()}
+
+
+class Anything(Shape):
+    """JSON: whatever the file says, with handles in its texts."""
+
+    name = "anything JSON can hold"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        if isinstance(node, Branch):
+            found: dict[str, Any] = {}
+            for key, item in node.items.items():
+                if "\0" in key:
+                    faults.add(node.key_place(key), path, "JSON in PostgreSQL holds no NUL character")
+                    return INVALID
+                found[key] = self.read(item, f"{path}.{key}", faults)
+            return INVALID if any(value is INVALID for value in found.values()) else found
+        if isinstance(node, Series):
+            items = [self.read(item, f"{path}.{at}", faults) for at, item in enumerate(node.items)]
+            return INVALID if any(item is INVALID for item in items) else items
+        value = node.value
+        if isinstance(value, str) and "\0" in value:
+            return self.wrong(
+                node, path, faults, "JSON in PostgreSQL holds no NUL character", r"remove the \0"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.wrong(node, path, faults, f"JSON has no number {value}", "write null, or a text")
+        return value
+
+
+class Opaque(Shape):
+    """A type without a shape of its own (ranges, networks, vectors): its text form, read by PostgreSQL."""
+
+    def __init__(self, type_name: str) -> None:
+        self.name = f"a {type_name} as PostgreSQL writes it"
+
+    def read(self, node: Node, path: str, faults: Faults) -> Any:
+        if isinstance(node, Leaf) and isinstance(node.value, str):
+            return node.value
+        return self.wrong(node, path, faults, hint="write it in quotes")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "description": self.name}
+
+
+def moment(value: Offset | datetime, base: datetime) -> datetime:
+    """Return the moment *value* means when offsets count from *base*, in UTC.
+
+    Raises:
+        OverflowError: outside the calendar.
+    """
+    found = value.after(base) if isinstance(value, Offset) else value
+    return found.astimezone(UTC)

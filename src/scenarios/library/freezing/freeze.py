@@ -1,0 +1,233 @@
+"""Database to file: what somebody sees on their screen becomes a scenario, with nothing lost.
+
+A bug report says what somebody did and saw, and loses the state in which they did it. Here the rows of a
+person or an instance are taken (`gather`), cut down and stripped of secrets (`leaving_out`), made nobody's
+(`pseudonyms`), named (`naming`), and written as the shortest file that gives them again (`lossless`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from scenarios.domain import PERSONAL, Domain
+from scenarios.errors import FreezeError
+from scenarios.library.closure.gather import add_needed, arrange, gather
+from scenarios.library.closure.reach import name_of
+from scenarios.library.definition import ScenarioDefinition
+from scenarios.library.files.head import NAME
+from scenarios.library.freezing.leaving_out import SECRET, strip, subset
+from scenarios.library.freezing.lossless import lossless
+from scenarios.library.freezing.naming import name_rows
+from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.plan import Plan
+from scenarios.library.planning.sections import Sections
+from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
+from scenarios.library.sections import sections_of
+
+if TYPE_CHECKING:
+    from scenarios.library.instances.instance import Instance
+    from scenarios.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A scenario made from rows.
+
+    Attributes:
+        text: the file.
+        definition: the scenario, ready to load.
+        rows: number of rows by table.
+        notes: what was left out or replaced, as sentences.
+        handles: the key of each row by handle.
+    """
+
+    text: str
+    definition: ScenarioDefinition
+    rows: Mapping[str, int]
+    notes: tuple[str, ...]
+    handles: Mapping[str, tuple[str, tuple[Any, ...]]]
+
+
+def freeze(
+    db: Database,
+    *,
+    name: str,
+    user: str | None = None,
+    instance: str | Instance | None = None,
+    system: str = "dev_coach",
+    domain: Domain | None = None,
+    anonymise: bool | None = None,
+    key: str = "",
+    now: datetime | None = None,
+    last_messages: int | None = None,
+    session: str | None = None,
+    title: str = "",
+    connection: Any = None,
+) -> Frozen:
+    """Return the scenario of a person or of an instance.
+
+    Args:
+        db: where they are; nothing is written to it.
+        name: the scenario's name.
+        user: a person's e-mail address or key.
+        instance: an instance, or its name; either this or *user*.
+        system: the system, for a user; an instance knows its own.
+        domain: the system itself, where it is not an installed one.
+        anonymise: replace personal data; by default for a person, and not for an instance.
+        key: the key of the pseudonyms.
+        now: the moment the scenario's clock shows; by default an instance's own, else the present.
+        last_messages: take only that many messages of each person, the last ones.
+        session: take only the messages of this session (its key, or its handle in the instance).
+        title: the scenario's title.
+
+    Raises:
+        FreezeError: there is no such person or instance; a column is not classified; the rows cannot be
+            written without loss.
+    """
+    from scenarios.postgres.connections import transaction
+
+    if not NAME.match(name):
+        raise FreezeError(
+            f"{name[:60]!r} is not a scenario's name",
+            remedy="use lower-case letters, digits and _, at most 80",
+        )
+    if (user is None) == (instance is None):
+        raise FreezeError("name either a user or an instance to freeze")
+    label = instance if isinstance(instance, str) else instance.name if instance is not None else None
+    with transaction(db, connection) as conn:
+        if connection is None:
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        taken = _take(conn, db, user, instance, system, domain)
+    sections, gathered, known = taken.sections, taken.gathered, taken.known
+    if not gathered.rows:
+        raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
+    private = anonymise if anonymise is not None else instance is None
+    notes = list(gathered.notes)
+    subset(gathered, sections, last_messages, session, known, notes)
+    arrange(gathered, sections, taken.positions)
+    anchor = now or taken.anchor or _present(gathered)
+    notes += strip(gathered, label)
+    if private:
+        notes += _anonymise(gathered, key)
+    # No handle keeps a name that was replaced.
+    name_rows(gathered, {} if private else known)
+    head = {
+        "scenario": name,
+        "system": sections.domain.name,
+        "title": title or f"Frozen from {'the instance ' + label if label else 'a person'}",
+        "tags": ["frozen"],
+        "clock": anchor.astimezone(UTC).isoformat(),
+    }
+    text, definition = lossless(sections, gathered, anchor.astimezone(UTC), head, notes)
+    counts: dict[str, int] = {}
+    for row in gathered.rows:
+        counts[row.table.fullname] = counts.get(row.table.fullname, 0) + 1
+    handles = {row.handle: (row.table.fullname, row.key) for row in gathered.rows}
+    return Frozen(text, definition, counts, tuple(notes), handles)
+
+
+@dataclass(slots=True)
+class _Taken:
+    sections: Sections
+    gathered: Gathered
+    known: dict[tuple[str, tuple[Any, ...]], str]
+    anchor: datetime | None
+    positions: dict[tuple[str, tuple[Any, ...]], int]
+
+
+def _take(
+    conn: Any,
+    db: Database,
+    user: str | None,
+    instance: str | Instance | None,
+    system: str,
+    domain: Domain | None,
+) -> _Taken:
+    from scenarios.domain import get_domain
+    from scenarios.library.instances.finding import open_instance
+
+    if instance is not None:
+        domains = {domain.name: domain} if domain is not None else None
+        opened = (
+            open_instance(db, instance, domains=domains, connection=conn)
+            if isinstance(instance, str)
+            else instance
+        )
+        sections = opened.definition.sections
+        known = {
+            (row.table.fullname, opened.key(row.handle)): row.handle for row in opened.plan.rows if row.named
+        }
+        roots = opened.roots()
+        gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
+        _shared(conn, gathered, opened.plan, sections)
+        positions = {
+            (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
+        }
+        return _Taken(sections, gathered, known, opened.anchor, positions)
+    found = domain or get_domain(system)
+    if found.owner is None:
+        raise FreezeError(f"{found.title} has no people to freeze", remedy="freeze an instance instead")
+    sections = sections_of(found)
+    table = found.table(found.owner)
+    root = sql.SQL("{}::text = {}").format(
+        sql.Identifier(next(iter(table.primary_key.columns)).name), sql.Literal(user)
+    )
+    if "email" in table.columns:
+        root = sql.SQL("({} OR lower(email) = lower({}))").format(root, sql.Literal(user))
+    gathered = gather(conn, sections, {name_of(table): root}, without=_bookkeeping(sections))
+    if not gathered.rows:
+        raise FreezeError(
+            f"there is no {user!r} in {found.owner}",
+            where=db.safe_url,
+            remedy="give an e-mail address or a key",
+        )
+    if not sections.scoped:
+        add_needed(conn, gathered, sections)
+    return _Taken(sections, gathered, {}, None, {})
+
+
+def _bookkeeping(sections: Sections) -> set[str]:
+    found = {handles.table for handles in sections.handles}
+    if sections.scoped and sections.domain.scope is not None:
+        found.add(sections.domain.scope.table)
+    return found
+
+
+def _shared(conn: Any, gathered: Gathered, plan: Plan, sections: Sections) -> None:
+    """Add the shared rows of an instance, as the scenario has them: nobody's rows hang on them."""
+    for name in sorted(sections.domain.reference):
+        for row in plan.of(name):
+            found = Found(row.table, dict(row.values), handle=row.handle, named=True)
+            gathered.rows.append(found)
+            gathered.by_key[name, found.key] = found
+
+
+def _present(gathered: Gathered) -> datetime:
+    present = datetime.now(UTC).replace(microsecond=0)
+    moments = [value for row in gathered.rows for value in row.values.values() if isinstance(value, datetime)]
+    return max([moment for moment in moments if moment <= present], default=present).astimezone(UTC)
+
+
+def _anonymise(gathered: Gathered, key: str) -> list[str]:
+    tables = {row.table.fullname: row.table for row in gathered.rows}
+    require_classified(tables.values())
+    from scenarios.settings import Settings
+
+    pseudonyms = Pseudonyms(key or Settings()["seed"])
+    for row in gathered.rows:
+        pseudonyms.know(row.values, row.table.columns)
+    for row in gathered.rows:
+        for column in row.table.columns:
+            kind = column.info.get(PERSONAL)
+            # What is left out already stays out.
+            if kind is not None and row.values.get(column.name, SECRET) is not SECRET:
+                row.values[column.name] = pseudonyms.replace(kind, row.values[column.name])
+    return [
+        f"{pseudonyms.replaced} personal values replaced by pseudonyms; names of people who are not in the "
+        "data, in texts, are not recognised: read the texts before you share the file"
+    ]

@@ -1,0 +1,245 @@
+"""The shortest file that gives the rows again, column by column, and the proof that it does.
+
+A freeze that drops what its author did not think of (the source of a note, the order of identities, every
+time) gives a state that looks right and behaves differently. So the file is read and planned as a load would,
+and compared with the rows it was made from. What the plan would not come to by itself is written out; what it
+would is left out, which keeps the file short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from scenarios.errors import FreezeError
+from scenarios.library.definition import ScenarioDefinition
+from scenarios.library.files.compose import compose
+from scenarios.library.files.emit import to_yaml
+from scenarios.library.files.faults import Faults, FaultyScenario
+from scenarios.library.files.tree import Branch, from_plain, read_tree, to_plain
+from scenarios.library.freezing.leaving_out import SECRET
+from scenarios.library.freezing.writer import UUIDS, Writer, drawn
+from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, specs
+from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.plan import Plan, Serial
+from scenarios.library.planning.sections import EXTRA, Sections
+
+_ROUNDS = 6
+_PROBE = "frozen"
+_MARKERS = (MISSING, CLOCK, KEY, DATABASE)
+
+
+def lossless(
+    sections: Sections, gathered: Gathered, anchor: datetime, head: Mapping[str, Any], notes: Iterable[str]
+) -> tuple[str, ScenarioDefinition]:
+    """Return the file of *gathered* and its scenario, as short as a lossless one can be.
+
+    Args:
+        sections: the system's sections.
+        gathered: the rows, arranged and named.
+        anchor: the moment the scenario's clock shows.
+        head: the keys of the file's head.
+        notes: sentences that stand as comments at the top of the file.
+
+    Raises:
+        FreezeError: a value cannot be written such that reading gives it back.
+    """
+    return _Proof(sections, gathered, anchor).prove(head, notes)
+
+
+class _Proof:
+    def __init__(self, sections: Sections, gathered: Gathered, anchor: datetime) -> None:
+        self.sections = sections
+        self.gathered = gathered
+        self.anchor = anchor
+        self.writer = Writer(sections, gathered, anchor)
+
+    def prove(self, head: Mapping[str, Any], notes: Iterable[str]) -> tuple[str, ScenarioDefinition]:
+        comments = ["Made by freezing rows of a database.", *notes]
+        self._optimistic()
+        lost: list[tuple[Found, str, Any, Any]] = []
+        for _ in range(_ROUNDS):
+            data = self.writer.data(head)
+            tree = from_plain(data, "the frozen scenario")
+            assert isinstance(tree, Branch)
+            lost = self._compare(self._plan(self._definition(tree)))
+            if not lost:
+                text = to_yaml(
+                    data, comments=comments, spaced=[*(each.key for each in self.sections.sections), EXTRA]
+                )
+                return text, self._definition(self._read(text, data))
+            fresh = self._to_open(lost) - self.writer.open
+            if not fresh:
+                break
+            self.writer.open |= fresh
+        row, name, wanted, got = lost[0]
+        raise FreezeError(
+            f"{row.table.fullname}.{name} of {row.handle} cannot be frozen without loss",
+            why=f"it is {wanted!r:.200}, and would load as {got!r:.200}",
+        )
+
+    def _optimistic(self) -> None:
+        for row in self.gathered.rows:
+            section = row.section
+            for name, spec in specs(row.table).items():
+                value = row.values.get(name)
+                if value is SECRET or (section is not None and (name in section.links)):
+                    continue
+                if section is not None and name in section.defaults:
+                    continue
+                if section is not None and section.form == "turns" and name == section.time:
+                    continue
+                default = spec.default
+                if _marker(default):
+                    if default is CLOCK and value == self.anchor:
+                        continue
+                    self.writer.open.add((id(row), name))
+                elif value != default or type(value) is not type(default):
+                    self.writer.open.add((id(row), name))
+
+    def _to_open(self, lost: Iterable[tuple[Found, str, Any, Any]]) -> set[tuple[int, str]]:
+        """Return what to write next: columns that follow others of their row only when those are right."""
+        lost = list(lost)
+        first = {
+            (id(row), name)
+            for row, name, _, _ in lost
+            if row.section is None or name not in row.section.derived
+        }
+        rows = {row for row, _ in first}
+        return first | {(id(row), name) for row, name, _, _ in lost if id(row) not in rows}
+
+    def _read(self, text: str, data: Mapping[str, Any]) -> Branch:
+        """Return the tree of *text*, which has to be *data* again."""
+        faults = Faults()
+        tree = read_tree(text, "the frozen scenario", faults)
+        faults.raise_if_any("the frozen scenario")
+        assert tree is not None
+        if not _same(to_plain(tree), data):
+            raise FreezeError("the file does not read back as what was written")
+        return tree
+
+    def _definition(self, tree: Branch) -> ScenarioDefinition:
+        faults = Faults()
+        composed = compose(tree, lambda _: None, list, faults)
+        faults.raise_if_any("the frozen scenario")
+        return ScenarioDefinition(composed, self.sections)
+
+    def _plan(self, definition: ScenarioDefinition) -> Plan:
+        try:
+            return definition.plan(instance=_PROBE, now=self.anchor)
+        except FaultyScenario as error:
+            raise FreezeError(
+                "the rows do not make a scenario",
+                why=str(error.faults[0]),
+                remedy="see which row this is, and mend it",
+            ) from error
+
+    def _compare(self, plan: Plan) -> list[tuple[Found, str, Any, Any]]:
+        lost: list[tuple[Found, str, Any, Any]] = []
+        names: dict[str, str] = {}
+        for row in self.gathered.rows:
+            loaded = plan.by_handle.get(row.handle)
+            if loaded is None:
+                raise FreezeError(f"{row.handle} was lost on the way", where=row.table.fullname)
+            for column in row.table.primary_key.columns:
+                names[str(loaded.values[column.name])] = str(row.values[column.name])
+        if len(plan.rows) != len(self.gathered.rows):
+            extra = next(
+                row for row in plan.rows if row.handle not in {each.handle for each in self.gathered.rows}
+            )
+            raise FreezeError(f"the scenario would load a row that was not there: {extra.handle}")
+        rows = {row.handle: row for row in self.gathered.rows}
+        back = _translator(names, lambda serial: rows[serial.row.handle].values[serial.column])
+        scope = self.sections.domain.scope if self.sections.scoped else None
+        pairs = _Pairs()
+        for row in self.gathered.rows:
+            loaded_values = plan.by_handle[row.handle].values
+            for name, spec in specs(row.table).items():
+                if drawn(row.section, spec):
+                    pairs.add(row, loaded_values, name)
+        for row in self.gathered.rows:
+            loaded = plan.by_handle[row.handle]
+            section = row.section
+            for name in specs(row.table):
+                if scope is not None and name == scope.column:
+                    continue
+                wanted = row.values.get(name)
+                if drawn(section, specs(row.table)[name]) and pairs.alike(row, loaded.values, name):
+                    continue  # an id like the row's key: each loading has its own
+                if wanted is SECRET or (
+                    section is not None and name in section.hidden and name not in section.defaults
+                ):
+                    continue  # no file can give it: the database keeps it (a counter, say)
+                if name not in loaded.values and (id(row), name) not in self.writer.open:
+                    continue
+                got = back(loaded.values.get(name))
+                if section is not None and name in section.suffixed and isinstance(got, str):
+                    got = section.suffixed[name].strip(got, _PROBE)
+                if not _same(wanted, got):
+                    lost.append((row, name, wanted, got))
+        return lost
+
+
+class _Pairs:
+    """The drawn ids as found and as they would load: alike where the same rows share one in both."""
+
+    def __init__(self) -> None:
+        self._loads: dict[tuple[str, str, str], set[str]] = {}
+        self._finds: dict[tuple[str, str, str], set[str]] = {}
+
+    def add(self, row: Found, loaded: Mapping[str, Any], name: str) -> None:
+        """Note what the column *name* of *row* would load as."""
+        wanted, got = str(row.values.get(name)), str(loaded.get(name))
+        self._loads.setdefault((row.table.fullname, name, wanted), set()).add(got)
+        self._finds.setdefault((row.table.fullname, name, got), set()).add(wanted)
+
+    def alike(self, row: Found, loaded: Mapping[str, Any], name: str) -> bool:
+        """Return whether the id of *row* stands for the same group of rows before and after."""
+        wanted, got = row.values.get(name), loaded.get(name)
+        if wanted is None or got is None:
+            return False
+        found = len(self._loads[row.table.fullname, name, str(wanted)])
+        return found == len(self._finds[row.table.fullname, name, str(got)]) == 1
+
+
+def _marker(value: Any) -> bool:
+    return any(value is marker for marker in _MARKERS)
+
+
+def _same(wanted: Any, got: Any) -> bool:
+    if isinstance(wanted, UUID) or isinstance(got, UUID):
+        return str(wanted) == str(got)
+    if isinstance(wanted, bytes | memoryview) and isinstance(got, bytes):
+        return bytes(wanted) == got
+    if isinstance(wanted, float) and isinstance(got, float) and wanted != wanted:
+        return got != got
+    if type(wanted) is bool or type(got) is bool:
+        return wanted is got
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return wanted.keys() == got.keys() and all(_same(wanted[key], got[key]) for key in wanted)
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(wanted) == len(got) and all(map(_same, wanted, got))
+    return bool(wanted == got)
+
+
+def _translator(names: Mapping[str, str], counted: Callable[[Serial], Any]) -> Callable[[Any], Any]:
+    """Return a function that puts the frozen rows' keys where the planned rows' keys are."""
+
+    def back(value: Any) -> Any:
+        if isinstance(value, Serial):
+            return counted(value)
+        if isinstance(value, UUID):
+            return names.get(str(value), str(value))
+        if isinstance(value, str):
+            if len(value) < 36:
+                return value
+            return UUIDS.sub(lambda match: names.get(match.group(), match.group()), value)
+        if isinstance(value, dict):
+            return {key: back(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [back(item) for item in value]
+        return value
+
+    return back

@@ -1,0 +1,325 @@
+"""Which rows of an instance are not as they were loaded, whoever changed them and in whatever database.
+
+A tester who pressed a button wants to know what the application did. In a database of ours the journal knows;
+in a colleague's shared database nothing may be installed, but an instance can be planned again, row for row,
+from what the database remembers of it, and compared with what is there now. Both give the same answer, for
+this instance alone, with the handles of its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING, Any, Literal
+
+from psycopg import sql
+
+from scenarios.domain import PERSONAL
+from scenarios.errors import JournalError
+from scenarios.journal import Change
+from scenarios.library.closure.gather import gather
+from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of
+from scenarios.library.planning.columns import key_columns, specs
+from scenarios.library.planning.plan import Serial
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from scenarios.library.instances.instance import Instance
+    from scenarios.library.planning.rows import Row
+
+HIDDEN = "•••"
+"""What is shown in place of a secret."""
+_OPS = ("inserted", "updated", "deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row that is not as it was loaded.
+
+    Attributes:
+        change: the row before and after; secrets are masked.
+        handle: its handle, None for a row that the scenario did not have.
+    """
+
+    change: Change
+    handle: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as plain values."""
+        change = self.change
+        return {
+            "table": change.table,
+            "op": change.op,
+            "handle": self.handle,
+            "key": dict(change.key),
+            "columns": {name: {"old": old, "new": new} for name, (old, new) in change.columns.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChanges:
+    """What changed in an instance since it was loaded; true when anything did.
+
+    Attributes:
+        rows: the changed rows, by table, then operation.
+        how: ``"journal"`` where the database recorded it, ``"comparison"`` where it was found by comparing.
+        notes: what rows cannot show, as sentences.
+    """
+
+    rows: tuple[ChangedRow, ...]
+    how: Literal["journal", "comparison"]
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.notes)
+
+    def __iter__(self) -> Iterator[ChangedRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Rows by table and operation, tables without changes left out."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self.rows:
+            found.setdefault(row.change.table, dict.fromkeys(_OPS, 0))[row.change.op] += 1
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "how": self.how,
+            "total": len(self.rows),
+            "counts": self.counts,
+            "notes": list(self.notes),
+            "rows": [row.as_dict() for row in self.rows],
+        }
+
+
+def changed(instance: Instance, *, connection: Any = None) -> InstanceChanges:
+    """Return which rows of *instance* are not as they were loaded.
+
+    Where `remember_start` was called at its loading, the journal is asked.
+
+    Raises:
+        FreezeError: a table is not as this version of the system has it.
+    """
+    from scenarios.postgres.connections import transaction
+
+    known = _known(instance)
+    with transaction(instance.db, connection) as conn:
+        if connection is None:
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if instance.db.owned:
+            found = _from_journal(conn, instance, known)
+            if found is not None:
+                return found
+        return _compared(conn, instance, known)
+
+
+def remember_start(instance: Instance) -> bool:
+    """Have the journal remember *instance* as it is now; return whether it does.
+
+    It does in databases of ours whose role may; elsewhere `changed` compares.
+    """
+    db = instance.db
+    if not db.owned:
+        return False
+    forget_start(instance)
+    try:
+        db.snapshot(_mark(instance))
+    except JournalError:
+        return False
+    return True
+
+
+def forget_start(instance: Instance) -> None:
+    """Have the journal forget the start of *instance*."""
+    from scenarios import journal
+
+    with instance.db.connect() as conn:
+        if not (instance.db.owned and journal.is_installed(conn)):
+            return
+        try:
+            found = journal.find(conn, _mark(instance))
+        except JournalError:
+            return
+        journal.forget(conn, found)
+
+
+def _mark(instance: Instance) -> str:
+    return f"instance {instance.name}"
+
+
+def _known(instance: Instance) -> dict[tuple[str, tuple[str, ...]], Row]:
+    """Return the planned rows by table and key, rows that instances share left out."""
+    shared = instance.definition.domain.reference
+    return {
+        (row.table.fullname, _key(row.values[column] for column in key_columns(row.table))): row
+        for row in instance.plan.rows
+        if row.table.fullname not in shared
+    }
+
+
+def _key(values: Any) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
+def _label(name: Name) -> str:
+    return f"{name[0]}.{name[1]}"
+
+
+def _bookkeeping(instance: Instance) -> set[str]:
+    sections = instance.definition.sections
+    found = {handles.table for handles in sections.handles}
+    if sections.scoped and sections.domain.scope is not None:
+        found.add(sections.domain.scope.table)
+    return found
+
+
+def _from_journal(
+    conn: psycopg.Connection[Any], instance: Instance, known: Mapping[tuple[str, tuple[str, ...]], Row]
+) -> InstanceChanges | None:
+    try:
+        changes = instance.db.changes(_mark(instance))
+    except JournalError:
+        return None
+    tables = {
+        _label(name_of(table)): table
+        for table in instance.definition.domain.metadata.tables.values()
+        if table.fullname not in _bookkeeping(instance)
+    }
+    reach = reach_of(instance.roots(), foreign_keys(conn))
+    within: dict[str, set[tuple[str, ...]]] = {}
+    rows: list[ChangedRow] = []
+    for change in changes:
+        table = tables.get(change.table)
+        if table is None:
+            continue
+        columns = key_columns(table)
+        key = _key(change.key.get(column) for column in columns)
+        row = known.get((table.fullname, key))
+        if row is None:
+            if change.table not in within:
+                within[change.table] = _keys_within(conn, reach.conditions, name_of(table), columns)
+            if key not in within[change.table]:
+                continue
+        rows.append(ChangedRow(_masked(change, table), row.handle if row is not None else None))
+    return InstanceChanges(tuple(rows), "journal", changes.notes)
+
+
+def _keys_within(
+    conn: psycopg.Connection[Any],
+    conditions: Mapping[Name, sql.Composable],
+    name: Name,
+    columns: list[str],
+) -> set[tuple[str, ...]]:
+    condition = conditions.get(name)
+    if condition is None:
+        return set()
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*name), condition
+    )
+    return {_key(row) for row in conn.execute(query).fetchall()}
+
+
+def _compared(
+    conn: psycopg.Connection[Any], instance: Instance, known: Mapping[tuple[str, tuple[str, ...]], Row]
+) -> InstanceChanges:
+    sections = instance.definition.sections
+    gathered = gather(conn, sections, instance.roots(), without=_bookkeeping(instance))
+    rows: list[ChangedRow] = []
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for found in gathered.rows:
+        identity = (found.table.fullname, _key(found.key))
+        seen.add(identity)
+        row = known.get(identity)
+        label = _label(name_of(found.table))
+        key = {column: found.values[column] for column in key_columns(found.table)}
+        if row is None:
+            rows.append(
+                ChangedRow(_masked(Change(label, "inserted", key, None, found.values), found.table), None)
+            )
+            continue
+        old = dict(found.values)
+        for name in specs(found.table):
+            if name in row.values and not _counted(row, name):
+                wanted = row.values[name]
+                if not _alike(wanted, found.values.get(name)):
+                    old[name] = wanted
+        if any(old[name] is not found.values[name] for name in old):
+            change = Change(label, "updated", key, old, found.values)
+            rows.append(ChangedRow(_masked(change, found.table), row.handle))
+    for identity, row in known.items():
+        if identity not in seen:
+            key = {column: row.values[column] for column in key_columns(row.table)}
+            change = Change(_label(name_of(row.table)), "deleted", key, dict(row.values), None)
+            rows.append(ChangedRow(_masked(change, row.table), row.handle))
+    rows.sort(key=lambda each: (each.change.table, _OPS.index(each.change.op)))
+    return InstanceChanges(tuple(rows), "comparison", tuple(gathered.notes))
+
+
+def _counted(row: Row, name: str) -> bool:
+    """Return whether the database, not the scenario, decides the value (a counter kept by a trigger)."""
+    if isinstance(row.values[name], Serial):
+        return True
+    return name in row.section.hidden and name not in row.section.defaults
+
+
+def _alike(wanted: Any, found: Any) -> bool:
+    if wanted is found:
+        return True
+    if wanted is None or found is None:
+        return False
+    if isinstance(wanted, bool) or isinstance(found, bool):
+        return wanted is found
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return wanted.keys() == found.keys() and all(_alike(wanted[key], found[key]) for key in wanted)
+    if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
+        return len(wanted) == len(found) and all(map(_alike, wanted, found))
+    if isinstance(wanted, bytes | memoryview) and isinstance(found, bytes | memoryview):
+        return bytes(wanted) == bytes(found)
+    if wanted == found or _same_address(wanted, found):
+        return True
+    # A key or an enumeration's word may be an object on one side and its text on the other.
+    if isinstance(wanted, str) != isinstance(found, str):
+        return str(getattr(wanted, "value", wanted)) == str(getattr(found, "value", found))
+    return bool(wanted != wanted and found != found)
+
+
+def _same_address(wanted: Any, found: Any) -> bool:
+    """Return whether two texts are one network address: the database adds the mask that a file leaves out."""
+    if not (isinstance(found, str) and "/" in found):
+        return False
+    try:
+        return ip_interface(str(wanted)) == ip_interface(found)
+    except ValueError:
+        return False
+
+
+def _masked(change: Change, table: Any) -> Change:
+    secrets = [column.name for column in table.columns if column.info.get(PERSONAL) == "secret"]
+    if not secrets:
+        return change
+
+    def hide(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None, mark: str) -> Any:
+        if row is None:
+            return None
+        hidden = dict(row)
+        for name in secrets:
+            if hidden.get(name) is not None:
+                same = other is None or other.get(name) == row[name]
+                hidden[name] = HIDDEN if same else f"{HIDDEN} ({mark})"
+        return hidden
+
+    return Change(
+        change.table,
+        change.op,
+        change.key,
+        hide(change.old, change.new, "before"),
+        hide(change.new, change.old, "after"),
+    )

@@ -1,0 +1,184 @@
+"""One loading of a scenario: its handles, its people, and the ways to put it back or take it away.
+
+The row somebody means by "maya" has another key in every instance; whoever looks it up by e-mail breaks when
+the instance is loaded a second time. A handle gives the row, the sign-in sheet tells people which address is
+whose, and reset and unload touch what belongs to the instance and say what they had to leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg import sql
+
+from scenarios.errors import LibraryError
+from scenarios.library.closure.reach import name_of
+from scenarios.library.files.faults import suggest
+from scenarios.library.instances.objects import row_object
+from scenarios.library.instances.registry import Record, registry_of
+from scenarios.library.instances.removal import Unloaded, remove, roots_by_key
+from scenarios.library.instances.writing import write_plan
+from scenarios.library.planning.columns import key_columns
+from scenarios.library.planning.plan import Plan
+from scenarios.postgres.connections import transaction
+
+if TYPE_CHECKING:
+    from scenarios.graph import Written
+    from scenarios.library.definition import ScenarioDefinition
+    from scenarios.library.instances.sheet import SignInSheet
+    from scenarios.postgres import Database
+
+
+@dataclass
+class Instance:
+    """A scenario in a database.
+
+    Attributes:
+        db: the database.
+        definition: the scenario.
+        plan: its rows as loaded.
+        template: what the database remembers of it.
+        written: what the load wrote, None for one that was found.
+    """
+
+    db: Database
+    definition: ScenarioDefinition
+    plan: Plan
+    template: Mapping[str, Any]
+    written: Written | None = None
+    keys: Mapping[str, list[list[Any]]] = field(default_factory=dict)
+    _objects: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its name in the database."""
+        return self.plan.instance
+
+    @property
+    def id(self) -> UUID | None:
+        """The key of its row in the scope table; None for systems without one."""
+        return self.plan.scope_id
+
+    @property
+    def scenario(self) -> str:
+        """The name of the scenario."""
+        return self.definition.name
+
+    @property
+    def anchor(self) -> datetime:
+        """The moment its clock shows."""
+        return self.plan.anchor
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The values of its parameters."""
+        found: Mapping[str, Any] = self.template["parameters"]
+        return found
+
+    @property
+    def handles(self) -> list[str]:
+        """The handles of all rows."""
+        return list(self.plan.by_handle)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by table, as loaded."""
+        return self.plan.counts
+
+    def __getitem__(self, handle: str) -> Any:
+        """Return the row *handle* as it was loaded: a detached object of its model, or a plain row.
+
+        Add it to a session to read on from it (``session.add(instance["maya"])``).
+
+        Raises:
+            LibraryError: nothing has that handle.
+        """
+        found = self._objects.get(handle)
+        if found is None:
+            row = self.plan.by_handle.get(handle)
+            if row is None:
+                raise LibraryError(
+                    f"{self.name} has no handle {handle!r}",
+                    where=self.definition.source,
+                    remedy=suggest(handle, [each.handle for each in self.plan.rows if each.named]),
+                )
+            found = self._objects[handle] = row_object(row, self.definition.sections)
+        return found
+
+    def __contains__(self, handle: object) -> bool:
+        return handle in self.plan.by_handle
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plan.by_handle)
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.name!r} of {self.scenario} in {self.db.name}>"
+
+    def key(self, handle: str) -> tuple[Any, ...]:
+        """Return the primary key of the row *handle*."""
+        row = self.plan.by_handle[handle]
+        return tuple(row.values[column] for column in key_columns(row.table))
+
+    def roots(self) -> dict[tuple[str, str], sql.Composable]:
+        """Return the conditions that select its topmost rows, by table."""
+        domain = self.definition.domain
+        if self.definition.sections.scoped and domain.scope is not None:
+            table = domain.table(domain.scope.table)
+            return {name_of(table): sql.SQL("name = {}").format(sql.Literal(self.name))}
+        return roots_by_key(self)
+
+    def sign_in_sheet(self) -> SignInSheet:
+        """Return who exists and how to sign in."""
+        from scenarios.library.instances.sheet import sheet_of
+
+        return sheet_of(self)
+
+    def reset(self, *, connection: Any = None) -> Unloaded:
+        """Put the instance back into the state in which it was loaded: same keys, same addresses, same times.
+
+        Rows that the application added to it are removed. Everything happens in one transaction.
+
+        Raises:
+            LibraryError: it is no longer there.
+        """
+        with transaction(self.db, connection) as conn:
+            report = remove(conn, self)
+            plan = self.planned_again()
+            registry = registry_of(self.definition.sections)
+            if self.definition.sections.scoped:
+                registry.add(
+                    conn,
+                    Record(self.name, self.template, plan.anchor, plan.scope_id),
+                    self.definition.head.title,
+                )
+            write_plan(conn, plan, without=self.definition.domain.append_only)
+            self.plan = plan
+            self._objects.clear()
+        return report
+
+    def planned_again(self) -> Plan:
+        """Return the plan anew, with the numbers the database counted the first time."""
+        plan = self.definition.plan(instance=self.name, now=self.plan.anchor, parameters=self.parameters)
+        counted: dict[str, list[list[Any]]] = {table: list(keys) for table, keys in self.keys.items()}
+        for row in plan.rows:
+            keys = counted.get(row.table.fullname)
+            if keys:
+                own = keys.pop(0)
+                for column, value in zip(key_columns(row.table), own, strict=True):
+                    if isinstance(value, int):
+                        row.values[column] = value
+        return plan
+
+    def unload(self, *, connection: Any = None) -> Unloaded:
+        """Remove the instance with everything that hangs on it, also what the application added.
+
+        Raises:
+            LibraryError: it is no longer there, or something outside needs one of its rows;
+                nothing is removed then.
+        """
+        with transaction(self.db, connection) as conn:
+            return remove(conn, self, forget=True)

@@ -1,0 +1,172 @@
+"""Where a database remembers its instances.
+
+An instance outlives the process that loaded it: a colleague lists, resets and unloads it next week. Dev Coach
+has a table for that; a schema without one gets a small table of ours, in a schema of our own, at the first
+load that is to be remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from scenarios.domain import Domain
+from scenarios.errors import LibraryError
+from scenarios.library.planning.sections import Sections
+
+_SCHEMA = "scenarios_library"
+_OWN = sql.Identifier(_SCHEMA, "instance")
+_CREATE = """
+CREATE SCHEMA IF NOT EXISTS scenarios_library;
+COMMENT ON SCHEMA scenarios_library IS 'Instances of test scenarios (pg-scenarios)';
+CREATE TABLE IF NOT EXISTS scenarios_library.instance (
+    name text PRIMARY KEY,
+    template jsonb NOT NULL,
+    rows jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+"""
+
+_CANDIDATES = """
+SELECT n.nspname, c.relname
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  JOIN pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+ WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+   AND (a.attname, a.atttypid) IN (('id', 'uuid'::regtype), ('template', 'jsonb'::regtype),
+                                   ('created_at', 'timestamptz'::regtype), ('description', 'text'::regtype),
+                                   ('name', 'varchar'::regtype), ('name', 'text'::regtype))
+ GROUP BY n.nspname, c.relname
+HAVING count(DISTINCT a.attname) = 5
+ ORDER BY n.nspname, c.relname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An instance as its database remembers it.
+
+    Attributes:
+        rows: keys of its rows by table, for schemas without a scope column.
+    """
+
+    name: str
+    template: Mapping[str, Any]
+    created_at: datetime
+    id: UUID | None = None
+    rows: Mapping[str, list[list[Any]]] = field(default_factory=dict)
+
+    @property
+    def scenario(self) -> str:
+        return str(self.template.get("scenario", ""))
+
+
+def is_scenario(template: Any) -> bool:
+    """Return whether *template* was written by a load of ours (another tool may use the same table)."""
+    return (
+        isinstance(template, dict) and "scenario" in template and "rows" in template and "format" in template
+    )
+
+
+class ScopeRegistry:
+    """The scope table of a domain as registry."""
+
+    def __init__(self, schema: str, table: str) -> None:
+        self.name = sql.Identifier(schema, table)
+
+    @classmethod
+    def of(cls, domain: Domain) -> ScopeRegistry:
+        """Return the registry of *domain*."""
+        assert domain.scope is not None
+        table = domain.table(domain.scope.table)
+        return cls(table.schema or "public", table.name)
+
+    @classmethod
+    def found_in(cls, conn: psycopg.Connection[Any]) -> list[ScopeRegistry]:
+        """Return those of a database, whatever its system: tables with the columns of a registry."""
+        return [cls(schema, table) for schema, table in conn.execute(_CANDIDATES).fetchall()]
+
+    def names(self, conn: psycopg.Connection[Any], base: str) -> set[str]:
+        query = sql.SQL("SELECT name FROM {} WHERE name = %s OR starts_with(name, %s)").format(self.name)
+        return {row[0] for row in conn.execute(query, [base, f"{base}-"]).fetchall()}
+
+    def add(self, conn: psycopg.Connection[Any], record: Record, description: str) -> None:
+        query = sql.SQL("INSERT INTO {} (id, name, description, template) VALUES (%s, %s, %s, %s)").format(
+            self.name
+        )
+        conn.execute(query, [record.id, record.name, description, Jsonb(dict(record.template))])
+
+    def find(self, conn: psycopg.Connection[Any], name: str | None = None) -> list[Record]:
+        where = sql.SQL("WHERE name = %s") if name is not None else sql.SQL("")
+        query = sql.SQL("SELECT id, name, template, created_at FROM {} {} ORDER BY created_at, name").format(
+            self.name, where
+        )
+        rows = conn.execute(query, [name] if name is not None else []).fetchall()
+        return [Record(each, template, created, key) for key, each, template, created in rows]
+
+    def remove(self, conn: psycopg.Connection[Any], name: str) -> None:
+        conn.execute(sql.SQL("DELETE FROM {} WHERE name = %s").format(self.name), [name])
+
+
+class OwnRegistry:
+    """Our own table as registry, for schemas without a scope."""
+
+    def exists(self, conn: psycopg.Connection[Any]) -> bool:
+        row = conn.execute("SELECT to_regclass('scenarios_library.instance') IS NOT NULL").fetchone()
+        return bool(row and row[0])
+
+    def create(self, conn: psycopg.Connection[Any]) -> None:
+        """Create the table where there is none.
+
+        Raises:
+            LibraryError: the role may not.
+        """
+        if self.exists(conn):
+            return
+        try:
+            with conn.transaction():
+                conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('scenarios_library', 0))")
+                conn.execute(_CREATE)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise LibraryError(
+                "cannot remember the instance in this database",
+                why=str(error).strip(),
+                remedy="let an owner run: CREATE SCHEMA scenarios_library AUTHORIZATION your_role",
+            ) from error
+
+    def names(self, conn: psycopg.Connection[Any], base: str) -> set[str]:
+        if not self.exists(conn):
+            return set()
+        query = sql.SQL("SELECT name FROM {} WHERE name = %s OR starts_with(name, %s)").format(_OWN)
+        return {row[0] for row in conn.execute(query, [base, f"{base}-"]).fetchall()}
+
+    def add(self, conn: psycopg.Connection[Any], record: Record, description: str) -> None:
+        self.create(conn)
+        query = sql.SQL("INSERT INTO {} (name, template, rows) VALUES (%s, %s, %s)").format(_OWN)
+        template = {**record.template, "description": description}
+        conn.execute(query, [record.name, Jsonb(template), Jsonb(dict(record.rows))])
+
+    def find(self, conn: psycopg.Connection[Any], name: str | None = None) -> list[Record]:
+        if not self.exists(conn):
+            return []
+        where = sql.SQL("WHERE name = %s") if name is not None else sql.SQL("")
+        query = sql.SQL(
+            "SELECT name, template, created_at, rows FROM {} {} ORDER BY created_at, name"
+        ).format(_OWN, where)
+        rows = conn.execute(query, [name] if name is not None else []).fetchall()
+        return [Record(each, template, created, None, keys) for each, template, created, keys in rows]
+
+    def remove(self, conn: psycopg.Connection[Any], name: str) -> None:
+        conn.execute(sql.SQL("DELETE FROM {} WHERE name = %s").format(_OWN), [name])
+
+
+def registry_of(sections: Sections) -> ScopeRegistry | OwnRegistry:
+    """Return where instances of a system are remembered."""
+    return ScopeRegistry.of(sections.domain) if sections.scoped else OwnRegistry()

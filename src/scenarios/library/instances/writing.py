@@ -1,0 +1,187 @@
+"""A plan's rows put into a database, in a transaction that somebody else holds open.
+
+Loading and resetting write the same rows; written twice, one of them would forget what the other learned.
+Keys that the database counts are drawn first, rows that instances share are left alone where they exist, and
+a refusal names the place in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import UniqueConstraint
+
+from scenarios.errors import GraphError, LibraryError
+from scenarios.graph import Graph, Written, write
+from scenarios.library.planning.columns import key_columns
+from scenarios.library.planning.plan import Plan, Serial
+from scenarios.library.planning.rows import Row
+
+_QUOTED = re.compile(r"'([A-Za-z][\w.]*)'")
+
+
+def write_plan(
+    conn: psycopg.Connection[Any], plan: Plan, *, without: frozenset[str] = frozenset()
+) -> Written:
+    """Write the rows of *plan*; rows that instances share are left alone where they exist.
+
+    Args:
+        conn: a connection in a transaction.
+        plan: the rows.
+        without: tables to leave as they are.
+
+    Raises:
+        GraphError: the database refused a row; the message names its place in the file.
+    """
+    reserve(conn, plan)
+    graph = Graph()
+    shared = _missing(conn, plan)
+    groups: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+    for row in plan.rows:
+        if row.section.table in plan.sections.domain.reference and row.handle not in shared:
+            continue
+        if row.table.fullname in without:
+            continue
+        groups.setdefault((row.section.table, tuple(row.values)), []).append(row)
+    for (table, columns), rows in groups.items():
+        graph.add_rows(
+            plan.sections.domain.metadata.tables[table],
+            columns,
+            [list(row.values.values()) for row in rows],
+            [row.handle for row in rows],
+        )
+    for table, names, values in handle_rows(plan):
+        graph.add_rows(plan.sections.domain.table(table), names, values)
+    try:
+        return write(conn, graph, domain=plan.sections.domain)
+    except GraphError as error:
+        raise _placed(error, plan) from error
+
+
+def _placed(error: GraphError, plan: Plan) -> GraphError:
+    """Return *error* with the place in the file of the row it names."""
+    for handle in _QUOTED.findall(f"{error.what} {error.where or ''}"):
+        row = plan.by_handle.get(handle)
+        if row is not None:
+            where = f"{row.place}, {row.path}"
+            return GraphError(
+                error.what, where=where, why=error.why, remedy=error.remedy or "nothing was loaded"
+            )
+    return error
+
+
+def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
+    """Give every key that the database counts its number."""
+    waiting: dict[tuple[str, str], list[Serial]] = {}
+    for row in plan.rows:
+        for name, value in row.values.items():
+            if isinstance(value, Serial) and value.row is row and value.column == name:
+                waiting.setdefault((row.section.table, name), []).append(value)
+    for (name, column), serials in waiting.items():
+        table = plan.sections.domain.metadata.tables[name]
+        quoted = sql.Identifier(*([table.schema] if table.schema else []), table.name).as_string(conn)
+        found = conn.execute("SELECT pg_get_serial_sequence(%s, %s)", [quoted, column]).fetchone()
+        if found is None or found[0] is None:
+            raise LibraryError(
+                f"the keys of {name} are not counted by the database",
+                why=f"{name}.{column} has no sequence",
+                remedy=f"give {column} in the file",
+            )
+        numbers = conn.execute(
+            "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", [found[0], len(serials)]
+        ).fetchall()
+        for serial, (number,) in zip(serials, numbers, strict=True):
+            _set_serial(serial, number)
+    for row in plan.rows:
+        for name, value in row.values.items():
+            if isinstance(value, Serial) and value.row is not row:
+                row.values[name] = value.row.values[value.column]
+
+
+def _set_serial(serial: Serial, number: int) -> None:
+    serial.row.values[serial.column] = number
+
+
+def _missing(conn: psycopg.Connection[Any], plan: Plan) -> set[str]:
+    """Return the handles of shared rows that the database does not have yet.
+
+    A row is there when its key is, or its values in any unique constraint are.
+    """
+    missing: set[str] = set()
+    for name in plan.sections.domain.reference:
+        rows = plan.of(name)
+        if not rows:
+            continue
+        table = plan.sections.domain.metadata.tables[name]
+        conn.execute(
+            sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(
+                sql.Identifier(table.schema or "public", table.name)
+            )
+        )
+        uniques = [key_columns(table)]
+        uniques += [
+            [column.name for column in constraint.columns]
+            for constraint in table.constraints
+            if isinstance(constraint, UniqueConstraint)
+        ]
+        for row in rows:
+            tests = [
+                sql.SQL("({})").format(
+                    sql.SQL(" AND ").join(
+                        sql.SQL("{} IS NOT DISTINCT FROM %s").format(sql.Identifier(each)) for each in columns
+                    )
+                )
+                for columns in uniques
+                if all(each in row.values for each in columns)
+            ]
+            values = [
+                row.values[each]
+                for columns in uniques
+                if all(each in row.values for each in columns)
+                for each in columns
+            ]
+            query = sql.SQL("SELECT 1 FROM {} WHERE {} LIMIT 1").format(
+                sql.Identifier(table.schema or "public", table.name), sql.SQL(" OR ").join(tests)
+            )
+            if conn.execute(query, values).fetchone() is None:
+                missing.add(row.handle)
+    return missing
+
+
+def handle_rows(plan: Plan) -> Iterator[tuple[str, list[str], list[list[Any]]]]:
+    """Yield the rows of the tables that record handles: table, columns, rows."""
+    scope = plan.sections.domain.scope
+    if scope is None or not plan.sections.scoped:
+        return
+    for handles in plan.sections.handles:
+        rows = plan.of(handles.of)
+        if rows:
+            columns = ["id", scope.column, handles.handle, *handles.links, "created_at"]
+            values = [
+                [
+                    plan.keyed.at(row.handle).uuid(handles.table),
+                    plan.scope_id,
+                    row.handle,
+                    *(row.values[column] for column in handles.links.values()),
+                    plan.anchor,
+                ]
+                for row in rows
+            ]
+            yield handles.table, columns, values
+
+
+def keys_of(plan: Plan) -> dict[str, list[list[Any]]]:
+    """Return the keys of the plan's rows by table, as JSON can hold them, shared rows left out."""
+    found: dict[str, list[list[Any]]] = {}
+    for row in plan.rows:
+        if row.section.table in plan.sections.domain.reference:
+            continue
+        key = [row.values.get(column) for column in key_columns(row.table)]
+        found.setdefault(row.table.fullname, []).append(
+            [each if isinstance(each, int) else str(each) for each in key]
+        )
+    return found

@@ -1,0 +1,285 @@
+"""What the columns of a table accept and become when a file does not mention them.
+
+The metadata knows lengths, vocabularies, foreign keys and defaults already; said again by hand for each
+system they would drift from it. A file may leave out any column that has a default, and gets exactly the
+value the database would give it, except that times come from the scenario's clock and keys from its
+handles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from scenarios.domain import REFERS_TO
+from scenarios.library.files.shapes import (
+    Anything,
+    Bytes,
+    Duration,
+    Identifier,
+    Integer,
+    ListOf,
+    Number,
+    Opaque,
+    Shape,
+    Text,
+    TimeOfDay,
+    Truth,
+    When,
+    Word,
+)
+
+
+class _Marker:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+MISSING: Final = _Marker("MISSING")
+"""No value: the column has no default and the file gives none."""
+CLOCK: Final = _Marker("CLOCK")
+"""The default is the current time: the scenario's."""
+KEY: Final = _Marker("KEY")
+"""The default is a fresh key."""
+DATABASE: Final = _Marker("DATABASE")
+"""The default is an expression only the database can evaluate; the column is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a foreign key points."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column as a file sees it.
+
+    Attributes:
+        name: the column's name.
+        label: its name in files: foreign keys without ``_id``.
+        column: the column.
+        shape: what its values may be.
+        target: where it points, or None.
+        default: its value when not given: a value, or one of the markers of this module.
+        required: a file has to give it.
+    """
+
+    name: str
+    label: str
+    column: sa.Column[Any]
+    shape: Shape
+    target: Target | None
+    default: Any
+    required: bool
+    serial: bool
+
+
+_IN = re.compile(r"^\W*\"?(?P<column>\w+)\"?(?:::\w+)?\s+(?:IN|in)\s*\((?P<words>.*)\)\W*$", re.DOTALL)
+_SUBSET = re.compile(r"^\W*\"?(?P<column>\w+)\"?\s*<@\s*ARRAY\[(?P<words>.*)\]", re.DOTALL)
+_WORD = re.compile(r"'((?:[^']|'')*)'")
+
+
+def vocabularies(table: sa.Table) -> dict[str, tuple[str, ...]]:
+    """Return the words each column accepts, as far as CHECK constraints say it by listing them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for constraint in table.constraints:
+        if not isinstance(constraint, sa.CheckConstraint):
+            continue
+        text = str(constraint.sqltext)
+        match = _IN.match(text) or _SUBSET.match(text)
+        if match and match["column"] in table.columns:
+            words = tuple(word.replace("''", "'") for word in _WORD.findall(match["words"]))
+            if words:
+                found[match["column"]] = words
+    return found
+
+
+def target_of(column: sa.Column[Any]) -> Target | None:
+    """Return where *column* points; of several foreign keys the one that has it alone wins."""
+    best: tuple[int, Target] | None = None
+    for key in column.foreign_keys:
+        constraint = key.constraint
+        width = len(constraint.columns) if constraint is not None else 1
+        table, _, name = key.target_fullname.rpartition(".")
+        if best is None or width < best[0]:
+            best = (width, Target(table, name))
+    if best is None and REFERS_TO in column.info:
+        table, _, name = str(column.info[REFERS_TO]).rpartition(".")
+        return Target(table, name)
+    return best[1] if best else None
+
+
+_NOW = re.compile(r"(now|(clock|transaction|statement)_timestamp)\(\)|current_(timestamp|date)", re.I)
+_LITERAL = re.compile(r"'(?P<text>(?:[^']|'')*)'(::[\w\s\[\]()]+)?\Z")
+
+
+def _python_value(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def default_of(column: sa.Column[Any]) -> Any:
+    """Return what *column* becomes when nobody says: a value, or a marker of this module."""
+    if column.computed is not None:
+        return DATABASE
+    default: Any = column.default
+    if default is not None and default.is_scalar:
+        return _python_value(default.arg)
+    if default is not None and getattr(default, "is_callable", False):
+        made = default.arg(None)
+        if isinstance(made, UUID):
+            return KEY
+        if isinstance(made, list | dict | str | int | bool):
+            return made
+        return CLOCK if isinstance(column.type, sa.DateTime | sa.Date) else MISSING
+    if column.identity is not None:
+        return KEY
+    server: Any = column.server_default
+    if server is None:
+        if column.primary_key and (
+            isinstance(column.type, sa.Uuid) or column is column.table.autoincrement_column
+        ):
+            return KEY
+        return None if column.nullable else MISSING
+    text = str(getattr(getattr(server, "arg", None), "text", getattr(server, "arg", ""))).strip()
+    # A plain string is a literal; text(...) and func.now() are expressions.
+    quoted = isinstance(getattr(server, "arg", None), str)
+    return _server_default(column, text, quoted=quoted)
+
+
+def _server_default(column: sa.Column[Any], text: str, *, quoted: bool) -> Any:
+    type_ = column.type
+    if quoted:
+        literal: str | None = text
+    else:
+        match = _LITERAL.match(text)
+        literal = match["text"].replace("''", "'") if match else None
+    if literal is None:
+        if _NOW.fullmatch(text):
+            return CLOCK
+        if "gen_random_uuid" in text or "uuid_generate" in text or text.startswith("nextval("):
+            return KEY
+        if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        if re.fullmatch(r"-?\d+", text) and isinstance(type_, sa.Integer):
+            return int(text)
+        return None if text.lower() == "null" else DATABASE
+    if isinstance(type_, sa.ARRAY):
+        return [] if literal == "{}" else DATABASE
+    if isinstance(type_, sa.JSON):
+        return {"{}": {}, "[]": []}.get(literal, DATABASE)
+    if isinstance(type_, sa.Boolean):
+        return {"true": True, "t": True, "false": False, "f": False}.get(literal.lower(), DATABASE)
+    if isinstance(type_, sa.Integer):
+        return int(literal) if re.fullmatch(r"-?\d+", literal) else DATABASE
+    if isinstance(type_, sa.String):  # sa.Enum is one
+        return literal
+    return DATABASE
+
+
+def _is_serial(column: sa.Column[Any]) -> bool:
+    return column.identity is not None or (
+        isinstance(column.type, sa.Integer) and (default_of(column) is KEY)
+    )
+
+
+@lru_cache(maxsize=512)
+def specs(table: sa.Table) -> Mapping[str, ColumnSpec]:
+    """Return what files may say of each column of *table*, in its order; computed ones are left out."""
+    words = vocabularies(table)
+    found: dict[str, ColumnSpec] = {}
+    for column in table.columns:
+        if column.computed is not None:
+            continue
+        name = column.name
+        target = target_of(column)
+        label = name[:-3] if target is not None and name.endswith("_id") and len(name) > 3 else name
+        if label != name and label in table.columns:
+            label = name
+        type_: Any = column.type
+        shape = shape_of(type_, words.get(name), name.replace("_", " "))
+        if isinstance(type_, pg.UUID):
+            shape = Identifier()
+        default = default_of(column)
+        found[name] = ColumnSpec(
+            name, label, column, shape, target, default, default is MISSING, _is_serial(column)
+        )
+    return found
+
+
+def is_json(column: sa.Column[Any]) -> bool:
+    """Return whether *column* holds JSON."""
+    return isinstance(column.type, sa.JSON)
+
+
+_RANGES: Mapping[type, tuple[int, int]] = {
+    sa.SmallInteger: (-(2**15), 2**15 - 1),
+    sa.BigInteger: (-(2**63), 2**63 - 1),
+    sa.Integer: (-(2**31), 2**31 - 1),
+}
+
+
+def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "value") -> Shape:
+    """Return the shape of a column of the SQLAlchemy type *type_*.
+
+    Args:
+        type_: the column's type.
+        vocabulary: the words it accepts, where a CHECK or an enum limits it.
+        what: what such a word is called in messages.
+    """
+    if isinstance(type_, sa.TypeDecorator):
+        type_ = type_.impl_instance
+    if isinstance(type_, sa.ARRAY):
+        shape: Shape = ListOf(shape_of(type_.item_type, vocabulary, what))
+        for _ in range((type_.dimensions or 1) - 1):
+            shape = ListOf(shape)
+        return shape
+    if isinstance(type_, sa.Enum):
+        return Word([str(word) for word in type_.enums], what)
+    if vocabulary:
+        return Word(vocabulary, what)
+    if isinstance(type_, sa.JSON):
+        return Anything()
+    if isinstance(type_, sa.Boolean):
+        return Truth()
+    for kind, (low, high) in _RANGES.items():
+        if isinstance(type_, kind):
+            return Integer(low, high)
+    if isinstance(type_, sa.Float):
+        return Number(exact=False)
+    if isinstance(type_, sa.Numeric):
+        return Number(exact=True)
+    if isinstance(type_, sa.DateTime):
+        return When()
+    if isinstance(type_, sa.Date):
+        return When(date)
+    if isinstance(type_, sa.Time):
+        return TimeOfDay()
+    if isinstance(type_, sa.Interval | pg.INTERVAL):
+        return Duration()
+    if isinstance(type_, sa.Uuid):
+        return Identifier()
+    if isinstance(type_, sa.LargeBinary):
+        return Bytes()
+    if isinstance(type_, sa.String):
+        return Text(type_.length)
+    return Opaque(type(type_).__name__.lower())
+
+
+def key_columns(table: sa.Table) -> list[str]:
+    """Return the names of the columns of *table*'s primary key."""
+    return [column.name for column in table.primary_key.columns]

@@ -1,0 +1,222 @@
+"""Sections: how the rows of a system are arranged in its scenario files.
+
+Rows by table would be complete and unreadable: a conversation with its actions scattered over four lists. A
+section says where a table's rows stand (a user's identities under the user, an action under the message that
+triggered it), which columns that place already determines, and what the rest become when left out. Reading,
+writing back (freeze) and the JSON Schema all follow from the same description, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from scenarios.domain import Domain
+from scenarios.library.planning.columns import CLOCK, ColumnSpec, specs
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+    from scenarios.library.planning.found import Found, Gathered
+    from scenarios.library.planning.rows import Row
+    from scenarios.values.keyed import Keyed
+    from scenarios.values.keyed import Row as Values
+
+Form = Literal["named", "list", "one", "turns"]
+
+
+class Situation(Protocol):
+    """What a default may depend on besides its row."""
+
+    @property
+    def anchor(self) -> datetime: ...
+    @property
+    def keyed(self) -> Keyed: ...
+    @property
+    def instance(self) -> str: ...
+    def values(self, row: Row) -> Values: ...
+
+
+Default = Callable[["Row", Situation], Any]
+"""Computes a column's value from the row, whose earlier columns and ancestors are final."""
+
+
+@dataclass(frozen=True)
+class Suffix:
+    """How a unique value is kept apart between instances.
+
+    Attributes:
+        add: the value an instance gets, from the file's value and the instance's name.
+        strip: the file's value again, from an instance's value and the instance's name.
+    """
+
+    add: Callable[[str, str], str]
+    strip: Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section.
+
+    Attributes:
+        key: its key in the file.
+        table: the table of its rows.
+        form: ``named`` (a mapping by handle), ``list``, ``one`` (a single row), ``turns`` (a conversation).
+        title: what it holds, for the JSON Schema.
+        fixed: columns that have one value in all rows of the section; of several sections of one table, a row
+            found in a database stands in the one whose values it has.
+        links: columns that the place determines: how many levels up the row stands they point to.
+        names: other names of columns in the file, by column.
+        short: the column that a bare word or text stands for.
+        unit: what one row is called in handles: ``message`` gives ``maya.message_3``.
+        inner: sections of its rows.
+        always: the row exists also when the file does not mention it (``null`` leaves it out).
+        defaults: values of columns left out, where the table's own defaults are not what one wants.
+        derived: columns whose default follows another column of the same row.
+        hidden: columns that files never give.
+        suffixed: columns that are unique in the database and get the instance's suffix.
+        after: the column of the row above from which times with a plus sign count; None: the clock.
+        order: the columns by which frozen rows are ordered.
+        speakers: for turns, the value of the speaker column by key (``coach``: ``COACH``).
+        speaker, text, time: for turns, the columns of who speaks, what, and when.
+        spoken: for turns of a table that does not say who speaks: the keys of the speakers of all turns under
+            one row, in order, from those turns as a freeze found them.
+        above: finds the row above one where no foreign key names it (the message a log entry tells of), from
+            all rows of a freeze.
+        pace: for turns, the time from one turn to the next when the file gives none.
+        generate: makes rows for ``generate:``: from its options (plain data), the row above and the rows
+            so far to plain rows of this section.
+        options: the options of ``generate:`` and what they mean; values are JSON Schemas.
+    """
+
+    key: str
+    table: str
+    form: Form
+    title: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    short: str | None = None
+    unit: str = "row"
+    inner: tuple[Section, ...] = ()
+    always: bool = False
+    defaults: Mapping[str, Default] = field(default_factory=dict)
+    derived: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    suffixed: Mapping[str, Suffix] = field(default_factory=dict)
+    after: str | None = None
+    order: tuple[str, ...] = ()
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    speaker: str = ""
+    text: str = ""
+    time: str = ""
+    spoken: Callable[[Sequence[Found]], Sequence[str]] | None = None
+    above: Callable[[Found, Gathered], Found | None] | None = None
+    pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
+    generate: (
+        Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None
+    ) = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Handles:
+    """A table that records which handle became which row of *of*.
+
+    Attributes:
+        table: the recording table.
+        of: the table whose rows are recorded.
+        handle: its column for the handle.
+        links: its column for each column of the recorded row.
+    """
+
+    table: str
+    of: str
+    handle: str
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sections:
+    """All sections of a system.
+
+    Attributes:
+        domain: the system.
+        sections: those at the top level of a file.
+        handles: the tables that record handles.
+        people: the table whose rows sign in, for the sign-in sheet.
+        classes: the mappers of tables, where models are known; see `mappers_of`.
+    """
+
+    domain: Domain
+    sections: tuple[Section, ...] = ()
+    handles: tuple[Handles, ...] = ()
+    people: str | None = None
+    classes: Mapping[str, Mapper[Any]] = field(default_factory=dict)
+
+    @cached_property
+    def scoped(self) -> bool:
+        """Whether the system has a table of instances that can remember ours."""
+        scope = self.domain.scope
+        if scope is None:
+            return False
+        columns = self.domain.table(scope.table).columns
+        return {"id", "name", "description", "template"} <= set(columns.keys())
+
+    def tables(self) -> dict[str, str]:
+        """Return the metadata's name of each table by what a file may call it: its name, or its model's."""
+        found = {table.fullname: table.fullname for table in self.domain.metadata.tables.values()}
+        for table in self.domain.metadata.tables.values():
+            found.setdefault(table.name, table.fullname)
+        for name, mapper in self.classes.items():
+            found.setdefault(mapper.class_.__name__, name)
+        return found
+
+    def walk(self) -> list[Section]:
+        """Return every section, outer before inner."""
+        found: list[Section] = []
+        waiting = list(self.sections)
+        while waiting:
+            section = waiting.pop(0)
+            found.append(section)
+            waiting.extend(section.inner)
+        return found
+
+
+def mappers_of(base: Any) -> dict[str, Mapper[Any]]:
+    """Return the mappers of the declarative base *base* by table."""
+    return {
+        mapper.local_table.fullname: mapper
+        for mapper in base.registry.mappers
+        if hasattr(mapper.local_table, "fullname")
+    }
+
+
+EXTRA = "rows"
+"""The key of the generic section: rows of any table by table name."""
+
+
+def visible(section: Section, table: sa.Table, sections: Sections) -> dict[str, ColumnSpec]:
+    """Return the columns a file can give in *section*, by their keys there."""
+    scope = sections.domain.scope if sections.scoped else None
+    found: dict[str, ColumnSpec] = {}
+    for name, spec in specs(table).items():
+        if name in section.links or name in section.hidden or (scope is not None and name == scope.column):
+            continue
+        if name in (section.speaker, section.text):
+            continue
+        # A time in a key (of a partitioned table) is not a key made up; files say it.
+        if (
+            spec.column.primary_key
+            and not spec.required
+            and spec.target is None
+            and spec.default is not CLOCK
+        ):
+            continue
+        found[section.names.get(name, spec.label)] = spec
+    return found

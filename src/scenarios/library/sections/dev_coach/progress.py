@@ -1,0 +1,134 @@
+"""Where a person of Dev Coach is in the programme: state, identities, sittings, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scenarios.domains.dev_coach import (
+    CoachingPhase,
+    IdentityCategory,
+    IdentityState,
+)
+from scenarios.library.planning.rows import Row
+from scenarios.library.planning.sections import Section, Situation
+from scenarios.library.sections.dev_coach.moments import (
+    changed,
+    created,
+    identity_created,
+    note_created,
+    session_start,
+)
+from scenarios.values import bank
+
+
+def first_name_of(row: Row, _: Situation) -> str:
+    return row.handle.replace("_", " ").title()
+
+
+def _state_of(row: Row, _: Situation) -> Any:
+    return next((child for child in row.root.children if child.section.key == "state"), None)
+
+
+def phase_of(row: Row, situation: Situation) -> Any:
+    state = _state_of(row, situation)
+    given = state.given.get("current_phase") if state else None
+    return given if isinstance(given, str) else CoachingPhase.GET_TO_KNOW_YOU.value
+
+
+def _some_identities(
+    options: Mapping[str, Any], user: Row | None, own: list[Row], situation: Situation
+) -> list[Mapping[str, Any]]:
+    assert user is not None
+    wanted = options.get("count", 0) or max(0, options.get("up_to", 0) - len(own))
+    values = situation.values(user)
+    taken = {str(row.given.get("name")).casefold() for row in own}
+    used = [row.given.get("category") for row in own]
+    state_row = _state_of(user, situation)
+    skipped = (state_row.given.get("skipped_identity_categories") if state_row else None) or []
+    open_ones = [category.value for category in IdentityCategory if category.value not in skipped]
+    free = [category for category in open_ones if category not in used]
+    categories = (free + (open_ones or list(IdentityCategory)) * (wanted + 1))[:wanted]
+    found: list[Mapping[str, Any]] = []
+    state = options.get("state", IdentityState.ACCEPTED.value)
+    for number, category in enumerate(categories):
+        names = [*bank(f"dev_coach.identity_names.{category}"), *bank("dev_coach.identity_names.OTHER")]
+        shuffled = values.shuffle(f"identity.{number}.name", names)
+        name = next((each for each in shuffled if each.casefold() not in taken), None)
+        if name is None:
+            name = next(
+                f"{each} {lap}"
+                for lap in range(2, 9999)
+                for each in shuffled
+                if f"{each} {lap}".casefold() not in taken
+            )
+        taken.add(name.casefold())
+        item: dict[str, Any] = {
+            "as": f"more_{len(own) + number + 1}",
+            "name": name,
+            "category": category,
+            "state": state,
+            "notes": [values.text("dev_coach.texts.notes", f"identity.{number}.note")],
+        }
+        if state == IdentityState.REFINEMENT_COMPLETE.value:
+            item["affirmation"] = values.text(
+                "dev_coach.texts.affirmations", f"identity.{number}.affirmation"
+            )
+            item["visualization"] = values.text(
+                "dev_coach.texts.visualizations", f"identity.{number}.visualization"
+            )
+        found.append(item)
+    return found
+
+
+STATE = Section(
+    key="state",
+    table="coach_states_coachstate",
+    form="one",
+    title="Where the person is in the programme; null for a person who has no state yet.",
+    links={"user_id": 1},
+    names={"current_phase": "phase", "identity_focus": "focus", "skipped_identity_categories": "skipped"},
+    unit="state",
+    always=True,
+    defaults={"updated_at": changed},
+)
+IDENTITIES = Section(
+    key="identities",
+    table="identities_identity",
+    form="named",
+    title="Who the person wants to be, by handle.",
+    links={"user_id": 1},
+    unit="identity",
+    order=("created_at",),
+    defaults={"created_at": identity_created, "updated_at": created},
+    derived=frozenset({"updated_at"}),
+    generate=_some_identities,
+    options={
+        "count": {"type": "integer", "minimum": 0, "maximum": 10_000},
+        "up_to": {"type": "integer", "minimum": 0, "maximum": 10_000},
+        "state": {"enum": [state.value for state in IdentityState]},
+    },
+)
+SESSIONS = Section(
+    key="sessions",
+    table="coach_states_coachingsession",
+    form="named",
+    title="Sittings with the coach, by handle; messages name the sessions they belong to.",
+    links={"user_id": 1},
+    hidden=frozenset({"coach_state_id"}),
+    unit="session",
+    order=("started_at",),
+    defaults={"coach_state_id": _state_of, "phase": phase_of, "started_at": session_start},
+)
+NOTES = Section(
+    key="notes",
+    table="user_notes_usernote",
+    form="list",
+    title="Notes that come from no message of this person.",
+    links={"user_id": 1},
+    names={"created_at": "at"},
+    short="note",
+    unit="note",
+    order=("created_at",),
+    defaults={"created_at": note_created},
+)
