@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -198,9 +199,9 @@ async def ensure_database(url: str | URL, *, maintenance: str = "postgres") -> b
                 known = text("SELECT EXISTS (SELECT FROM pg_database WHERE datname = :name)")
                 if await connection.scalar(known, {"name": target.database}):
                     return False
-                name = engine.dialect.identifier_preparer.quote_identifier(target.database)
+                create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(target.database))
                 try:
-                    await connection.execute(text(f"CREATE DATABASE {name}".replace(":", r"\:")))
+                    await connection.exec_driver_sql(create.as_string())
                 except DBAPIError as error:
                     if getattr(error.orig, "sqlstate", None) not in _CREATED_MEANWHILE:
                         raise

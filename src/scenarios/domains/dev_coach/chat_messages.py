@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psycopg import sql
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableDict
@@ -57,7 +58,9 @@ class ChatMessage(IdMixin, ScopedMixin, Base):
             "chat_messages_chatmessage_recent_idx",
             "user_id",
             "timestamp",
-            postgresql_where=text(f"timestamp > '{RECENT_CUTOFF}'::timestamptz"),
+            postgresql_where=text(
+                sql.SQL("timestamp > {}::timestamptz").format(sql.Literal(RECENT_CUTOFF)).as_string()
+            ),
         ),
         Index(
             "chat_messages_chatmessage_test_scenario_idx",

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
+from psycopg import sql
 from sqlalchemy import BigInteger, CheckConstraint, Identity, MetaData, String, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -50,7 +51,8 @@ def blank(length: int | None, personal: str | None = None) -> Any:
 def document(default: str, personal: str | None = None, *, name: str | None = None) -> Any:
     """Return a ``jsonb`` column that is never null and *default* (``{}`` or ``[]``) unless given."""
     arguments: tuple[Any, ...] = (name, JSONB) if name else (JSONB,)
-    return mapped_column(*arguments, server_default=text(f"'{default}'::jsonb"), info={PERSONAL: personal})
+    written = sql.SQL("{}::jsonb").format(sql.Literal(default)).as_string()
+    return mapped_column(*arguments, server_default=text(written), info={PERSONAL: personal})
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
