@@ -120,7 +120,13 @@ def show(
     now: Now = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="Only this person, by handle.")] = None,
     messages: Annotated[
-        int, typer.Option("--messages", "-m", min=0, help="Turns of each conversation to show; 0: all.")
+        int,
+        typer.Option(
+            "--messages",
+            "-m",
+            min=0,
+            help="Turns of each conversation, and rows of each list, to show; 0: all.",
+        ),
     ] = 24,
     library: LibraryPath = None,
     as_json: AsJson = False,
@@ -129,14 +135,15 @@ def show(
 
     Example: scenarios show refinement_in_progress --user maya --messages 10
     """
-    from scenarios.library.catalogue.view import as_data, as_text
+    from scenarios.library.catalogue.text import print_scenario
+    from scenarios.library.catalogue.view import as_data
 
     definition = definition_of(open_library(library), name)
     plan = definition.plan(now=parse_now(now), parameters=definition.parameters(parse_parameters(param)))
     if as_json:
         show_json(as_data(definition, plan))
         return
-    as_text(console(), definition, plan, user=user, messages=messages)
+    print_scenario(console(), definition, plan, user=user, messages=messages)
 
 
 def check(
