@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +62,10 @@ def test_a_missing_image_is_named(own_runtime: Path) -> None:
 
 @pytest.mark.parametrize("directory", ["there", "gone"])
 def test_the_container_of_a_killed_run_is_collected(
-    own_runtime: Path, own_settings: Settings, directory: str
+    own_runtime: Path,
+    own_settings: Settings,
+    kill_with_watchers: Callable[[subprocess.Popen[str]], None],
+    directory: str,
 ) -> None:
     program = (
         "from scenarios.postgres import start_server\n"
@@ -77,7 +80,7 @@ def test_the_container_of_a_killed_run_is_collected(
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"
-        run.kill()
+        kill_with_watchers(run)
     if directory == "gone":
         shutil.rmtree(own_runtime / f"scenarios-{os.geteuid()}")
     collected = collect(own_settings)

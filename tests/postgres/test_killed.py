@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,7 +50,9 @@ while True:
 
 
 @pytest.mark.parametrize("where", ["own", "shared"])
-def test_one_clean_up_after_many_kills(own_runtime: Path, where: str) -> None:
+def test_one_clean_up_after_many_kills(
+    own_runtime: Path, kill_with_watchers: Callable[[subprocess.Popen[str]], None], where: str
+) -> None:
     # A cache of its own, so that some are killed during initdb.
     cache = own_runtime / "cache"
     flags = {"runtime_dir": str(own_runtime), "cache_dir": str(cache)}
@@ -63,12 +66,17 @@ def test_one_clean_up_after_many_kills(own_runtime: Path, where: str) -> None:
         keeper = None
         if where == "shared":
             keeper = resources.enter_context(start_server("embedded", settings=settings))
-        kill_and_collect(own_runtime, where, settings, environment, keeper)
+        kill_and_collect(own_runtime, where, settings, environment, keeper, kill_with_watchers)
     assert [path.name for path in own_runtime.iterdir()] == ["cache"]
 
 
 def kill_and_collect(
-    own_runtime: Path, where: str, settings: Settings, environment: dict[str, str], keeper: Server | None
+    own_runtime: Path,
+    where: str,
+    settings: Settings,
+    environment: dict[str, str],
+    keeper: Server | None,
+    kill: Callable[[subprocess.Popen[str]], None],
 ) -> None:
     moments = random.Random(where)
     runtime = own_runtime / f"scenarios-{os.geteuid()}"
@@ -86,7 +94,7 @@ def kill_and_collect(
             assert program.stdout.readline() == "go\n"
             time.sleep(moments.random() * 0.8)
             assert program.poll() is None, program.stderr.read()
-            program.kill()
+            kill(program)
 
     foreseen = collect(settings, dry_run=True)
     collected = collect(settings)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ with start_server("embedded") as server:
 def running_program(body: str, runtime: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(body=body)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -108,9 +109,55 @@ def test_an_unclosed_server_ends_with_the_process(own_runtime: Path) -> None:
     assert list(own_runtime.iterdir()) == []
 
 
-def test_a_killed_run_is_collected_by_the_next(own_runtime: Path, own_settings: Settings) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_leaves_nothing(
+    own_runtime: Path, wait_until_empty: Callable[[], None], sent: signal.Signals
+) -> None:
     with running_program("import time; time.sleep(60)", own_runtime) as program:
+        program.send_signal(sent)
+        program.wait()
+    wait_until_empty()
+
+
+def test_a_server_ends_with_the_last_of_its_killed_users(
+    own_runtime: Path, wait_until_empty: Callable[[], None]
+) -> None:
+    body = "sys.stdin.readline(); print(db.connect().execute('SELECT 1').fetchone()); input()"
+    with running_program(body, own_runtime) as last:
+        with running_program(body, own_runtime) as first:
+            first.kill()
+        (directory,) = registry.directories(own_runtime / f"scenarios-{os.geteuid()}")
+        while len(registry.users_of(directory)) > 1:
+            time.sleep(0.02)
+        assert last.stdin is not None
+        assert last.stdout is not None
+        last.stdin.write("go\n")
+        last.stdin.flush()
+        assert last.stdout.readline() == "(1,)\n"
+        last.kill()
+    wait_until_empty()
+
+
+def test_a_kept_server_outlives_its_killed_user_and_ends_in_time(
+    own_runtime: Path, wait_until_empty: Callable[[], None]
+) -> None:
+    with running_program("input()", own_runtime) as program:
+        (directory,) = registry.directories(own_runtime / f"scenarios-{os.geteuid()}")
+        registry.keep(directory, time.time() + 3600)
         program.kill()
+    time.sleep(1)
+    assert postmaster_of(directory / "data") is not None
+    registry.keep(directory, time.time())
+    wait_until_empty()
+
+
+def test_a_run_killed_with_what_watches_it_is_collected_by_the_next(
+    own_runtime: Path,
+    own_settings: Settings,
+    kill_with_watchers: Callable[[subprocess.Popen[str]], None],
+) -> None:
+    with running_program("import time; time.sleep(60)", own_runtime) as program:
+        kill_with_watchers(program)
     (survivor,) = registry.directories(own_runtime / f"scenarios-{os.geteuid()}")
     assert postmaster_of(survivor / "data") is not None
     with start_server("embedded", settings=own_settings, share=False) as server:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,18 +84,21 @@ def test_what_up_prints_lets_a_person_in(command: Command, own_runtime: Path) ->
     command("down")
 
 
-def test_gc_says_what_it_would_do_and_does_it(command: Command, own_runtime: Path) -> None:
+def test_gc_says_what_it_would_do_and_does_it(
+    command: Command, own_runtime: Path, kill_with_watchers: Callable[[subprocess.Popen[str]], None]
+) -> None:
     program = "from scenarios.postgres import start_server; start_server(); print('up', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", program],
         env={**os.environ, **command.environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        text=True,
     ) as run:
         assert run.stdout is not None
         run.stdout.readline()
         assert command("gc") == "nothing is left of dead runs\n", "a living run is left alone"
-        run.kill()
+        kill_with_watchers(run)
     (foreseen,) = command.json("gc", "--dry-run")
     assert (foreseen["kind"], foreseen["removed"]) == ("server", False)
     assert "would remove server" in command("gc", "--dry-run")

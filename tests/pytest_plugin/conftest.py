@@ -152,7 +152,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Project:
     """Run pytest on a small shop with the given modules: ``project(*options, test_x="...")``.
 
-    Its directory is ``project.home``.
+    Its directory is ``project.home``; ``project.quick`` are the options every run gets.
     """
     home = projects[0] / re.sub(r"\W", "_", request.node.name)
     (home / "scenarios").mkdir(parents=True)
@@ -187,4 +187,5 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
         return Run(done.returncode, done.stdout + done.stderr, home)
 
     run.home = home
+    run.quick = QUICK
     return run

@@ -3,7 +3,8 @@
 Eight workers that each start a server waste seconds; one that stops a server others still use breaks their
 tests; one that is killed leaves a server for ever. Each server has a directory, and in it one file for each
 process that uses it, locked by that process: the kernel lets go of the lock whatever ends the process.
-Whoever finds no locked file left ends the server. All of it happens under one lock for servers of a kind.
+Whoever finds no locked file left ends the server: the last user, or `watcher` when that one was killed. All
+of it happens under one lock for servers of a kind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import atexit
 import json
 import os
 import secrets
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.errors import ScenariosError
+from scenarios.postgres import watcher
 from scenarios.postgres.embedded import remove_tree
 from scenarios.postgres.locks import HeldLock, exclusive, is_locked, try_lock
 from scenarios.postgres.places import remove_if_empty
-from scenarios.postgres.processes import end_server, postmaster_of
+from scenarios.postgres.processes import adopt, command_of, end_process, end_server, postmaster_of
+from scenarios.postgres.watcher import KEPT, LEASES, kept_until
 
 CONTAINER_NOTE = "container"
 """File in a server's directory that says a container may exist for it; written before the container."""
@@ -33,7 +39,7 @@ PASSWORDS = "pgpass"
 
 _ATTEMPTS = 20
 _RECORD = "server.json"
-_KEPT = "kept"
+_WATCHER = "watcher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,7 @@ def _take_seat(
         directory.chmod(0o755)
         lease = _sit(directory)
         try:
+            _watch(directory)
             record = start(directory)
             _write_record(directory, record)
             return _kept_to_the_end(Seat(directory, record, False, lease, end, os.getpid()))
@@ -146,12 +153,35 @@ def _kept_to_the_end(seat: Seat) -> Seat:
 
 
 def _sit(directory: Path) -> HeldLock:
-    leases = directory / "leases"
+    leases = directory / LEASES
     leases.mkdir(mode=0o700, exist_ok=True)
-    lease = try_lock(leases / f"{os.getpid()}-{secrets.token_hex(4)}")
-    if lease is None:
-        raise AssertionError("a name nobody else knows cannot be locked")
+    # Nobody else wants it, but somebody who looks whether it is locked has it for a moment.
+    while (lease := try_lock(leases / f"{os.getpid()}-{secrets.token_hex(4)}")) is None:
+        pass
     return lease
+
+
+def _watch(directory: Path) -> None:
+    """Start the program that ends the server in *directory* when its users are gone and did not."""
+    if not sys.executable:
+        return  # Python is part of another program; the next run collects what this one leaves.
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", watcher.__file__, str(directory)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # It must outlive what ends our terminal and all in it.
+    )
+    adopt(child)
+    (directory / _WATCHER).write_text(str(child.pid))
+
+
+def _end_watcher(directory: Path) -> None:
+    with suppress(OSError, ValueError):
+        pid = int((directory / _WATCHER).read_text())
+        if pid != os.getpid() and f"{directory}" in command_of(pid):
+            end_process(pid, (signal.SIGKILL,))
 
 
 def is_used(directory: Path) -> bool:
@@ -161,7 +191,7 @@ def is_used(directory: Path) -> bool:
 
 def users_of(directory: Path) -> list[int]:
     """Return the process ids of the living users of the server in *directory*."""
-    leases = directory / "leases"
+    leases = directory / LEASES
     if not leases.is_dir():
         return []
     return [int(lease.name.partition("-")[0]) for lease in sorted(leases.iterdir()) if is_locked(lease)]
@@ -169,20 +199,12 @@ def users_of(directory: Path) -> list[int]:
 
 def keep(directory: Path, until: float) -> None:
     """Keep the server in *directory* without users until the time *until* (seconds since the epoch)."""
-    (directory / _KEPT).write_text(str(until))
+    (directory / KEPT).write_text(str(until))
 
 
 def release(directory: Path) -> None:
     """Keep the server in *directory* no longer; it ends with its last user."""
-    (directory / _KEPT).unlink(missing_ok=True)
-
-
-def kept_until(directory: Path) -> float:
-    """Return until when the server is kept without users; 0 when it is not."""
-    try:
-        return float((directory / _KEPT).read_text())
-    except (OSError, ValueError):
-        return 0.0
+    (directory / KEPT).unlink(missing_ok=True)
 
 
 def is_alive(directory: Path, record: Record) -> bool:
@@ -215,6 +237,7 @@ def _write_record(directory: Path, record: Record) -> None:
 
 def end_embedded(directory: Path) -> None:
     """End the embedded server in *directory* and remove everything it left."""
+    _end_watcher(directory)
     for _ in range(_ATTEMPTS):
         end_server(directory)
         remove_tree(directory)
