@@ -31,9 +31,9 @@ class Base(DeclarativeBase):
 
 
 class Status(enum.Enum):
-    open = "open"
+    open = "not paid yet"
     paid = "paid"
-    lost = "lost"
+    lost = "never paid"
 
 
 class Customer(Base):

@@ -98,7 +98,7 @@ def test_a_failure_shows_what_the_test_changed(project):
     run.has(
         r"_ test_commits_and_fails _",
         r"state: one_customer\(total=8\); seed clover; isolation: restore \(it uses scenario_db\)",
-        r"clock of one_customer\(total=8\): 20\d\d-",
+        r"clock of one_customer\(total=8\): 2026-03-02 09:00:00\+00:00",
         r"changed since the state was loaded: .*customer: 1 inserted; .*orders: 1 updated, 1 deleted",
         r"inserted public.customer\(id=\d+\) name='Mallory'",
         r"updated public.orders\(id=\d+\) status: 'open' -> 'lost'",

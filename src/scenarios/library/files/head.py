@@ -139,10 +139,9 @@ class Anchor:
 
     def at(self, now: datetime | None) -> datetime:
         """Return the anchor of a loading; *now* takes the place of the file's moment."""
-        if now is None and self.moment is not None:
-            return self.moment
-        present = (now or datetime.now(UTC)).astimezone(UTC)
-        anchor = present if now is not None else present.replace(second=0, microsecond=0)
+        given = now or self.moment
+        present = (given or datetime.now(UTC)).astimezone(UTC)
+        anchor = present if given is not None else present.replace(second=0, microsecond=0)
         if self.clock is not None:
             midnight = anchor.replace(hour=0, minute=0, second=0, microsecond=0)
             anchor = midnight + timedelta(microseconds=self.clock)

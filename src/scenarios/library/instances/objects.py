@@ -32,8 +32,8 @@ def _object(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
 
 
 def _as_loaded(column: sa.Column[Any], value: Any) -> Any:
-    """Return *value* as a query would: enum members for words of an enum."""
+    """Return *value* as a query would: enum members for words of an enum, which need not be their values."""
     kind = column.type
     if isinstance(kind, sa.Enum) and kind.enum_class is not None and isinstance(value, str):
-        return kind.enum_class(value)
+        return dict(zip(kind.enums, kind.enum_class, strict=True))[value]
     return value.copy() if isinstance(value, list | dict) else value
