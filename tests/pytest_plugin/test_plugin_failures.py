@@ -7,6 +7,7 @@ import re
 
 FAILING = """
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import Customer, Order, Status
@@ -42,6 +43,28 @@ def test_rewrites_a_table(scenario_db):
     with scenario_db.connect() as connection:
         connection.execute("INSERT INTO customer SELECT n + 1000, 'c' || n FROM generate_series(1, 5000) n")
     assert 1 == 2
+
+
+@pytest.mark.scenario("one_customer")
+def test_hides_an_update(scenario_db):
+    with scenario_db.connect() as connection:
+        connection.execute("INSERT INTO customer SELECT n + 1000, 'c' || n FROM generate_series(1, 50) n")
+        connection.execute("UPDATE customer SET phone = '112' WHERE name = 'Ada'")
+        connection.execute("DELETE FROM orders")
+    assert 1 == 2
+
+
+@pytest.mark.scenario("one_customer")
+def test_statement_fails(scenario_session):
+    scenario_session.add(Customer(name="Before"))
+    scenario_session.commit()
+    scenario_session.execute(text("SELECT * FROM nonsense"))
+
+
+@pytest.mark.scenario("one_customer")
+def test_flush_fails(scenario, scenario_session):
+    scenario_session.add(Customer(id=scenario["ada"].id, name="Twin"))
+    scenario_session.flush()
 
 
 @pytest.mark.scenario("one_customer")
@@ -94,7 +117,7 @@ def test_unknown_handle(scenario):
 
 def test_a_failure_shows_what_the_test_changed(project):
     run = project("--scenarios-seed=clover", test_failing=FAILING)
-    assert run.outcomes == {"passed": 1, "failed": 8, "errors": 3}, run.text
+    assert run.outcomes == {"passed": 1, "failed": 11, "errors": 3}, run.text
     run.has(
         r"_ test_commits_and_fails _",
         r"state: one_customer\(total=8\); seed clover; isolation: restore \(it uses scenario_db\)",
@@ -111,6 +134,18 @@ def test_a_failure_shows_what_the_test_changed(project):
         r"_ test_rewrites_a_table _",
         r"customer: 5000 inserted",
         r"\.\.\. and 4960 rows more",
+        r"_ test_hides_an_update _",
+        r"customer: 50 inserted, 1 updated; public.orders: 2 deleted",
+        r"updated public.customer\(id=\d+\) phone: None -> '112'",
+        r"deleted public.orders\(id=1\)",
+        r"deleted public.orders\(id=2\)",
+        r"\.\.\. and 13 rows more",
+        r"_ test_statement_fails _",
+        r"its last transaction had failed and is rolled back; committed before that:",
+        r"inserted public.customer\(id=\d+\) name='Before'",
+        r"_ test_flush_fails _",
+        r"its last transaction had failed and is rolled back; committed before that:",
+        r"no row changed since the state was loaded",
         r"_ test_changes_nothing _",
         r"no row changed since the state was loaded",
         r"_ test_breaks_its_promise _",
@@ -124,9 +159,13 @@ def test_a_failure_shows_what_the_test_changed(project):
     run.has(r"ERROR at setup of test_unknown_scenario", r"there is no scenario 'no_such_scenario'")
     run.has(r"ERROR at setup of test_unknown_parameter", r"one_customer has no parameter 'totl'", r"total")
     run.has(r"ERROR at setup of test_no_scenario", r"the test names no scenario", r"@pytest.mark.scenario")
-    run.lacks(r"pytest_plugin/(isolation|worker|stage|fixtures)\.py:\d+: ")
+    run.lacks(r"scenarios/\w+/\S*\.py:\d+: ")
+    run.lacks(r"its changes cannot be read")
     run.lacks(r"5000.*\n(.*inserted public.customer.*\n){41}")
-    assert run.text.count("\n") < 420
+    ours = run.text.partition("_ test_statement_fails _")[0]  # what follows shows SQLAlchemy's own tracebacks
+    assert ours.count("\n") < 300
+    run = project("--full-trace", "-k", "unknown_handle", test_failing=FAILING)
+    run.has(r"scenarios/library/\S*\.py:\d+: LibraryError")
 
 
 def test_the_database_of_a_failed_test_is_kept_and_can_be_opened(project, projects):

@@ -270,8 +270,8 @@ def test_wide_data_is_shared_and_isolated_per_test(project):
             assert names(scenario_db) == ["narrow"]
 
 
-        def test_wide_too_late(narrow, request):
-            request.getfixturevalue("scenario_package_db")
+        def test_wide_too_late(narrow, scenario_package_db):
+            raise AssertionError("not reached")
 
 
         def test_dropped_shared_table(narrow, scenario_db):
@@ -291,7 +291,7 @@ def test_wide_data_is_shared_and_isolated_per_test(project):
     )
     run.has(r"scenario_class_db was asked for in the middle of a test", r"instead of calling getfixturevalue")
     run.has(r"is set up too late", r"lies on the database already", r"make the wider one autouse")
-    assert run.outcomes == {"passed": 11, "failed": 2, "error": 1}, run.text
+    assert run.outcomes == {"passed": 11, "failed": 1, "errors": 2}, run.text
 
 
 def test_an_application_with_its_own_engine_and_another_process_see_the_data(project):
@@ -343,3 +343,157 @@ def test_an_application_with_its_own_engine_and_another_process_see_the_data(pro
         """,
     )
     assert run.outcomes == {"passed": 4}, run.text
+
+
+def test_a_test_that_reaches_the_database_by_the_applications_engine_alone_is_isolated(project):
+    run = project(
+        "-q",
+        "-p",
+        "no:randomly",
+        test_engine="""
+        import unittest
+
+        import pytest
+        from sqlalchemy import create_engine, text
+
+
+        @pytest.fixture(scope="session")
+        def application(scenario_db_url):
+            engine = create_engine(scenario_db_url)
+            yield engine
+            engine.dispose()
+
+
+        @pytest.fixture(scope="module")
+        def catalogue(scenario_module_db):
+            with scenario_module_db.connect() as connection:
+                connection.execute("INSERT INTO customer (name) VALUES ('module')")
+
+
+        def names(engine):
+            with engine.connect() as connection:
+                return list(connection.scalars(text("SELECT name FROM customer ORDER BY name")))
+
+
+        def add(engine, name):
+            with engine.begin() as connection:
+                connection.execute(text("INSERT INTO customer (name) VALUES (:name)"), {"name": name})
+
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_without_a_marker(application, n):
+            assert names(application) == []
+            add(application, "left")
+
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_on_shared_data(application, catalogue, n):
+            assert names(application) == ["module"]
+            add(application, "left")
+
+
+        @pytest.mark.scenario("one_customer")
+        class TestOfUnittest(unittest.TestCase):
+            def test_it(self):
+                pass
+        """,
+    )
+    assert run.outcomes == {"passed": 5}, run.text
+    run = project("-p", "no:randomly", "test_engine.py")
+    run.has(r"5 tests isolated \(5 by restore\)")
+
+
+def test_what_wider_fixtures_write_and_remove_by_themselves_is_neither_lost_nor_brought_back(project):
+    run = project(
+        "-q",
+        "-p",
+        "no:randomly",
+        test_own_rows="""
+        import pytest
+        from sqlalchemy import create_engine, text
+
+
+        @pytest.fixture(scope="session")
+        def application(scenario_db_url):
+            engine = create_engine(scenario_db_url)
+            yield engine
+            engine.dispose()
+
+
+        def do(engine, statement):
+            with engine.begin() as connection:
+                connection.execute(text(statement))
+
+
+        def names(engine):
+            with engine.connect() as connection:
+                return list(connection.scalars(text("SELECT name FROM customer ORDER BY name")))
+
+
+        @pytest.fixture(scope="class")
+        def own(application):
+            do(application, "INSERT INTO customer (name) VALUES ('own')")
+            yield
+            do(application, "DELETE FROM customer WHERE name = 'own'")
+
+
+        @pytest.mark.usefixtures("own")
+        class TestBare:
+            @pytest.mark.parametrize("n", range(2))
+            def test_rows_stay(self, application, n):
+                assert names(application) == ["own"]
+                do(application, "DELETE FROM customer")
+
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_rows_are_gone(application, n):
+            assert names(application) == []
+
+
+        @pytest.mark.usefixtures("own")
+        @pytest.mark.scenario("one_customer")
+        class TestWithAState:
+            @pytest.mark.parametrize("n", range(2))
+            def test_rows_stay(self, application, n):
+                assert names(application) == ["Ada", "own"]
+                do(application, "DELETE FROM orders")
+                do(application, "DELETE FROM customer")
+
+
+        @pytest.mark.scenario("one_customer")
+        @pytest.mark.parametrize("n", range(2))
+        def test_rows_are_gone_below_the_same_state(application, n):
+            assert names(application) == ["Ada"]
+            do(application, "INSERT INTO customer (name) VALUES ('left')")
+        """,
+    )
+    assert run.outcomes == {"passed": 8}, run.text
+
+
+def test_the_closest_marker_overrules_its_namesakes(project):
+    run = project(
+        test_closest="""
+        import pytest
+        from sqlalchemy import func, select
+
+        from models import Customer, Order
+
+        pytestmark = [pytest.mark.scenario("one_customer"), pytest.mark.scenario("two_customers")]
+
+
+        @pytest.mark.scenario("one_customer", total=99)
+        def test_other_parameters(scenario, scenario_session):
+            assert scenario["first"].total == 99
+            assert scenario_session.scalar(select(func.count()).select_from(Customer)) == 3
+            assert scenario_session.scalar(select(func.count()).select_from(Order)) == 2
+
+
+        @pytest.mark.scenario("one_customer")
+        class TestClass:
+            @pytest.mark.scenario("one_customer", total=3)
+            def test_closer_still(self, scenario, scenario_session):
+                assert scenario["first"].total == 3
+                assert scenario_session.scalar(select(func.count()).select_from(Order)) == 2
+        """,
+    )
+    assert run.outcomes == {"passed": 2}, run.text

@@ -47,31 +47,32 @@ def test_what_is_imported_in_every_run_is_little():
 
 
 def test_wrong_markers_are_refused_together_before_the_run(project):
-    run = project(
-        test_markers="""
-        import pytest
+    module = """
+    import pytest
 
 
-        @pytest.mark.scenario
-        def test_no_name():
-            raise AssertionError("not reached")
+    @pytest.mark.scenario
+    def test_no_name():
+        raise AssertionError("not reached")
 
 
-        @pytest.mark.scenario_isolation("savepoint")
-        def test_no_rung():
-            raise AssertionError("not reached")
+    @pytest.mark.scenario_isolation("savepoint")
+    def test_no_rung():
+        raise AssertionError("not reached")
 
 
-        def test_fine():
-            raise AssertionError("not reached")
-        """,
-    )
-    assert run.code == 4, run.text
-    run.has(
-        r"ERROR: test_markers.py::test_no_name: @pytest.mark.scenario takes the name of one scenario",
-        r"test_markers.py::test_no_rung: @pytest.mark.scenario_isolation takes one of rollback, restore",
-    )
-    run.lacks("not reached")
+    def test_fine():
+        raise AssertionError("not reached")
+    """
+    for options, code, start in (((), 4, "ERROR: "), (("-n2",), 2, "Interrupted: wrong markers\n")):
+        run = project(*options, test_markers=module)
+        assert run.code == code, run.text
+        run.has(
+            rf"{start}test_markers.py::test_no_name: @pytest.mark.scenario takes the name of one scenario",
+            r"test_markers.py::test_no_rung: @pytest.mark.scenario_isolation takes one of rollback, restore",
+        )
+        run.lacks("not reached")
+        run.lacks("INTERNALERROR")
 
 
 def test_wrong_settings_are_refused_with_their_source(project):
@@ -94,7 +95,7 @@ def test_wrong_settings_are_refused_with_their_source(project):
         run.lacks("Traceback")
 
 
-def test_a_server_that_is_not_there_is_said_once_a_test_without_a_traceback(project):
+def test_a_server_that_is_not_there_is_said_once_without_a_traceback(project):
     run = project(
         "--scenarios-provider=postgresql://nobody:secret@127.0.0.1:9/none",
         test_server="""
@@ -107,7 +108,10 @@ def test_a_server_that_is_not_there_is_said_once_a_test_without_a_traceback(proj
         """,
     )
     assert run.outcomes == {"errors": 2}, run.text
-    run.has(r"ERROR at setup of test_one", r"127\.0\.0\.1")
+    run.has(
+        r"ERROR at setup of test_one", r"127\.0\.0\.1", r"ERROR at setup of test_two", r"; see .*::test_one"
+    )
+    assert len(re.findall(r"^  do: ", run.text, re.M)) == 1
     run.lacks("secret")
     run.lacks("Traceback")
 

@@ -104,6 +104,7 @@ def list_servers(settings: Settings) -> list[Running]:
     from scenarios.postgres.ownership import all_marks
     from scenarios.postgres.places import remove_if_empty, runtime_directory
     from scenarios.postgres.providers import project_prefix
+    from scenarios.postgres.watcher import kept_until
 
     found = []
     runtime = runtime_directory(settings)
@@ -122,7 +123,7 @@ def list_servers(settings: Settings) -> list[Running]:
                 url=urls.safe_url(record.parameters),
                 password_file=str(directory / registry.PASSWORDS),
                 users=registry.users_of(directory),
-                kept_until=registry.kept_until(directory),
+                kept_until=kept_until(directory),
                 databases=sum(mark.kind == "database" for mark in marks),
                 templates=sum(mark.kind == "template" for mark in marks),
                 here=directory.name.startswith(project_prefix(settings)),

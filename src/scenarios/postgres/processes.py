@@ -117,9 +117,7 @@ def end_server(directory: Path) -> None:
         subprocess.run([ipcrm, "-m", segment], capture_output=True, check=False)
 
 
-def end_process(
-    pid: int, signs: tuple[signal.Signals, ...] = (signal.SIGQUIT, signal.SIGKILL)
-) -> None:
+def end_process(pid: int, signs: tuple[signal.Signals, ...] = (signal.SIGQUIT, signal.SIGKILL)) -> None:
     """End the process *pid*, whose command line the caller has looked at, by the first sign that helps."""
     command = command_of(pid)
     for sign in signs:

@@ -142,6 +142,7 @@ def _seated(provider: str, seat: Seat, reason: str) -> Server:
         notes=seat.directory,
         leave=seat.leave,
         directory=seat.directory,
+        joined=seat.joined,
     )
 
 

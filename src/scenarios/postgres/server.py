@@ -23,6 +23,7 @@ from scenarios.postgres.estate import Estate
 from scenarios.postgres.ownership import Mark
 from scenarios.postgres.processes import interrupts_wait
 from scenarios.postgres.templates import NO_JOURNAL, Template, get_template
+from scenarios.postgres.watcher import kept_until
 
 READ_BACK = (
     "fsync",
@@ -50,6 +51,7 @@ class Server:
         version: ``server_version_num``, ``180006``.
         version_text: ``"18.6"``.
         settings_read_back: what the running server says of the settings that matter.
+        joined: whether somebody else had started it.
         limits: what cannot be done here and why, filled as it is found out.
         directory: where a server of ours lives; None for an external one.
         estate: our databases on it.
@@ -64,9 +66,11 @@ class Server:
         notes: Path,
         leave: Callable[[Callable[[], None]], object],
         directory: Path | None = None,
+        joined: bool = True,
         reap: bool = True,
     ) -> None:
         self.provider = provider
+        self.joined = joined
         self.why_chosen = why_chosen
         self.limits: list[str] = []
         self.directory = directory
@@ -254,7 +258,7 @@ class Server:
         database.keep = True
         if self.directory is not None:
             until = time.time() + hours * 3600
-            registry.keep(self.directory, max(until, registry.kept_until(self.directory)))
+            registry.keep(self.directory, max(until, kept_until(self.directory)))
 
     # The end
 

@@ -7,13 +7,16 @@ fixture here does one thing and hands over to `worker` or `isolation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenarios.pytest_plugin.keys import SETTINGS, WIDTHS
+from scenarios.pytest_plugin.keys import SETTINGS, WIDE_FIXTURES, WIDTHS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,7 +38,32 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except ScenariosError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        raise pytest.fail.Exception(str(error), pytrace=False) from error
+
+
+@contextmanager
+def shortened(config: pytest.Config) -> Iterator[None]:
+    """Let the traceback of an error of ours end where the test called us, unless all of it is wanted."""
+    from scenarios.errors import ScenariosError
+
+    try:
+        yield
+    except ScenariosError as error:
+        if config.option.fulltrace:
+            raise
+        _end_outside(error.__traceback__)
+        raise error from None  # what the database said is in the message
+
+
+def _end_outside(trace: TracebackType | None) -> None:
+    package = os.path.dirname(os.path.dirname(__file__)) + os.sep
+    last = None
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith((package, contextlib.__file__)):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 # --- What a project may override
@@ -153,10 +181,15 @@ def scenario_class_db(request: pytest.FixtureRequest, _scenario_worker: Worker) 
 
 
 @pytest.fixture(autouse=True)
-def _scenario_marker(request: pytest.FixtureRequest) -> None:
-    """A test that only carries the marker (its application reads the database) is served as well."""
-    if request.node.get_closest_marker("scenario") is not None:
+def _scenario_unasked(request: pytest.FixtureRequest) -> None:
+    """A test is isolated as well when only its marker or its application's engine leads to the database."""
+    if uses_home(request.fixturenames) or request.node.get_closest_marker("scenario") is not None:
         request.getfixturevalue("_scenario_test")
+
+
+def uses_home(names: Collection[str]) -> bool:
+    """Whether one of the fixtures *names* outlives the test: it then stays on the worker's home database."""
+    return not WIDE_FIXTURES.isdisjoint(names)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ the ladder is climbed and the report says so. A leak blamed on the next test is 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from scenarios.pytest_plugin.stage import StateKey
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from scenarios.journal import Changes, Snapshot
+    from scenarios.journal import Change, Changes, Snapshot
     from scenarios.library import Instance
     from scenarios.postgres import Database
     from scenarios.pytest_plugin.stage import Stage
@@ -173,12 +174,12 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
     settings = worker.settings
     readonly = item.get_closest_marker("scenario_readonly") is not None
     rung, why = choose_rung(item, names, counted=readonly or bool(settings["max_rows"]))
-    marks = [(mark.args[0], mark.kwargs) for mark in reversed(list(item.iter_markers("scenario")))]
-    states = [StateKey.of(name, dict(params)) for name, params in marks]
+    marks = _marks(item)
+    states = [StateKey.of(name, params) for name, params in marks.items()]
     home = bool(names & WIDE_FIXTURES)
     stage = worker.stage(item.session, states, home=home)
     fills = [
-        (state, worker.fill(state, dict(params))) for state, (_, params) in zip(states, marks, strict=True)
+        (state, worker.fill(state, params)) for state, params in zip(states, marks.values(), strict=True)
     ]
     values = stage.settle(fills)
     start = stage.begin()
@@ -215,7 +216,6 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
         try:
             yield test
         finally:
-            worker.test_in_progress = None
             began = time.perf_counter()
             try:
                 if test.failed and test.keep_failed:
@@ -223,7 +223,17 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
                 else:
                     _undo(test, stage, spare)
             finally:
+                worker.test_ended()
                 test.ms_after = (time.perf_counter() - began) * 1000
+
+
+def _marks(item: pytest.Item) -> dict[str, dict[str, Any]]:
+    """Return the scenarios a test names with their parameters, the closest last; it overrules its namesakes."""
+    marks: dict[str, dict[str, Any]] = {}
+    for mark in reversed(list(item.iter_markers("scenario"))):
+        marks.pop(mark.args[0], None)
+        marks[mark.args[0]] = dict(mark.kwargs)
+    return marks
 
 
 def _undo(test: Test, stage: Stage, spare: Database | None) -> None:
@@ -278,13 +288,39 @@ def describe(test: Test) -> str:
     if test.async_session_open:
         return "\n".join([*lines, "rows it changed: see below, after its session was closed"])
     try:
+        if test.session is not None and _end_failed_transaction(test.session):
+            lines.append("its last transaction had failed and is rolled back; committed before that:")
         changes = test.changes()
     except Exception as error:  # noqa: BLE001  # the test's own failure must stay the message
         return "\n".join([*lines, f"its changes cannot be read: {error}"])
     if not changes:
         return "\n".join([*lines, "no row changed since the state was loaded"])
     lines.append(f"changed since the state was loaded: {changes.summary()}")
-    lines += [f"  {line}" for line in map(str, changes.rows[:MOST_ROWS])]
+    lines += [f"  {row}" for row in _some_of_each(changes.rows)]
     if len(changes) > MOST_ROWS:
         lines.append(f"  ... and {len(changes) - MOST_ROWS} rows more")
     return "\n".join(lines)
+
+
+def _end_failed_transaction(session: Session) -> bool:
+    """Roll back a transaction in which a statement failed, since nothing can be read in it; say if it was."""
+    from psycopg.pq import TransactionStatus
+
+    if session.is_active:
+        raw: Any = session.connection().connection.driver_connection
+        if raw.info.transaction_status != TransactionStatus.INERROR:
+            return False
+    session.rollback()
+    return True
+
+
+def _some_of_each(rows: Sequence[Change]) -> list[Change]:
+    """Return at most `MOST_ROWS` rows in their order, of each table and operation as many as fit.
+
+    A thousand inserted rows must not hide the one that was updated.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault((row.table, row.op), []).append(number)
+    by_turns = chain.from_iterable(zip_longest(*groups.values()))
+    return [rows[number] for number in sorted(islice((n for n in by_turns if n is not None), MOST_ROWS))]

@@ -32,7 +32,7 @@ WIDE_FIXTURES = frozenset(
         "scenario_class_db",
     }
 )
-"""Fixtures that outlive a test: who uses one of them stays on the worker's home database."""
+"""Fixtures that outlive a test, all of the worker's home database."""
 
 WIDTHS = ("function", "class", "module", "package", "session")
 """The scopes of fixtures, narrowest first."""

@@ -101,11 +101,17 @@ def _settings(config: pytest.Config) -> Settings:
     return settings
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Refuse wrong markers before the first test runs, all of them at once."""
     faults = _wrong_markers(items)
-    if faults:
-        raise pytest.UsageError("\n".join(faults))
+    if not faults:
+        return
+    if hasattr(session.config, "workerinput"):
+        # A worker of pytest-xdist cannot refuse: it says that it has nothing to run, and why.
+        items.clear()
+        session.shouldfail = "\n".join(["wrong markers", *faults])
+        return
+    raise pytest.UsageError("\n".join(faults))
 
 
 def _wrong_markers(items: Sequence[pytest.Item]) -> list[str]:
@@ -138,7 +144,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
 
     worker = Worker.of(config)
     try:
-        lines = worker.header(start=True)
+        lines = [line for _, _, line in worker.header(start=True)]
     except ScenariosError:
         return []  # the tests that need it will say why there is none
     config.stash[TALLY].told.update(lines)
@@ -149,7 +155,7 @@ def _uses_database(item: pytest.Item) -> bool:
     if item.get_closest_marker("scenario") is not None:
         return True
     names = getattr(item, "fixturenames", ())
-    return "_scenario_test" in names or "scenario_db_url" in names
+    return "_scenario_test" in names or fixtures.uses_home(names)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -165,12 +171,28 @@ def pytest_fixture_setup(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    result = yield
     test = item.stash.get(TEST, None)
-    if test is not None:
-        with fixtures.spoken():
-            test.keep_promises()
+    if test is None:
+        return (yield)
+    with fixtures.shortened(item.config):
+        result = yield
+    with fixtures.spoken():
+        test.keep_promises()
     return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    worker = item.config.stash.get(WORKER, None)
+    if worker is not None and (nextitem is None or nextitem.parent is not item.parent):
+        worker.before_wider_fixtures_end()
+
+
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    if fixturedef.scope != "function":
+        worker = request.config.stash.get(WORKER, None)
+        if worker is not None:
+            worker.wider_fixture_ended()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

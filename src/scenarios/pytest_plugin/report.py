@@ -47,7 +47,8 @@ def summarise(header: Sequence[str], tests: Sequence[dict[str, Any]], *, verbosi
         rungs = Counter(test["rung"] for test in tests)
         kinds = ", ".join(f"{count} by {rung}" for rung, count in sorted(rungs.items()))
         total = sum(_ms(test) for test in tests)
-        lines.append(f"scenarios: {len(tests)} tests isolated ({kinds}), {total:.0f} ms in all")
+        count = f"{len(tests)} test{'s' if len(tests) > 1 else ''}"
+        lines.append(f"scenarios: {count} isolated ({kinds}), {total:.0f} ms in all")
     for test in tests:
         if test["climbed"]:
             lines.append(f"scenarios: {test['test']} climbed from {test['rung']} to {test['climbed']}")

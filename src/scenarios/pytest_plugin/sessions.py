@@ -94,13 +94,15 @@ def _bind_to_running_loop(engine: AsyncEngine) -> None:
     home = asyncio.get_running_loop()
 
     @event.listens_for(engine.sync_engine, "do_connect")
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def same_loop(*_: Any) -> None:
         if asyncio.get_running_loop() is not home:
             raise ScenariosError(
                 "this asynchronous session belongs to another event loop",
                 why="it was made on the loop of the test and is used on another one, a test client's, say",
                 remedy="give the other loop a session of its own: "
-                "create_async_engine(scenario_db.async_url, poolclass=NullPool)",
+                "create_async_engine(scenario_db.async_url, poolclass=NullPool); "
+                "beside anyio, leave pytest-asyncio in its strict mode",
             )
 
 

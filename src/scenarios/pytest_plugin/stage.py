@@ -69,7 +69,7 @@ class Stage:
     spoiled_by: str | None = None
     """The test whose effects could not be undone while wider data lay on the stage."""
     _ground: Snapshot | None = None
-    """The bare schema, taken once: nothing but tests, which are undone, writes to it."""
+    """What lies below all layers: the bare schema, and what wider fixtures wrote without a layer."""
 
     def settle(self, wanted: list[tuple[StateKey, Fill]]) -> list[Any]:
         """Make the scenarios on the stage exactly *wanted*, in that order, and return their values.
@@ -97,6 +97,10 @@ class Stage:
     def clear(self) -> None:
         """Take the scenarios off, so that a wider fixture can write below them."""
         self._drop_to(self._floor())
+
+    def forget_ground(self) -> None:
+        """Note that a wider fixture may have written below all layers."""
+        self._ground = None
 
     def _floor(self) -> int:
         return sum(layer.wide for layer in self.layers)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from scenarios.postgres.templates import Template
     from scenarios.settings import Settings
 
+HeaderLine = tuple[str, bool, str]
+"""What it is about, whether this process was the one who made it, and the line."""
+
 MOST_STAGES = 12
 """Databases a worker keeps for states; the one unused for longest makes room."""
 
@@ -42,10 +45,11 @@ class Worker:
         self._home: Stage | None = None
         self._stages: OrderedDict[Hashable, tuple[Stage, ExitStack]] = OrderedDict()
         self._templates: dict[int, Template] = {}
-        self._used: list[tuple[object, str]] = []
+        self._sources: list[object] = []
         self.loaded: set[str] = set()
         """Names of the scenarios that tests loaded."""
         self.test_in_progress: str | None = None
+        self._clear_after_test = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Worker:
@@ -132,11 +136,10 @@ class Worker:
         """Return a new database with *schema*; how its template came about is noted for the header."""
         if schema is None:
             return server.database()
-        template = self._templates.get(id(schema))
-        if template is None:
-            template = self._templates[id(schema)] = server.template(_source_of(schema))
-            self._used.append((schema, _built(template)))
-        return server.database(template=template)
+        if id(schema) not in self._templates:
+            self._sources.append(schema)  # an object of another schema must not get its id
+            self._templates[id(schema)] = server.template(_source_of(schema))
+        return server.database(template=self._templates[id(schema)])
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
         systems = {self.library[state.name].domain.name for state in states}
@@ -171,6 +174,24 @@ class Worker:
         """Called before a fixture wider than a test is set up: it must write below the scenarios."""
         if self._home is not None and self.test_in_progress is None:
             self._home.clear()
+            self._home.forget_ground()
+
+    def before_wider_fixtures_end(self) -> None:
+        """Called before the last test of a class or module ends, and with it fixtures that may write."""
+        self._clear_after_test = self.test_in_progress is not None
+        if self._home is not None and not self._clear_after_test:
+            self._home.clear()
+
+    def wider_fixture_ended(self) -> None:
+        """Called after a fixture wider than a test was taken down, which may have removed its rows."""
+        if self._home is not None:
+            self._home.forget_ground()
+
+    def test_ended(self) -> None:
+        """Called when a test's effects are undone."""
+        self.test_in_progress = None
+        if self._clear_after_test:
+            self.before_wider_fixtures_end()
 
     def refuse_inside_test(self, request: pytest.FixtureRequest) -> None:
         if self.test_in_progress is not None:
@@ -183,15 +204,19 @@ class Worker:
 
     # --- the end
 
-    def header(self, *, start: bool = False) -> list[str]:
+    def header(self, *, start: bool = False) -> list[HeaderLine]:
         """Say which server is used and why; empty when none was needed, unless it is to be started."""
         server = self._server or (self.server if start else self._started)
         if server is None:
             return []
+        said = f"PostgreSQL {server.version_text}, {server.provider} ({server.why_chosen})"
         return [
-            f"scenarios: PostgreSQL {server.version_text}, {server.provider} ({server.why_chosen})",
-            f"scenarios: seed {self.settings.get('seed')}",
-            *(f"scenarios: {line}" for _, line in self._used),
+            ("server", not server.joined, f"scenarios: {said}"),
+            ("seed", True, f"scenarios: seed {self.settings.get('seed')}"),
+            *(
+                (template.name, template.built, f"scenarios: {_built(template)}")
+                for template in self._templates.values()
+            ),
         ]
 
     def used(self, session: pytest.Session) -> set[str]:
