@@ -38,7 +38,7 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except ScenariosError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from error
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @contextmanager

@@ -228,7 +228,7 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
 
 
 def _marks(item: pytest.Item) -> dict[str, dict[str, Any]]:
-    """Return the scenarios a test names with their parameters, the closest last; it overrules its namesakes."""
+    """Return the scenarios a test names, with parameters; the closest is last and overrules its namesakes."""
     marks: dict[str, dict[str, Any]] = {}
     for mark in reversed(list(item.iter_markers("scenario"))):
         marks.pop(mark.args[0], None)

@@ -54,7 +54,7 @@ class Tally:
         """
         from scenarios.errors import ScenariosError
 
-        if not isinstance(failure.__cause__, ScenariosError):
+        if not isinstance(failure.__context__, ScenariosError):
             return
         if failure is not self._failure:
             self._failure, self._failed_first = failure, report.nodeid
