@@ -21,7 +21,8 @@ SELECT c.oid::bigint AS relation,
        c.relpersistence = 'u' AS unlogged,
        c.relforcerowsecurity OR c.relrowsecurity AS row_security,
        cols.names, cols.types, cols.declared,
-       keys.positions AS key_positions, keys.operators AS key_operators,
+       keys.positions AS key_positions, keys.operators AS key_operators, keys.groups AS key_groups,
+       held.positions AS fixed_positions,
        parts.members,
        parts.foreign_members,
        loud.switches
@@ -43,7 +44,8 @@ SELECT c.oid::bigint AS relation,
   LEFT JOIN LATERAL (
       -- The key that tells rows apart: immediate, whole, never null; the primary key if it is one.
       SELECT array_agg(array_position(cols.numbers, k.attnum::integer) ORDER BY k.place) AS positions,
-             array_agg(k.operator ORDER BY k.place) AS operators
+             array_agg(k.operator ORDER BY k.place) AS operators,
+             bool_and(k.groups) AS groups
         FROM (
             SELECT i.indexrelid, i.indrelid, i.indkey, i.indclass, i.indcollation, i.indnkeyatts
               FROM pg_index i
@@ -60,7 +62,8 @@ SELECT c.oid::bigint AS relation,
         ) i
         CROSS JOIN LATERAL (
             SELECT g AS place, i.indkey[g] AS attnum,
-                   format('OPERATOR(%I.%s)', opn.nspname, op.oprname) AS operator
+                   format('OPERATOR(%I.%s)', opn.nspname, op.oprname) AS operator,
+                   oc.opcdefault AS groups
               FROM generate_series(0, i.indnkeyatts - 1) g
               JOIN pg_opclass oc ON oc.oid = i.indclass[g]
               JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
@@ -79,6 +82,28 @@ SELECT c.oid::bigint AS relation,
         JOIN pg_class m ON m.oid = x.relid
         JOIN pg_namespace mn ON mn.oid = m.relnamespace
   ) parts
+  CROSS JOIN LATERAL (
+      -- Columns of whatever has to be unique, here or in a partition, also through expressions and predicates,
+      -- and identity columns that take no value from an UPDATE.
+      SELECT coalesce(array_agg(DISTINCT array_position(cols.names, x.name)), '{}') AS positions
+        FROM (
+            SELECT a.attname::text AS name
+              FROM (SELECT (parts.members[g : g])[1][1]::oid AS relid
+                      FROM generate_subscripts(parts.members, 1) g) m
+              JOIN pg_index i ON i.indrelid = m.relid AND (i.indisunique OR i.indisexclusion)
+              CROSS JOIN LATERAL (
+                  SELECT i.indkey[g] AS attnum FROM generate_series(0, i.indnkeyatts - 1) g
+                  UNION ALL
+                  SELECT d.refobjsubid FROM pg_depend d
+                   WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid) k
+              JOIN pg_attribute a ON a.attrelid = m.relid AND a.attnum = k.attnum AND a.attnum > 0
+            UNION ALL
+            SELECT a.attname FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped
+        ) x
+       WHERE x.name = ANY (cols.names)
+  ) held
   CROSS JOIN LATERAL (
       -- Triggers and rules that fire even where session_replication_role says replica.
       SELECT coalesce(array_agg(ARRAY[x.on_relation, x.kind, quote_ident(x.name), x.mode]

@@ -226,7 +226,7 @@ def _read(conn: Connection, since: Snapshot, until: Snapshot | None) -> Changes:
         row = conn.execute(
             "SELECT s.mark,"
             " coalesce((SELECT u.base FROM scenarios_journal.snapshots u WHERE u.number = %s), %s),"
-            " scenarios_journal.dead_since(s.number)::text, scenarios_journal.beyond(s)"
+            " scenarios_journal.dead_since(s.number)::text, scenarios_journal.beyond(s.number)"
             " FROM scenarios_journal.snapshots s WHERE s.number = %s",
             [until.number if until else None, _END, since.number],
         ).fetchone()

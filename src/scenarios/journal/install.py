@@ -22,10 +22,15 @@ from psycopg.rows import tuple_row
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
-from scenarios.journal.tables import TableSql, read_tables, refuse_row_security, sequences_sql
+from scenarios.journal.recording import recording
+from scenarios.journal.sequences import reader_of_sequences
+from scenarios.journal.tables import read_tables, refuse_row_security
+from scenarios.journal.tracked import Tracked
+from scenarios.journal.undoing import dispatcher, undoing
 
-#: The version of ``core.sql``; a journal of another layout is taken out and made anew.
-LAYOUT = 1
+#: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
+LAYOUT = 2
+_CORE = ("core.sql", "noticing.sql", "views.sql", "restoring.sql")
 #: How long anything here waits for open transactions of others, in seconds.
 WAIT = 5.0
 
@@ -115,7 +120,8 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
     require_ownership(conn, "install the journal")
     try:
         with conn.transaction():
-            conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
+            # With no schema of theirs in the path, the server names their types in full, whoever installs.
+            conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'; SET LOCAL search_path = pg_catalog")
             conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
             # Two processes may come first to a database at the same time.
             conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
@@ -171,8 +177,8 @@ def _rights(conn: Connection) -> bool:
 
 
 def _create_core(conn: Connection, watching: bool) -> None:
-    script = resources.files("scenarios.journal").joinpath("core.sql").read_text("utf-8")
-    conn.execute(script.encode())
+    for part in _CORE:
+        conn.execute(resources.files("scenarios.journal").joinpath(part).read_bytes())
     conn.execute(
         "INSERT INTO scenarios_journal.state (layout, home, watching, outside)"
         " SELECT %s, oid, %s, '{}' FROM pg_database WHERE datname = current_database()",
@@ -225,10 +231,14 @@ def _fit(conn: Connection) -> None:
     numbers = _enter(conn, rows)
     for table in tables:
         if table.relation in numbers:
-            statements.append(TableSql(conn, table, numbers[table.relation], not watching).create())
-    statements.append(sequences_sql(conn))
+            tracked = Tracked(conn, table, numbers[table.relation])
+            statements += [recording(tracked, guarded=not watching), undoing(tracked)]
+    statements += [
+        dispatcher([*numbers.values(), *(number for number, _ in known.values())]),
+        reader_of_sequences(conn),
+    ]
     conn.execute(sql.Composed(statements))
-    _enter_views(conn)
+    conn.execute(b"SELECT scenarios_journal.fit_views()")
     outside = [name for table in tables for name in table.foreign]
     conn.execute(
         "UPDATE scenarios_journal.state SET outside = %s,"
@@ -262,37 +272,6 @@ def _enter(conn: Connection, rows: list[tuple[Any, ...]]) -> dict[int, int]:
             if entered is not None:
                 numbers[row[0]] = entered[0]
     return numbers
-
-
-def _enter_views(conn: Connection) -> None:
-    conn.execute(
-        b"""
-        WITH RECURSIVE needs AS (
-            SELECT DISTINCT r.ev_class AS view, d.refobjid AS source
-              FROM pg_rewrite r JOIN pg_depend d
-                ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-               AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
-        ), depths AS (
-            SELECT c.oid AS view, 0 AS depth FROM pg_class c WHERE c.relkind = 'm'
-            UNION
-            SELECT n.view, d.depth + 1 FROM depths d JOIN needs n ON n.source = d.view
-        ), views AS (
-            SELECT c.oid, format('%I.%I', s.nspname, c.relname) AS qualified,
-                   s.nspname || '.' || c.relname AS label, max(d.depth) AS depth
-              FROM depths d JOIN pg_class c ON c.oid = d.view AND c.relkind = 'm'
-              JOIN pg_namespace s ON s.oid = c.relnamespace
-             GROUP BY 1, 2, 3
-        ), gone AS (
-            DELETE FROM scenarios_journal.views v
-             WHERE NOT EXISTS (SELECT FROM views w WHERE w.oid = v.relation)
-        )
-        INSERT INTO scenarios_journal.views (relation, qualified, label, depth, version)
-        SELECT w.oid, w.qualified, w.label, w.depth, nextval('scenarios_journal.clock') FROM views w
-            ON CONFLICT (relation) DO UPDATE
-               SET qualified = excluded.qualified, label = excluded.label, depth = excluded.depth,
-                   version = excluded.version
-        """
-    )
 
 
 def _uninstall(conn: Connection) -> None:

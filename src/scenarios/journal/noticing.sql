@@ -1,0 +1,178 @@
+-- What a restore cannot undo is noticed: DDL, large objects, roles.
+--
+-- Rows that come back into a table which meanwhile has another shape are worse than an error. The rules of
+-- core.sql hold here, too.
+
+-- NULL where there are none, which is nearly always and costs nothing to see.
+CREATE FUNCTION scenarios_journal.large_objects() RETURNS text LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_largeobject_metadata) THEN
+        RETURN NULL;
+    END IF;
+    IF has_table_privilege('pg_catalog.pg_largeobject', 'SELECT') THEN
+        RETURN (SELECT count(*) || ' ' || coalesce(sum(hashtext(m.oid || ' ' || m.xmin)), 0)
+                  FROM pg_largeobject_metadata m)
+            || (SELECT ' ' || count(*) || ' ' || coalesce(sum(hashtext(l.ctid || ' ' || l.xmin)), 0)
+                  FROM pg_largeobject l);
+    END IF;
+    -- Who may not read them sees them come and go, not change.
+    RETURN (SELECT count(*) || ' ' || coalesce(sum(hashtext(m.oid || ' ' || m.xmin)), 0)
+              FROM pg_largeobject_metadata m);
+END
+$$;
+
+-- The catalogue in one value, for a role that may not create event triggers.
+CREATE FUNCTION scenarios_journal.catalogue() RETURNS text LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH ours AS (
+        SELECT n.oid FROM pg_namespace n
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'scenarios_journal')
+           AND n.nspname !~ '^pg_(toast_)?temp_'
+    ), lines AS (
+        SELECT format('c %s %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
+                      c.relforcerowsecurity, c.relispartition) AS line
+          FROM pg_class c JOIN ours ON ours.oid = c.relnamespace
+        UNION ALL
+        SELECT format('a %s %s %s %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+                      a.attnotnull, a.attisdropped, a.attgenerated)
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN ours ON ours.oid = c.relnamespace
+         WHERE a.attnum > 0
+        UNION ALL
+        SELECT format('k %s %s', k.oid, pg_get_constraintdef(k.oid))
+          FROM pg_constraint k JOIN ours ON ours.oid = k.connamespace
+        UNION ALL
+        SELECT format('p %s %s', p.oid, p.xmin) FROM pg_proc p JOIN ours ON ours.oid = p.pronamespace
+        UNION ALL
+        SELECT format('t %s %s %s', t.oid, t.tgname, t.tgenabled) FROM pg_trigger t
+         WHERE NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
+        UNION ALL
+        SELECT format('y %s %s', y.oid, y.xmin) FROM pg_type y JOIN ours ON ours.oid = y.typnamespace
+        UNION ALL
+        SELECT format('e %s %s', e.oid, e.enumlabel) FROM pg_enum e
+        UNION ALL
+        SELECT format('r %s %s', r.oid, r.xmin) FROM pg_policy r
+        UNION ALL
+        SELECT format('d %s %s', d.oid, d.xmin) FROM pg_attrdef d
+        UNION ALL
+        SELECT format('x %s %s', x.oid, x.extversion) FROM pg_extension x
+        UNION ALL
+        SELECT format('n %s %s', n.oid, n.nspname) FROM pg_namespace n JOIN ours ON ours.oid = n.oid
+    )
+    SELECT md5(string_agg(line, E'\n' ORDER BY line COLLATE "C")) FROM lines
+$$;
+
+-- Taking the triggers off a table whose shape changes: what they would insert no longer fits.
+CREATE FUNCTION scenarios_journal.untrack(which integer) RETURNS void LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    held record;
+    meanwhile text := coalesce(current_setting('scenarios_journal.restoring', true), '');
+BEGIN
+    -- Not a setting of the function: only a superuser may declare one of a name the server does not know.
+    PERFORM set_config('scenarios_journal.restoring', 'on', true);
+    FOR held IN
+        SELECT t.tgname, c.oid::regclass::text AS relation
+          FROM scenarios_journal.members m
+          JOIN pg_class c ON c.oid = m.relation
+          JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname ~ '^scenarios_journal_' AND NOT t.tgisinternal
+         WHERE m.tracked = which AND t.tgparentid = 0
+    LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', held.tgname, held.relation);
+    END LOOP;
+    EXECUTE format('DROP TABLE IF EXISTS scenarios_journal.%I', 'u_' || which);
+    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(), scenarios_journal.%I(),'
+                   ' scenarios_journal.%I(), scenarios_journal.%I()', 't_' || which || '_insert',
+                   't_' || which || '_update', 't_' || which || '_delete', 't_' || which || '_truncate');
+    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, int8multirange)', 'r_' || which);
+    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, bigint, int8multirange)', 'n_' || which);
+    DELETE FROM scenarios_journal.tracked t WHERE t.id = which;
+    PERFORM set_config('scenarios_journal.restoring', meanwhile, true);
+END
+$$;
+
+CREATE FUNCTION scenarios_journal.notice_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    command record;
+    of_table integer;
+BEGIN
+    IF current_setting('scenarios_journal.restoring', true) = 'on' THEN
+        RETURN;
+    END IF;
+    IF TG_EVENT = 'sql_drop' THEN
+        FOR command IN SELECT * FROM pg_event_trigger_dropped_objects() LOOP
+            CONTINUE WHEN command.is_temporary OR command.schema_name = 'pg_temp'
+                       OR NOT (command.original OR command.object_type = 'table');
+            INSERT INTO scenarios_journal.ddl
+            VALUES (nextval('scenarios_journal.clock'), TG_TAG, command.object_identity, session_user,
+                    clock_timestamp());
+            SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;
+            IF command.classid = 'pg_class'::regclass AND of_table IS NOT NULL THEN
+                PERFORM scenarios_journal.untrack(of_table);
+            END IF;
+        END LOOP;
+        RETURN;
+    END IF;
+    FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
+        CONTINUE WHEN command.schema_name = 'pg_temp';
+        IF command.command_tag = 'REFRESH MATERIALIZED VIEW' THEN
+            UPDATE scenarios_journal.views v SET version = nextval('scenarios_journal.clock')
+             WHERE v.relation = command.objid;
+            CONTINUE;
+        END IF;
+        INSERT INTO scenarios_journal.ddl
+        VALUES (nextval('scenarios_journal.clock'), command.command_tag, command.object_identity, session_user,
+                clock_timestamp());
+        IF command.command_tag = 'ALTER TABLE' THEN
+            SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;
+            IF of_table IS NOT NULL THEN
+                PERFORM scenarios_journal.untrack(of_table);
+            END IF;
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- What no trigger tells of and no statement of ours can bring back, in words; NULL when there is nothing.
+CREATE FUNCTION scenarios_journal.beyond(which bigint) RETURNS text LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    s scenarios_journal.snapshots;
+    st scenarios_journal.state;
+    seen text;
+BEGIN
+    SELECT * INTO s FROM scenarios_journal.snapshots o WHERE o.number = which;
+    SELECT string_agg(DISTINCT d.tag || coalesce(' ' || d.identity, '') || ' (by ' || d.by_role || ')', ', ')
+      INTO seen FROM scenarios_journal.ddl d WHERE d.n >= s.base;
+    IF seen IS NOT NULL THEN
+        RETURN 'the schema was changed: ' || seen;
+    END IF;
+    SELECT * INTO st FROM scenarios_journal.state;
+    IF NOT st.watching AND st.catalogue IS DISTINCT FROM scenarios_journal.catalogue() THEN
+        RETURN 'the schema was changed (its catalogue no longer is what it was)';
+    END IF;
+    IF s.large_objects IS DISTINCT FROM scenarios_journal.large_objects() THEN
+        RETURN 'large objects were written';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Roles belong to the whole server: they are told, and stay as they are.
+CREATE FUNCTION scenarios_journal.role_notes(roles_before text[]) RETURNS text[] LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(
+           CASE WHEN b.r IS NULL THEN 'role ' || split_part(a.r, ' ', 1) || ' was created'
+                ELSE 'role ' || split_part(b.r, ' ', 1) || ' was dropped' END
+           || ' since the snapshot; roles belong to the whole server and stay as they are'), '{}')
+      FROM unnest(roles_before) b(r)
+      FULL JOIN (SELECT r.rolname || ' ' || r.oid FROM pg_roles r WHERE r.oid >= 16384) a(r) ON a.r = b.r
+     WHERE a.r IS NULL OR b.r IS NULL
+$$;

@@ -1,0 +1,254 @@
+-- Taking a snapshot, restoring it, giving it up.
+--
+-- These functions are called once for each test and most tests change little, so what they ask before they
+-- begin is most of what they cost: one query that sees whether anything unusual happened, and the dear questions
+-- only if it did. The rules of core.sql hold here, too.
+
+-- Wait, but not for ever, until nobody has uncommitted writes, and keep new ones out until we are done.
+-- Called with the search_path of its callers.
+CREATE FUNCTION scenarios_journal.settle(wait_ms integer) RETURNS boolean LANGUAGE plpgsql
+AS $$
+DECLARE
+    ignored text;
+BEGIN
+    IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
+        -- The snapshot of such a transaction is older than the end of the wait below.
+        RAISE EXCEPTION 'the journal needs READ COMMITTED' USING ERRCODE = 'SJ003';
+    END IF;
+    ignored := pg_catalog.set_config('lock_timeout', wait_ms::pg_catalog.text, true);
+    LOCK TABLE scenarios_journal.touched IN EXCLUSIVE MODE;
+    RETURN true;
+END
+$$;
+
+-- Returns NULL when tables were created or altered since the triggers were last fitted: fit them, ask again.
+CREATE FUNCTION scenarios_journal.take_snapshot(new_name text, wait_ms integer)
+    RETURNS TABLE (number bigint, taken_at timestamptz, pristine boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = 0
+    SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    st record;
+    here bigint;
+    kept jsonb;
+    lasts bigint[];
+    calls boolean[];
+    moment timestamptz := clock_timestamp();
+    settled boolean := scenarios_journal.settle(wait_ms);
+BEGIN
+    SELECT c.watching, c.catalogue, c.home,
+           EXISTS (SELECT FROM scenarios_journal.ddl d WHERE NOT d.settled) AS altered,
+           EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.n = -9223372036854775808) AS intact,
+           EXISTS (SELECT FROM scenarios_journal.views) AS has_views
+      INTO st FROM scenarios_journal.state c;
+    IF st.altered OR NOT st.intact
+       OR NOT st.watching AND st.catalogue IS DISTINCT FROM scenarios_journal.catalogue() THEN
+        RETURN;
+    END IF;
+    here := nextval('scenarios_journal.clock');
+    pristine := false;
+    IF here < 0 THEN
+        pristine := NOT EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.tracked <> 0)
+                AND NOT EXISTS (SELECT FROM scenarios_journal.ddl)
+                AND st.home <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+        PERFORM setval('scenarios_journal.clock', 1);
+        here := 1;
+        DELETE FROM scenarios_journal.touched t WHERE t.tracked <> 0;
+    END IF;
+    IF st.has_views THEN
+        kept := scenarios_journal.keep_views(here);
+    END IF;
+    SELECT array_agg(q.last ORDER BY q.place), array_agg(q.called ORDER BY q.place)
+      INTO lasts, calls FROM scenarios_journal.sequences() q;
+    IF new_name IS NOT NULL THEN
+        UPDATE scenarios_journal.snapshots o SET name = NULL WHERE o.name = new_name;
+    END IF;
+    INSERT INTO scenarios_journal.snapshots
+    VALUES (here, new_name, here, here, moment, pristine, 0, lasts, calls, kept,
+            (SELECT array_agg(r.rolname || ' ' || r.oid) FROM pg_roles r WHERE r.oid >= 16384),
+            scenarios_journal.large_objects());
+    number := here;
+    taken_at := moment;
+    RETURN NEXT;
+END
+$$;
+
+-- The stretches of the clock between a later snapshot and its last restore: written, and undone again.
+CREATE FUNCTION scenarios_journal.dead_since(first bigint) RETURNS int8multirange LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(range_agg(int8range(s.base, s.mark)), '{}'::int8multirange)
+      FROM scenarios_journal.snapshots s WHERE s.number > first AND s.mark > s.base
+$$;
+
+-- Everything a restore does, in one call.
+CREATE FUNCTION scenarios_journal.restore(which bigint, wait_ms integer, tidy_every integer)
+    RETURNS TABLE (relations text[], counts bigint[], notes text[], tidy text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET session_replication_role = replica
+    SET row_security = off
+    SET lock_timeout = 0
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+    SET jit = off SET plan_cache_mode = force_generic_plan
+    SET extra_float_digits = 1 SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC'
+    SET check_function_bodies = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    s record;
+    reason text;
+    dead int8multirange := '{}';
+    t record;
+    v record;
+    done bigint;
+    undone bigint := 0;
+    written boolean := false;
+    here bigint;
+    ignored text := set_config('scenarios_journal.restoring', 'on', true);
+    settled boolean := scenarios_journal.settle(wait_ms);
+BEGIN
+    relations := '{}'; counts := '{}'; notes := '{}'; tidy := '{}';
+    SELECT o.*,
+           EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808) AS intact,
+           EXISTS (SELECT FROM scenarios_journal.snapshots i WHERE i.number > which) AS has_inner,
+           o.large_objects IS NOT NULL OR EXISTS (SELECT FROM pg_largeobject_metadata)
+           OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base)
+           OR EXISTS (SELECT FROM scenarios_journal.state st WHERE NOT st.watching) AS doubtful,
+           o.roles IS DISTINCT FROM (SELECT array_agg(r.rolname || ' ' || r.oid)
+                                       FROM pg_roles r WHERE r.oid >= 16384) AS other_roles
+      INTO s FROM scenarios_journal.snapshots o WHERE o.number = which;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no snapshot %', which USING ERRCODE = 'SJ004';
+    END IF;
+    IF NOT s.intact THEN
+        RAISE EXCEPTION 'the server crashed since the snapshot, and the undo rows with it' USING ERRCODE = 'SJ001';
+    END IF;
+    IF s.doubtful THEN
+        reason := scenarios_journal.beyond(which);
+        IF reason IS NOT NULL THEN
+            RAISE EXCEPTION '%', reason USING ERRCODE = 'SJ001';
+        END IF;
+    END IF;
+    IF s.has_inner THEN
+        dead := scenarios_journal.dead_since(which);
+    END IF;
+    FOR t IN
+        SELECT r.id, r.label
+          FROM (SELECT DISTINCT k.tracked FROM scenarios_journal.touched k WHERE k.n >= s.mark) w
+          JOIN scenarios_journal.tracked r ON r.id = w.tracked
+    LOOP
+        written := true;
+        done := scenarios_journal.undo(t.id, s.mark, dead);
+        IF done > 0 THEN
+            relations := relations || t.label;
+            counts := counts || done;
+            undone := undone + done;
+        END IF;
+    END LOOP;
+    IF s.view_versions IS NOT NULL THEN
+        PERFORM scenarios_journal.restore_views(s.view_versions);
+    END IF;
+    FOR v IN
+        SELECT q.relation, s.last_values[q.place] AS last, s.called[q.place] AS called, n.seqcache
+          FROM scenarios_journal.sequences() q JOIN pg_sequence n ON n.seqrelid = q.relation
+         WHERE q.last <> s.last_values[q.place] OR q.called <> s.called[q.place]
+    LOOP
+        IF v.seqcache > 1 THEN
+            -- Other sessions hold numbers drawn in advance; a new file makes them forget those.
+            EXECUTE format('ALTER SEQUENCE %s RESTART', v.relation::regclass);
+        END IF;
+        PERFORM setval(v.relation, v.last, v.called);
+    END LOOP;
+    IF s.other_roles THEN
+        notes := scenarios_journal.role_notes(s.roles);
+    END IF;
+    IF written THEN
+        here := nextval('scenarios_journal.clock');
+        IF (s.restores + 1) % tidy_every = 0 OR undone > 10000 THEN
+            tidy := scenarios_journal.compact(s.base, which);
+        END IF;
+        UPDATE scenarios_journal.snapshots o SET mark = here, restores = o.restores + 1 WHERE o.number = which;
+    END IF;
+    IF s.has_inner THEN
+        DELETE FROM scenarios_journal.snapshots o WHERE o.number > which;
+    END IF;
+    ignored := set_config('scenarios_journal.restoring', '', true);
+    RETURN NEXT;
+END
+$$;
+
+-- Throw away undo rows that are settled, and name the tables a vacuum would do good.
+CREATE FUNCTION scenarios_journal.compact(base bigint, which bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+    others boolean := EXISTS (SELECT FROM scenarios_journal.snapshots o WHERE o.number < which);
+    since bigint := CASE WHEN others THEN base ELSE 0 END;  -- 0: rows left by snapshots given up go as well
+    vacuum text[] := '{}';
+BEGIN
+    FOR t IN
+        SELECT r.id, r.qualified
+          FROM (SELECT DISTINCT k.tracked FROM scenarios_journal.touched k WHERE k.n >= since) w
+          JOIN scenarios_journal.tracked r ON r.id = w.tracked
+    LOOP
+        IF others THEN
+            EXECUTE format('DELETE FROM scenarios_journal.%I u WHERE u.n >= $1', 'u_' || t.id) USING since;
+            vacuum := vacuum || format('scenarios_journal.%I', 'u_' || t.id);
+        ELSE
+            EXECUTE format('TRUNCATE scenarios_journal.%I', 'u_' || t.id);
+        END IF;
+        vacuum := vacuum || t.qualified;
+    END LOOP;
+    IF others THEN
+        DELETE FROM scenarios_journal.touched k WHERE k.n >= since;
+        vacuum := vacuum || 'scenarios_journal.touched'::text;
+    ELSE
+        TRUNCATE scenarios_journal.touched;
+        INSERT INTO scenarios_journal.touched VALUES (-9223372036854775808, 0);
+    END IF;
+    RETURN vacuum || 'scenarios_journal.snapshots'::text;
+END
+$$;
+
+-- Forget a snapshot and, when it is the only one, what was recorded for it.
+CREATE FUNCTION scenarios_journal.forget(which bigint, wait_ms integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = 0
+AS $$
+DECLARE
+    s scenarios_journal.snapshots;
+    t record;
+    settled boolean := scenarios_journal.settle(wait_ms);
+BEGIN
+    SELECT * INTO s FROM scenarios_journal.snapshots o WHERE o.number = which;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM scenarios_journal.snapshots o WHERE o.number = which;
+    IF NOT EXISTS (SELECT FROM scenarios_journal.snapshots o) THEN
+        -- What was recorded lies before any snapshot to come and does no harm; truncating it each time would
+        -- cost more than the restore of a small test.
+        IF pg_relation_size('scenarios_journal.touched') > 65536 THEN
+            PERFORM scenarios_journal.compact(s.base, which);
+        END IF;
+    ELSIF s.mark > s.base THEN
+        -- Its dead stretch would count again for an outer snapshot.
+        FOR t IN SELECT DISTINCT k.tracked FROM scenarios_journal.touched k WHERE k.n >= s.base AND k.n < s.mark
+        LOOP
+            IF EXISTS (SELECT FROM scenarios_journal.tracked r WHERE r.id = t.tracked) THEN
+                EXECUTE format('DELETE FROM scenarios_journal.%I u WHERE u.n >= $1 AND u.n < $2', 'u_' || t.tracked)
+                  USING s.base, s.mark;
+            END IF;
+        END LOOP;
+        DELETE FROM scenarios_journal.touched k WHERE k.n >= s.base AND k.n < s.mark;
+    END IF;
+    RETURN true;
+END
+$$;
