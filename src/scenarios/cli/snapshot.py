@@ -97,7 +97,7 @@ def _export(file: File, db: Db = None, as_json: AsJson = False) -> None:
         show_json({"path": str(made.path), "bytes": made.size, "fingerprint": made.fingerprint})
     else:
         tables = len(made.header["tables"])
-        console().print(f"{made.path}: {tables} tables, {made.size} bytes", markup=False)
+        console().print(f"{made.path}: {tables} tables, {made.size} bytes", markup=False, soft_wrap=True)
 
 
 def _import(file: File, db: Db = None, as_json: AsJson = False) -> None:
