@@ -14,7 +14,7 @@ from scenarios.postgres import Database, Server, start_server
 from scenarios.postgres.binaries import installed_majors
 from scenarios.settings import Settings
 
-MATRIX = (15, 17, 18)
+MATRIX = (15, 16, 17, 18)
 
 
 @pytest.fixture(scope="session")
