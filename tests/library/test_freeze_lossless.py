@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
@@ -288,6 +288,12 @@ def test_offsets_are_exact(delta):
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    texts=["x"],
+    metadata={"+": None, "a+": [1], "a++": {"+": "+"}},
+    notes=[],
+    moments=[datetime(2026, 1, 1, tzinfo=UTC)],
+)
 @given(
     texts=st.lists(WORDS, min_size=1, max_size=6),
     metadata=st.dictionaries(WORDS, JSON, max_size=3),

@@ -164,9 +164,10 @@ class _Composer:
         for key, node in own.items.items():
             where = f"{path}.{key}" if path else key
             place = own.key_place(key)
-            if key.endswith("+"):
+            if key.endswith("+") and not key.endswith("++"):
                 self.append(items, keys, key[:-1], node, place, where)
                 continue
+            key = key[:-1] if key.endswith("++") else key
             old = items.get(key)
             if isinstance(old, Branch) and isinstance(node, Branch):
                 items[key] = self.merged(old, node, where)
@@ -210,6 +211,11 @@ class _Composer:
             self.faults.add(place, "remove", f"{path!r}: there is no {last!r}", suggest(last, known))
             return
         del node.items[last]
+
+
+def escape_key(key: str) -> str:
+    """Return *key* such that a file with it has *key* itself: one plus sign at its end would append."""
+    return f"{key}+" if key.endswith("+") else key
 
 
 def _rows(tree: Branch) -> Branch:

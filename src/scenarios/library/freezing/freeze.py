@@ -208,9 +208,11 @@ def _shared(conn: Any, gathered: Gathered, plan: Plan, sections: Sections) -> No
 
 
 def _present(gathered: Gathered) -> datetime:
-    present = datetime.now(UTC).replace(microsecond=0)
+    # To the microsecond: what was written in this very second has happened, too.
+    present = datetime.now(UTC)
     moments = [value for row in gathered.rows for value in row.values.values() if isinstance(value, datetime)]
-    return max([moment for moment in moments if moment <= present], default=present).astimezone(UTC)
+    past = [moment for moment in moments if moment <= present]
+    return max(past, default=present.replace(microsecond=0)).astimezone(UTC)
 
 
 def _anonymise(gathered: Gathered, key: str) -> list[str]:

@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from scenarios.errors import FreezeError
+from scenarios.library.files.compose import escape_key
 from scenarios.library.files.expressions import escape
 from scenarios.library.files.times import format_offset
 from scenarios.library.freezing.leaving_out import SECRET
@@ -174,7 +175,7 @@ class Writer:
         if isinstance(value, str):
             return self.handles(escape(value))
         if isinstance(value, dict):
-            return {key: self.plain(item) for key, item in value.items()}
+            return {escape_key(key): self.plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.plain(item) for item in value]
         if isinstance(value, datetime):
