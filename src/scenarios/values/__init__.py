@@ -5,7 +5,7 @@ Start at `keyed`: a value is a keyed hash of its address, and everything else he
 
 from scenarios.values.banks import add_bank, bank, bank_names
 from scenarios.values.clock import DEFAULT_ANCHOR, Clock, Timeline, offset
-from scenarios.values.conversation import Turn, conversation
+from scenarios.values.conversation import Turn, conversation, course
 from scenarios.values.keyed import Keyed, Row, handle_slug, slug
 from scenarios.values.locales import locale_data
 from scenarios.values.passwords import TEST_PASSWORD, password_hash
@@ -25,6 +25,7 @@ __all__ = [
     "bank",
     "bank_names",
     "conversation",
+    "course",
     "handle_slug",
     "locale_data",
     "offset",

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scenarios.errors import ValuesError
 from scenarios.values.banks import bank_file
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 COACH, USER = "COACH", "USER"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One message of a dialogue.
 
     Attributes:
@@ -124,15 +123,27 @@ def conversation(
     return _turns(row, scripts, length, client, tuple(identities), field)
 
 
+def course(phases: Sequence[str | Enum], length: int) -> list[str]:
+    """Return the phase of each of the *length* messages that `conversation` makes of *phases*, unspoken."""
+    shares = _shares(len(phases), length)
+    turns: list[str] = []
+    for phase, pairs in zip(phases, shares, strict=True):
+        turns += [_text(phase)] * (2 * pairs)
+    return turns[:length]
+
+
+def _shares(phases: int, length: int) -> list[int]:
+    """Return how many pairs of coach and user each phase has; the last coach turn may stay unanswered."""
+    pairs = (length + 1) // 2
+    return [pairs * (number + 1) // phases - pairs * number // phases for number in range(phases)]
+
+
 def _turns(
     row: Row, scripts: Sequence[Script], length: int, client: str, identities: tuple[str, ...], field: str
 ) -> Iterator[Turn]:
-    # Pairs of coach and user are shared among the phases; the odd last coach turn belongs to the last one.
-    pairs = (length + 1) // 2
     given = 0
     ack = ""
-    for number, current in enumerate(scripts):
-        share = pairs * (number + 1) // len(scripts) - pairs * number // len(scripts)
+    for number, (current, share) in enumerate(zip(scripts, _shares(len(scripts), length), strict=True)):
         base = f"{field}.{number}"
         # A long conversation comes back to each exchange; what it begins with there stays the same.
         begins: dict[int, tuple[int, int]] = {}
@@ -171,6 +182,8 @@ def _variant(row: Row, field: str, variants: tuple[str, ...], turn: int) -> str:
 
 
 def _fill(text: str, client: str, identity: str) -> str:
+    if "{" not in text:
+        return text  # most name nobody
     return text.replace("{name}", client).replace("{identity}", identity)
 
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from scenarios.errors import ValuesError
 from scenarios.values.banks import bank
@@ -33,10 +33,27 @@ _UUID_KEPT = ~(0xF << 76 | 0x3 << 62) & (1 << 128) - 1
 _UUID_SET = 0x4 << 76 | 0x2 << 62
 
 
+def _microseconds(span: timedelta) -> int:
+    # Dividing by a timedelta of one takes three times as long.
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
 def _part(text: str) -> bytes:
     # Length first: ("ab", "c") and ("a", "bc") are different addresses.
     data = text.encode("utf-8", "surrogatepass")
     return len(data).to_bytes(4, "little") + data
+
+
+def _uuid(digest: bytes) -> UUID:
+    """Return 16 bytes as a UUID of version 4: ``UUID(int=...)`` without its checks, in half the time."""
+    made = _new(UUID)
+    _set(made, "int", int.from_bytes(digest, "big") & _UUID_KEPT | _UUID_SET)
+    _set(made, "is_safe", _UNKNOWN)
+    return made
+
+
+# A UUID refuses to be assigned to, and sets itself up in this way.
+_new, _set, _UNKNOWN = object.__new__, object.__setattr__, SafeUUID.unknown
 
 
 class Keyed:
@@ -73,7 +90,27 @@ class Keyed:
         """Return the stable UUID of the row *handle*: what ``at(handle).uuid()`` gives, in half the time."""
         state = self._ids.copy()
         state.update(_part(handle) + b"id")
-        return UUID(int=int.from_bytes(state.digest(), "big") & _UUID_KEPT | _UUID_SET)
+        return _uuid(state.digest())
+
+    def numbered_ids(self, handle: str, count: int, suffix: str = "") -> Iterator[UUID]:
+        """Yield the ids, as `id` gives them, of the rows ``handle#1``, ``handle#2`` ..., each with *suffix*.
+
+        What their addresses have in common is hashed once: half the price of an id each.
+        """
+        head = f"{handle}#".encode("utf-8", "surrogatepass")
+        tail = suffix.encode("utf-8", "surrogatepass")
+        ending = tail + b"id"
+        shared, until = self._ids, 0
+        for number in range(1, count + 1):
+            if number > until:
+                # An address begins with its length: all numbers of as many digits share a beginning.
+                digits = len(str(number))
+                until = 10**digits - 1
+                shared = self._ids.copy()
+                shared.update((len(head) + digits + len(tail)).to_bytes(4, "little") + head)
+            state = shared.copy()
+            state.update(b"%d%b" % (number, ending))
+            yield _uuid(state.digest())
 
     def for_instance(self, instance: str) -> Keyed:
         """Return the same source with the ids of *instance*."""
@@ -99,16 +136,13 @@ class Row:
     Calling a method twice with the same field gives the same value twice.
     """
 
-    __slots__ = ("_ids", "_words", "handle", "keyed")
+    __slots__ = ("_words", "handle", "keyed")
 
     def __init__(self, keyed: Keyed, handle: str) -> None:
         self.keyed = keyed
         self.handle = handle
-        address = _part(handle)
         self._words = keyed._words.copy()
-        self._words.update(address)
-        self._ids = keyed._ids.copy()
-        self._ids.update(address)
+        self._words.update(_part(handle))
 
     def __repr__(self) -> str:
         return f"<values of {self.handle!r} in {self.keyed!r}>"
@@ -226,10 +260,9 @@ class Row:
         It carries the version and variant bits of a random UUID (RFC 9562, section 5.4), as
         ``gen_random_uuid()`` makes them, so code that insists on version 4 accepts it.
         """
-        state = self._ids.copy()
-        state.update(field.encode())
-        number = int.from_bytes(state.digest(), "big")
-        return UUID(int=number & _UUID_KEPT | _UUID_SET)
+        state = self.keyed._ids.copy()
+        state.update(_part(self.handle) + field.encode())
+        return _uuid(state.digest())
 
     def token(self, field: str, length: int = 64) -> str:
         """Return *length* hexadecimal characters (verification tokens and the like)."""
@@ -242,8 +275,7 @@ class Row:
 
     def duration(self, field: str, low: timedelta, high: timedelta) -> timedelta:
         """Return a duration from *low* to *high* in whole microseconds."""
-        micro = timedelta(microseconds=1)
-        return self.integer(field, low // micro, high // micro) * micro
+        return timedelta(microseconds=self.integer(field, _microseconds(low), _microseconds(high)))
 
     # -- people and places -----------------------------------------------------------------------------
 

@@ -17,10 +17,9 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     User,
 )
-from scenarios.errors import ValuesError
 from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS
 from scenarios.values import bank
-from scenarios.values.banks import bank_file
+from scenarios.values.banks import bank_file, find_bank
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -158,10 +157,8 @@ def result_summary(
     action: ActionType, row: Row, *, identity: str = "the identity", phase: str = "", focus: str = ""
 ) -> str:
     """Return one sentence about what an action did."""
-    try:
-        text = row.text(f"dev_coach.results.{action.value}", "result_summary")
-    except ValuesError:
-        text = row.text("dev_coach.results.OTHER", "result_summary")
+    own = f"dev_coach.results.{action.value}"
+    text = row.text(own if find_bank(own) else "dev_coach.results.OTHER", "result_summary")
     words = {
         "{identity}": identity,
         "{phase}": phase or "the next phase",

@@ -47,10 +47,15 @@ def bank(name: str) -> Sequence[str]:
     Raises:
         ValuesError: there is no such bank.
     """
-    texts = _added.get(name) or _built_in(name)
+    texts = find_bank(name)
     if texts is None:
         raise ValuesError(f"there is no text bank {name!r}", remedy=f"banks are {', '.join(bank_names())}")
     return texts
+
+
+def find_bank(name: str) -> Sequence[str] | None:
+    """Return the texts of the bank *name*, None where there is no such bank."""
+    return _added.get(name) or _built_in(name)
 
 
 def bank_names() -> list[str]:
@@ -74,7 +79,7 @@ def add_bank(name: str, texts: Sequence[str]) -> None:
     """
     if not texts:
         raise ValuesError(f"the text bank {name!r} is empty")
-    known = _added.get(name) or _built_in(name)
+    known = find_bank(name)
     if known is not None and tuple(texts) != known:
         raise ValuesError(f"there is already a text bank {name!r} with other texts")
     _added[name] = tuple(texts)
