@@ -11,30 +11,33 @@ way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Table
+from sqlalchemy import ForeignKeyConstraint, Table
 
 from scenarios.domain import Domain
+from scenarios.graph.indexes import Index, building, dropping, plain_indexes, together
 from scenarios.graph.planner import foreign_keys
 from scenarios.graph.steps import schema_text, table_name
+from scenarios.journal.idle import nobody_watches
 from scenarios.postgres.ownership import is_ours
 
-_OTHERS = """
-SELECT t.tgrelid::regclass::text, t.tgname
-  FROM pg_trigger AS t
-  JOIN pg_proc AS p ON p.oid = t.tgfoid
- WHERE t.tgrelid = ANY (%s::regclass[])
-   AND NOT t.tgisinternal
-   AND t.tgenabled = 'O'
-   AND t.tgtype & 4 <> 0
-   AND NOT p.proname = ANY (%s)
+_MAY_REST = """
+SELECT has_parameter_privilege('session_replication_role', 'SET')
+   -- No trigger on INSERT that would rest (the journal's are ENABLE ALWAYS and do not) and has no stand-in.
+   AND NOT EXISTS (SELECT
+                     FROM pg_trigger AS t
+                     JOIN pg_proc AS p ON p.oid = t.tgfoid
+                    WHERE t.tgrelid = ANY (%s::regclass[])
+                      AND NOT t.tgisinternal
+                      AND t.tgenabled = 'O'
+                      AND t.tgtype & 4 <> 0
+                      AND NOT p.proname = ANY (%s))
 """
-"""Triggers on INSERT that would rest (the journal's are ENABLE ALWAYS and do not) and have no stand-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,62 +59,169 @@ def may_set_aside(
         stand_in: trigger functions whose rule is among those checked afterwards.
     """
     names = [table.as_string(conn) for table in tables]
-    if conn.execute(_OTHERS, [names, list(stand_in)]).fetchone() is not None:
-        return False
-    try:
-        with conn.transaction(force_rollback=True):
-            conn.execute("SET LOCAL session_replication_role = replica")
-    except psycopg.errors.InsufficientPrivilege:
-        return False
-    return True
+    return conn.execute(_MAY_REST, [names, list(stand_in)]).fetchone() == (True,)
 
 
 LARGE = 2000
 """Rows from which on a graph is worth it: the queries cost some twenty milliseconds, a row's rules seven
 microseconds."""
 
+MANY = 2000
+"""Rows for one table from which on its plain indexes are built afterwards."""
+
 _SMALL_ENOUGH = "SELECT coalesce(sum(pg_relation_size(t)), 0) FROM unnest(%s::regclass[]) AS t"
 _BYTES = 300
 """What a row may take on disk. Tables that hold more than what is added are not checked as a whole."""
 
 
-def rules_of_large(
-    conn: psycopg.Connection[Any], domain: Domain | None, tables: Sequence[Table], rows: int
-) -> list[Rule]:
-    """Return the rules that may rest while *rows* rows are written to *tables*; none where they may not.
+_REPLICA = sql.SQL("SET LOCAL session_replication_role = replica")
+_ORIGIN = sql.SQL("SET LOCAL session_replication_role = origin")
 
-    They may where the domain says which triggers it can do without, the database is ours, and the caller is
-    in no transaction: the tables are locked against others' changes until the end, so that nobody takes away
-    a parent between the check and the commit. Call it inside the writer's own transaction.
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is set aside while a graph is written, and made up for in the same transaction.
+
+    Attributes:
+        checks: the queries that make up for the rules, each with the number of rows that break one; none
+            where rules stay in force.
+        indexes: what is dropped and built again.
+        types: of the tables with many rows, the oid of each column's type, so that they can go in binary.
     """
-    if domain is None or domain.resting is None or rows < LARGE:
-        return []
-    involved = dict.fromkeys(
-        other for table in tables for other in (table, *(fk.referred_table for fk in foreign_keys(table)))
-    )
-    names = [table_name(table) for table in involved]
-    size = conn.execute(_SMALL_ENOUGH, [[name.as_string(conn) for name in names]]).fetchone()
-    if size is None or size[0] > rows * _BYTES or not is_ours(conn):
-        return []
-    if not may_set_aside(conn, [table_name(table) for table in tables], domain.resting):
-        return []
+
+    checks: Sequence[sql.Composed] = ()
+    indexes: Sequence[Index] = ()
+    types: Mapping[Table, Mapping[str, int]] = field(default_factory=dict)
+
+    def begin(self, conn: psycopg.Connection[Any]) -> None:
+        """Let it rest, in the transaction *conn* is in."""
+        together(conn, [*dropping(self.indexes), *([_REPLICA] if self.checks else ())])
+
+    def end(self, conn: psycopg.Connection[Any]) -> bool:
+        """Make up for it, and return whether all rules hold; where not, the caller has to roll back."""
+        if broken(conn, self.checks):
+            return False
+        together(conn, [*([_ORIGIN] if self.checks else ()), *building(self.indexes)])
+        return True
+
+    def ways(self) -> Iterator[Rest]:
+        """Yield how to try it: with all of that, and then with values as text, for which there is any."""
+        if self.types:
+            yield self
+        if self.checks or self.indexes:
+            yield replace(self, types={})
+
+
+def rest_for(conn: psycopg.Connection[Any], domain: Domain | None, rows: Mapping[Table, int]) -> Rest:
+    """Return what may rest while *rows*, their number by table, are written; nothing where nothing may.
+
+    Something may where the database is ours and the caller is in no transaction: the tables are locked until
+    the end, so that nobody takes away a parent between the check and the commit. Rules rest where the domain
+    says which triggers it can do without, and plain indexes of a table where many rows come to it and nobody
+    watches the schema. Call it inside the writer's own transaction.
+    """
+    total = sum(rows.values())
+    if total < LARGE:
+        return Rest()
+    parents = [fk.referred_table for table in rows for fk in foreign_keys(table)]
+    involved = [table_name(table) for table in dict.fromkeys((*rows, *parents))]
+    size = conn.execute(_SMALL_ENOUGH, [[name.as_string(conn) for name in involved]]).fetchone()
+    if size is None or size[0] > total * _BYTES or not is_ours(conn):
+        return Rest()
+    checks: list[sql.Composed] = []
+    if domain is not None and domain.resting is not None:
+        own = [table_name(table) for table in rows]
+        if may_set_aside(conn, own, domain.resting) and _lock(conn, involved, "SHARE ROW EXCLUSIVE"):
+            checks = [check for table in rows if (check := _breaches(domain, table)) is not None]
+    indexes: list[Index] = []
+    many = [table for table, count in rows.items() if count >= MANY]
+    large = [table_name(table) for table in many]
+    if large and nobody_watches(conn):
+        indexes = plain_indexes(conn, large)
+        if indexes and not _lock(conn, large, "ACCESS EXCLUSIVE"):
+            indexes = []
+    return Rest(checks, indexes, _types(conn, many))
+
+
+_TYPES = """
+SELECT t.place, a.attname, a.atttypid
+  FROM unnest(%s::regclass[]) WITH ORDINALITY AS t (relation, place)
+  JOIN pg_attribute AS a ON a.attrelid = t.relation
+ WHERE a.attnum > 0 AND NOT a.attisdropped
+"""
+
+
+def _types(conn: psycopg.Connection[Any], tables: Sequence[Table]) -> dict[Table, dict[str, int]]:
+    """Return the type of each column of *tables* by name: what the database has, not what a model says."""
+    found: dict[Table, dict[str, int]] = {table: {} for table in tables}
+    if tables:
+        names = [table_name(table).as_string(conn) for table in tables]
+        for place, name, oid in conn.execute(_TYPES, [names]).fetchall():
+            found[tables[place - 1]][name] = oid
+    return found
+
+
+def _lock(conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], mode: str) -> bool:
+    """Lock *tables* until the end of the transaction; none, and return False, where somebody is there."""
+    lock = sql.SQL("LOCK TABLE {} IN {} MODE NOWAIT").format(sql.SQL(", ").join(tables), schema_text(mode))
     try:
-        with conn.transaction():
-            conn.execute(
-                sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT").format(sql.SQL(", ").join(names))
-            )
+        together(conn, [sql.SQL("SAVEPOINT scenarios_lock"), lock, sql.SQL("RELEASE scenarios_lock")])
     except psycopg.errors.LockNotAvailable:
-        return []
-    return list(rules(domain, tables))
+        conn.execute("ROLLBACK TO SAVEPOINT scenarios_lock")
+        return False
+    return True
 
 
-def broken(conn: psycopg.Connection[Any], checks: Sequence[Rule]) -> bool:
-    """Return whether rows break one of *checks*; one query for all."""
-    query = sql.SQL("SELECT {}").format(
-        sql.SQL(" + ").join(sql.SQL("({})").format(schema_text(check.query)) for check in checks)
-    )
+def broken(conn: psycopg.Connection[Any], checks: Sequence[sql.Composed]) -> bool:
+    """Return whether rows break a rule; one query for all *checks*."""
+    if not checks:
+        return False
+    query = sql.SQL("SELECT {}").format(sql.SQL(" + ").join(sql.SQL("({})").format(each) for each in checks))
     row = conn.execute(query).fetchone()
     return row is None or row[0] != 0
+
+
+def _breaches(domain: Domain, table: Table) -> sql.Composed | None:
+    """Return the query that counts the rows of *table* that break one of its `rules`; None without any.
+
+    It goes through the table once, where a query for each rule would for each.
+    """
+    joins: list[sql.Composable] = []
+    breaches: list[sql.Composable] = []
+    for number, constraint in enumerate(foreign_keys(table)):
+        pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
+        parent = sql.Identifier(f"p{number}")
+        joins.append(
+            sql.SQL(" LEFT JOIN {} AS {} ON {}").format(
+                table_name(constraint.referred_table), parent, _equal(pairs, parent)
+            )
+        )
+        missing = sql.SQL("{}.{} IS NULL").format(parent, sql.Identifier(pairs[0][1]))
+        breaches.append(sql.SQL("{} AND {}").format(_named(pairs), missing))
+        scope = _inherited_scope(domain, table, constraint)
+        if scope is not None:
+            breaches.append(
+                sql.SQL("NOT {} AND c.{} IS DISTINCT FROM {}.{}").format(
+                    missing, sql.Identifier(scope), parent, sql.Identifier(scope)
+                )
+            )
+    if not joins:
+        return None
+    return sql.SQL("SELECT count(*) FROM {} AS c{} WHERE {}").format(
+        table_name(table), sql.SQL("").join(joins), sql.SQL(" OR ").join(breaches)
+    )
+
+
+def _inherited_scope(domain: Domain, table: Table, constraint: ForeignKeyConstraint) -> str | None:
+    """Return the column of *table* that must be as in its owner, if *constraint* names the owner."""
+    if (
+        domain.scope is None
+        or constraint.referred_table.fullname != domain.owner
+        or len(constraint.elements) != 1
+        or domain.scope.column not in table.columns
+    ):
+        return None
+    return domain.scope.column
 
 
 def rules(domain: Domain, tables: Sequence[Table]) -> Iterator[Rule]:
@@ -121,29 +231,21 @@ def rules(domain: Domain, tables: Sequence[Table]) -> Iterator[Rule]:
             pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
             name = f"foreign key {constraint.name}"
             yield Rule(name, _unmatched(table, constraint.referred_table, pairs))
-            if (
-                domain.scope is not None
-                and constraint.referred_table.fullname == domain.owner
-                and len(pairs) == 1
-                and domain.scope.column in table.columns
-            ):
+            scope = _inherited_scope(domain, table, constraint)
+            if scope is not None:
                 yield Rule(
-                    f"the {domain.scope.column} of {table.fullname}",
-                    _strays(table, constraint.referred_table, pairs[0], domain.scope.column),
+                    f"the {scope} of {table.fullname}",
+                    _strays(table, constraint.referred_table, pairs[0], scope),
                 )
+
+
+_PARENT = sql.Identifier("p")
 
 
 def _unmatched(table: Table, parent: Table, pairs: Sequence[tuple[str, str]]) -> str:
     return (
         sql.SQL("SELECT count(*) FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})")
-        .format(
-            table_name(table),
-            sql.SQL(" AND ").join(
-                sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs
-            ),
-            table_name(parent),
-            _equal(pairs),
-        )
+        .format(table_name(table), _named(pairs), table_name(parent), _equal(pairs, _PARENT))
         .as_string(None)
     )
 
@@ -154,7 +256,7 @@ def _strays(table: Table, owner: Table, pair: tuple[str, str], scope: str) -> st
         .format(
             table_name(table),
             table_name(owner),
-            _equal([pair]),
+            _equal([pair], _PARENT),
             sql.Identifier(scope),
             sql.Identifier(scope),
         )
@@ -162,7 +264,13 @@ def _strays(table: Table, owner: Table, pair: tuple[str, str], scope: str) -> st
     )
 
 
-def _equal(pairs: Sequence[tuple[str, str]]) -> sql.Composable:
+def _named(pairs: Sequence[tuple[str, str]]) -> sql.Composable:
+    """Return the condition that a row names a parent at all."""
+    return sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs)
+
+
+def _equal(pairs: Sequence[tuple[str, str]], parent: sql.Identifier) -> sql.Composable:
     return sql.SQL(" AND ").join(
-        sql.SQL("p.{} = c.{}").format(sql.Identifier(other), sql.Identifier(own)) for own, other in pairs
+        sql.SQL("{}.{} = c.{}").format(parent, sql.Identifier(other), sql.Identifier(own))
+        for own, other in pairs
     )

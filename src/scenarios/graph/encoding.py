@@ -168,7 +168,15 @@ def _encoder(kind: TypeEngine[Any]) -> Encoder:
         bound = process(value)
         return NULL if bound is None else _other(bound)
 
+    if exact is sqltypes.Enum:
+        _enums.add(processed)
+    if quick is _json:
+        _jsons.add(processed)
     return processed
+
+
+_enums: set[Encoder] = set()
+_jsons: set[Encoder] = set()
 
 
 def _quick(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
@@ -209,15 +217,13 @@ class Unwritable(Exception):
 def blocks(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     """Yield the rows as COPY text in blocks of about `BLOCK` bytes, one at a time.
 
-    Rows are encoded some at a time, column by column: what one column has in common (its type, often its
-    value) is found once, which is about three times as fast as going along each row.
-
     Raises:
         Unwritable: a row cannot be encoded.
     """
-    remaining = iter(rows)
-    size, start = _FEWEST, 0
-    while some := list(islice(remaining, size)):
+    start = 0
+
+    def together(some: Sequence[Sequence[Any]]) -> bytes:
+        nonlocal start
         try:
             text = _together(encoders, some)
         except Exception:
@@ -228,9 +234,26 @@ def blocks(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterat
                 except Exception as error:
                     raise Unwritable(place) from error
             raise
-        yield text.encode()
         start += len(some)
-        size = min(_MOST, max(_FEWEST, len(some) * BLOCK // len(text)))
+        return text.encode()
+
+    return in_blocks(rows, together)
+
+
+def in_blocks(
+    rows: Iterable[Sequence[Any]], together: Callable[[Sequence[Sequence[Any]]], bytes]
+) -> Iterator[bytes]:
+    """Yield what *together* makes of some rows at a time, in blocks of about `BLOCK` bytes.
+
+    Rows are encoded some at a time, column by column: what one column has in common (its type, often its
+    value) is found once, which is about three times as fast as going along each row.
+    """
+    remaining = iter(rows)
+    size = _FEWEST
+    while some := list(islice(remaining, size)):
+        block = together(some)
+        yield block
+        size = min(_MOST, max(_FEWEST, len(some) * BLOCK // len(block)))
 
 
 _FEWEST, _MOST = 16, 1024
@@ -246,8 +269,7 @@ def _together(encoders: Sequence[Encoder], rows: Sequence[Sequence[Any]]) -> str
 def _column(encode: Encoder, values: Sequence[Any]) -> Sequence[str]:
     """Return the COPY text of each of *values*, which are of one column."""
     first = values[0]
-    # An owner, a scope, a state: often the very same object in every row.
-    if values[-1] is first and all(map(is_, values, repeat(first))):
+    if all_same(values):
         return [NULL if first is None else encode(first)] * len(values)
     if encode is _uuid:
         return [
@@ -263,7 +285,40 @@ def _column(encode: Encoder, values: Sequence[Any]) -> Sequence[str]:
             else _text(each)
             for each in values
         ]
+    if type(first) is str:
+        # Texts of a column that is not one of plain text are a vocabulary's: few words, each of them often.
+        words = {each: encode(each) for each in {each for each in values if type(each) is str}}
+        return [
+            words[each] if type(each) is str else NULL if each is None else encode(each) for each in values
+        ]
     return [NULL if each is None else encode(each) for each in values]
+
+
+def all_same(values: Sequence[Any]) -> bool:
+    """Return whether all *values* are one object: an owner, a scope, a state often is."""
+    first = values[0]
+    return values[-1] is first and all(map(is_, values, repeat(first)))
+
+
+def is_text(encode: Encoder) -> bool:
+    """Return whether *encode* is that of a plain text."""
+    return encode is _text
+
+
+def is_plain(encode: Encoder) -> bool:
+    """Return whether *encode* is that of one of SQLAlchemy's own scalar types, which a value needs no bind
+    processor for."""
+    return encode in {_uuid, _boolean, _moment}
+
+
+def is_enum(encode: Encoder) -> bool:
+    """Return whether *encode* is that of SQLAlchemy's own ``Enum``."""
+    return encode in _enums
+
+
+def is_json(encode: Encoder) -> bool:
+    """Return whether *encode* is that of SQLAlchemy's own ``JSON`` or ``JSONB``."""
+    return encode in _jsons
 
 
 def shown(value: Any) -> str:

@@ -8,9 +8,10 @@ and an error can say whose row was refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Table
 from sqlalchemy import inspect as inspect_mapped
@@ -28,6 +29,9 @@ Source = tuple[str, int]
 """File and line a row came from."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """An object on its way to the database."""
@@ -41,10 +45,17 @@ class Node:
     """Somebody said that its row is in the database."""
     stored: bool = False
     """Its row is in the database: somebody said so, or a session knows."""
-    assigned: dict[str, Any] = field(default_factory=dict)
-    """Attributes the writer gave a value: keys, foreign keys, defaults."""
-    parents: dict[str, tuple[Node, str]] = field(default_factory=dict)
-    """Attributes whose value is another node's: attribute -> (node, its attribute)."""
+    assigned: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """Attributes the writer gave a value: keys, foreign keys, defaults; see `assign`."""
+    parents: Mapping[str, tuple[Node, str]] = field(default_factory=lambda: NOTHING)
+    """Attributes whose value is another node's: attribute -> (node, its attribute). Siblings share it."""
+
+    def assign(self, key: str, value: Any) -> None:
+        """Give an attribute a value, without the object hearing of it yet."""
+        # Most rows bring all their values: a dictionary for each would be work for the garbage collector.
+        if self.assigned is NOTHING:
+            self.assigned = {}
+        cast("dict[str, Any]", self.assigned)[key] = value
 
     @property
     def label(self) -> str:
@@ -122,8 +133,9 @@ class Graph:
         Args:
             table: a table or mapped class.
             columns: names of the columns the rows have values for; the database fills the others.
-            rows: the rows. An iterator is consumed while it is written, without being kept, so it is right
-                for a stretch larger than memory; the graph can then be written once.
+            rows: the rows. Those of an iterator and of `scenarios.graph.LazyRows` are made while they are
+                written, without being kept, so they are right for a stretch larger than memory; with an
+                iterator the graph can then be written once.
             handles: a handle for each row, or none.
             source: file and line the stretch came from.
 
@@ -181,8 +193,8 @@ def collect(graph: Graph) -> Collected:
     nodes = list(found.values())
     for node in nodes:
         # What an earlier attempt assigned counts no more.
-        node.assigned = {}
-        node.parents = {}
+        node.assigned = node.parents = NOTHING
+    families: dict[Any, Mapping[str, tuple[Node, str]]] = {}
     pairs: dict[Any, tuple[Table, tuple[tuple[str, Node, str], ...]]] = {}
     # The list grows while it is walked: what an object brings along brings others along.
     for node in nodes:
@@ -210,12 +222,25 @@ def collect(graph: Graph) -> Collected:
                     if not (node.stored and other.state.key is not None):
                         pairs[table, tuple(id(part[1]) for part in row)] = (table, tuple(row))
                 elif link.to_parent:
-                    for own_key, parent_key in link.pairs:
-                        node.parents[own_key] = (other, parent_key)
+                    family = _family(families, other, link.pairs)
+                    if node.parents is not family:
+                        node.parents = {**node.parents, **family} if node.parents else family
                 else:
-                    for parent_key, child_key in link.pairs:
-                        other.parents.setdefault(child_key, (node, parent_key))
+                    family = _family(families, node, tuple((own, parent) for parent, own in link.pairs))
+                    if other.parents is not family:
+                        other.parents = {**family, **other.parents} if other.parents else family
     return Collected(nodes, list(pairs.values()))
+
+
+def _family(
+    known: dict[Any, Mapping[str, tuple[Node, str]]], parent: Node, pairs: tuple[tuple[str, str], ...]
+) -> Mapping[str, tuple[Node, str]]:
+    """Return which attributes of a child are which of *parent*'s; all its children share it."""
+    address = (id(parent), pairs)
+    family = known.get(address)
+    if family is None:
+        family = known[address] = {own: (parent, attribute) for own, attribute in pairs}
+    return family
 
 
 def _related(target: Any, uselist: bool) -> Iterable[Any]:
@@ -245,4 +270,4 @@ def _node(obj: Any, handle: str | None, source: Source | None, existing: bool) -
             where=f"{source[0]}:{source[1]}" if source else None,
             remedy="add an object of a SQLAlchemy model, or rows with add_rows",
         )
-    return Node(obj, state, plan_of(state.mapper), handle, source, existing)
+    return Node(obj, state, plan_of(state.mapper), handle, source, existing, False, NOTHING, NOTHING)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy import Table
-from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipProperty, registry
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 from sqlalchemy.schema import Column
@@ -62,6 +62,9 @@ class ClassPlan:
     version: tuple[str, Any] | None
 
 
+_CONSTRUCTOR = registry().constructor
+"""What SQLAlchemy gives a class that has no constructor of its own: it sets what it is called with."""
+
 _plans: dict[Mapper[Any], ClassPlan] = {}
 
 
@@ -108,6 +111,24 @@ def _plan(mapper: Mapper[Any]) -> ClassPlan:
         frozenset(links),
         tuple(by_column[column] for column in mapper.primary_key if isinstance(column, Column)),
         version,
+    )
+
+
+def plain_attributes(mapper: Mapper[Any]) -> frozenset[str]:
+    """Return the attributes whose values can be put into an object's dictionary when it is made.
+
+    Those of columns, where setting them does nothing but keep the value and its history: no validator or
+    mutable type listens, and the class is made by SQLAlchemy's own constructor. An object that no session
+    will see before the writer needs no history, which is most of what setting an attribute costs.
+    """
+    mapper.registry.configure()
+    manager = mapper.class_manager
+    if manager.original_init is not _CONSTRUCTOR:
+        return frozenset()
+    return frozenset(
+        attribute.key
+        for attribute in mapper.column_attrs
+        if not list(manager[attribute.key].dispatch.set) and len(attribute.columns) == 1
     )
 
 

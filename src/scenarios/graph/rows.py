@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from sqlalchemy.schema import Column
 from scenarios.errors import GraphError
 from scenarios.graph import encoding
 from scenarios.graph.graph import Collected, Graph, Node, Source, Stretch
+from scenarios.graph.lazy import JoinedRows
 from scenarios.graph.mapped import Field, field_of, is_integer, is_uuid
 from scenarios.graph.steps import Query, Rows, schema_text, table_name
 
@@ -47,14 +49,12 @@ class Batch:
     @property
     def listed(self) -> Sequence[Sequence[Any]] | None:
         """The rows, if they are kept."""
-        return self.rows if isinstance(self.rows, (list, tuple)) else None
+        return self.rows if isinstance(self.rows, Sequence) else None
 
     def keep(self) -> Sequence[Sequence[Any]]:
-        """Return the rows, kept from now on."""
-        if self.listed is None:
-            self.rows = list(self.rows)
-        kept = self.listed
-        assert kept is not None
+        """Return the rows as a list, kept from now on."""
+        kept = self.rows if isinstance(self.rows, (list, tuple)) else list(self.rows)
+        self.rows = kept
         return kept
 
     def handle(self, index: int) -> str | None:
@@ -83,23 +83,26 @@ class Batch:
             [self.place(index) for index in indexes] if self.starts else [],
         )
 
-    def join(self, stretch: Stretch, rows: Sequence[Sequence[Any]]) -> None:
-        """Append the rows of another stretch: one COPY for all costs less than one each."""
-        if not self.starts:
-            # The first time: the caller's own list must not grow.
-            self.rows = list(self.keep())
-            self.starts, self.sources = [0], [self.source]
-            self.handles = None if self.handles is None else list(self.handles)
-        own = self.rows
-        assert isinstance(own, list)
-        if self.handles is None and stretch.handles is not None:
-            unnamed: list[str | None] = [None] * len(own)
-            self.handles = unnamed
-        if isinstance(self.handles, list):
-            self.handles.extend(stretch.handles or [None] * len(rows))
-        self.starts.append(len(own))
-        self.sources.append(stretch.source)
-        own.extend(rows)
+    @classmethod
+    def of_stretches(
+        cls,
+        table: Table,
+        columns: tuple[Column[Any], ...],
+        stretches: Sequence[tuple[Stretch, Sequence[Any]]],
+    ) -> Batch:
+        """Return the rows of several stretches as one batch: one COPY for all costs less than one each."""
+        first, rows = stretches[0]
+        if len(stretches) == 1:
+            return cls(table, columns, rows, None, first.handles, first.source)
+        parts = [rows for _, rows in stretches]
+        handles: list[str | None] | None = None
+        if any(stretch.handles is not None for stretch, _ in stretches):
+            handles = [
+                handle for stretch, rows in stretches for handle in stretch.handles or repeat(None, len(rows))
+            ]
+        starts = list(accumulate(map(len, parts), initial=0))[:-1]
+        sources = [stretch.source for stretch, _ in stretches]
+        return cls(table, columns, JoinedRows(parts), None, handles, first.source, starts, sources)
 
     def counted(self) -> Iterator[Sequence[Any]]:
         """Yield the rows and count them."""
@@ -131,19 +134,18 @@ def batches(graph: Graph, collected: Collected) -> Generator[Query, Rows, list[B
                 break
         else:
             result.append(Batch(table, columns, [row], source=parts[0][1].source))
-    joined: dict[tuple[Table, tuple[str, ...]], Batch] = {}
+    together: dict[Any, list[tuple[Stretch, Any, tuple[Column[Any], ...]]]] = {}
     for stretch in graph.stretches:
         columns = tuple(stretch.table.columns[name] for name in stretch.columns)
         rows, columns = _with_defaults(stretch.table, columns, stretch.rows)
-        listed = rows if isinstance(rows, (list, tuple)) else None
-        known = joined.get((stretch.table, stretch.columns)) if listed is not None else None
-        if known is not None and listed is not None:
-            known.join(stretch, listed)
-            continue
-        batch = Batch(stretch.table, columns, rows, None, stretch.handles, stretch.source)
-        result.append(batch)
-        if listed is not None:
-            joined[stretch.table, stretch.columns] = batch
+        # One that can be read once only stays alone, and so unread.
+        kind = (stretch.table, stretch.columns) if isinstance(rows, Sequence) else id(stretch)
+        together.setdefault(kind, []).append((stretch, rows, columns))
+    for alike in together.values():
+        stretch, _, columns = alike[0]
+        result.append(
+            Batch.of_stretches(stretch.table, columns, [(stretch, rows) for stretch, rows, _ in alike])
+        )
     return result
 
 
@@ -161,15 +163,15 @@ def _assign_keys(graph: Graph, nodes: Sequence[Node]) -> Generator[Query, Rows, 
             column = part.column
             if is_uuid(column) and (column.server_default is not None or _random(part)):
                 if graph.keyed is None:
-                    node.assigned[part.key] = uuid4()
+                    node.assign(part.key, uuid4())
                 else:
                     name = node.handle
                     if name is None:
                         unnamed[column.table] = unnamed.get(column.table, 0) + 1
                         name = f"{column.table.name}#{unnamed[column.table]}"
-                    node.assigned[part.key] = graph.keyed.at(name).uuid(column.name)
+                    node.assign(part.key, graph.keyed.at(name).uuid(column.name))
             elif part.default is not None:
-                node.assigned[part.key] = part.default()
+                node.assign(part.key, part.default())
             else:
                 wanted.setdefault(column, []).append((node, part.key))
     for column, takers in wanted.items():
@@ -182,7 +184,7 @@ def _assign_keys(graph: Graph, nodes: Sequence[Node]) -> Generator[Query, Rows, 
                 remedy=f"set {takers[0][1]!r} when the object is made",
             )
         for (node, key), row in zip(takers, rows, strict=True):
-            node.assigned[key] = row[0]
+            node.assign(key, row[0])
 
 
 def _random(part: Field) -> bool:
@@ -201,7 +203,7 @@ def _existing_key(node: Node) -> None:
             remedy="load it through a session, or set its primary key",
         )
     for part, value in zip(node.plan.key_fields, node.state.identity, strict=True):
-        node.assigned[part.key] = value
+        node.assign(part.key, value)
 
 
 def _reserve(column: Column[Any], count: int, node: Node) -> str:
@@ -231,7 +233,8 @@ def _value(node: Node, key: str) -> Any:
     parent = node.parents.get(key)
     if parent is not None:
         value = _value(*parent)
-        node.assigned[key] = value
+        if node.state.dict.get(key) is not value:
+            node.assign(key, value)
         return value
     if key in node.assigned:
         return node.assigned[key]
@@ -240,7 +243,8 @@ def _value(node: Node, key: str) -> Any:
         for _, fields in node.plan.tables:
             for part in fields:
                 if part.key == key and part.default is not None:
-                    value = node.assigned[key] = part.default()
+                    value = part.default()
+                    node.assign(key, value)
                     return value
     return value
 
@@ -248,7 +252,7 @@ def _value(node: Node, key: str) -> Any:
 def _add_row(
     found: dict[tuple[Table, int], Batch], node: Node, table: Table, fields: tuple[Field, ...]
 ) -> None:
-    held, assigned, parents = node.state.dict, node.assigned, node.parents
+    held, parents = node.state.dict, node.parents
     row: list[Any] = []
     mask = 0
     bit = 1
@@ -256,14 +260,16 @@ def _add_row(
         key = part.key
         if key in parents:
             value = _value(node, key)
-        elif key in assigned:
-            value = assigned[key]
+        elif key in node.assigned:
+            value = node.assigned[key]
         else:
             value = held.get(key)
             if value is None and part.default is not None:
-                value = assigned[key] = part.default()
+                value = part.default()
+                node.assign(key, value)
         if value is None and node.plan.version is not None and key == node.plan.version[0]:
-            value = assigned[key] = node.plan.version[1](None)
+            value = node.plan.version[1](None)
+            node.assign(key, value)
         # As the unit of work does: None leaves a column with a server default to the database.
         if value is not None or not part.omit_none:
             row.append(value)
@@ -294,6 +300,6 @@ def _with_defaults(
         return rows, columns
     makers = [maker for _, maker in extra]
     filled: Iterable[Sequence[Any]] = ((*row, *[make() for make in makers]) for row in rows)
-    if isinstance(rows, (list, tuple)):
+    if isinstance(rows, Sequence):
         filled = list(filled)
     return filled, (*columns, *(column for column, _ in extra))

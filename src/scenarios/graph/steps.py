@@ -6,9 +6,9 @@ and the two asynchronous executors are a dozen lines each and cannot drift apart
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,7 +18,11 @@ from sqlalchemy.exc import StatementError
 from scenarios.domain import Statement
 
 if TYPE_CHECKING:
+    from scenarios.graph.binary import Binary
     from scenarios.graph.rows import Batch
+
+_UNWRITABLE = (TypeError, ValueError, AttributeError, LookupError, psycopg.Error, StatementError)
+"""What encoders and SQLAlchemy's types raise for a value that is not one of theirs."""
 
 Rows = Sequence[Sequence[Any]]
 """What a query gives back; nothing for the other steps."""
@@ -33,7 +37,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class CopyIn:
-    """A COPY of one batch in text format."""
+    """A COPY of one batch, in text format where nobody knows better."""
 
     batch: Batch
     schema: str | None
@@ -43,11 +47,16 @@ class CopyIn:
     @property
     def text(self) -> str:
         """The statement."""
-        return (
-            sql.SQL("COPY {} ({}) FROM STDIN")
-            .format(table_name(self.batch.table), sql.SQL(", ").join(map(sql.Identifier, self.columns)))
-            .as_string(None)
-        )
+        return self._statement("COPY {} ({}) FROM STDIN")
+
+    @property
+    def binary_text(self) -> str:
+        """The statement that takes them in binary."""
+        return self._statement("COPY {} ({}) FROM STDIN (FORMAT binary)")
+
+    def _statement(self, text: LiteralString) -> str:
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        return sql.SQL(text).format(table_name(self.batch.table), columns).as_string(None)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the data.
@@ -62,9 +71,15 @@ class CopyIn:
             yield from blocks(self.batch.encoders, self.batch.counted())
         except Unwritable as found:
             cause = found.__cause__
-            if not isinstance(cause, (TypeError, ValueError, AttributeError, psycopg.Error, StatementError)):
+            if not isinstance(cause, _UNWRITABLE):
                 raise
             raise unwritable(self.batch, found.place, cause) from cause
+
+    def binary(self, types: Mapping[str, int] | None) -> Binary | None:
+        """Return how to write the rows in binary, given each column's type; None where they cannot be."""
+        from scenarios.graph.binary import Binary
+
+        return Binary.of(self.batch.columns, self.batch.encoders, types) if types else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ work survives a refusal.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from sqlalchemy.orm import make_transient_to_detached
 
 from scenarios.domain import Statement
 from scenarios.errors import GraphError
-from scenarios.graph.aside import LARGE, Rule, broken, rules_of_large
+from scenarios.graph.aside import Rest, rest_for
+from scenarios.graph.binary import Unsuitable
 from scenarios.graph.graph import Collected, Graph, Node, collect
 from scenarios.graph.planner import plan
 from scenarios.graph.refusal import Refusal, explain
@@ -71,13 +73,14 @@ class _Run:
     def next(self, rows: Rows) -> Step | Statement | None:
         """Return the next step, given the rows of the one before; None when all are done."""
         try:
-            step = self._steps.send(rows) if self._started else next(self._steps)
+            step = self._steps.send(rows) if self.begun else next(self._steps)
         except StopIteration:
             return None
-        self._started = True
+        self.begun = True
         return step
 
-    _started = False
+    begun = False
+    """Whether a step was asked for."""
 
     def _all(self, graph: Graph, domain: Domain | None) -> Generator[Step | Statement, Rows, None]:
         """Yield the planner's steps, and the domain's before the first that writes and after the last."""
@@ -107,25 +110,21 @@ class _Run:
         except StopIteration:
             return None
 
-    def size(self, graph: Graph) -> tuple[list[Table], int]:
-        """Return the tables that rows go to, and how many rows; none where a stretch is an iterator."""
-        tables: dict[Table, None] = {}
-        count = 0
-        for node in self.collected.nodes:
-            if not node.stored:
-                count += len(node.plan.tables)
-                for table, _ in node.plan.tables:
-                    tables[table] = None
-        for table, _ in self.collected.pairs:
-            count += 1
-            tables[table] = None
+    def sizes(self, graph: Graph) -> dict[Table, int]:
+        """Return how many rows go to each table; nothing where a stretch is an iterator."""
+        plans = Counter(id(node.plan) for node in self.collected.nodes if not node.stored)
+        by_id = {id(node.plan): node.plan for node in self.collected.nodes}
+        found: Counter[Table] = Counter()
+        for plan_id, count in plans.items():
+            for table, _ in by_id[plan_id].tables:
+                found[table] += count
+        found.update(table for table, _ in self.collected.pairs)
         for stretch in graph.stretches:
-            if not isinstance(stretch.rows, (list, tuple)):
+            if not isinstance(stretch.rows, Sequence):
                 # It can be read once only, and what is written with rules at rest may have to be repeated.
-                return [], 0
-            count += len(stretch.rows)
-            tables[stretch.table] = None
-        return list(tables), count
+                return {}
+            found[stretch.table] += len(stretch.rows)
+        return found
 
     def refused(self, refusal: Refusal) -> GraphError:
         return explain(refusal, self.current, [*self.written, *self.current])
@@ -169,12 +168,17 @@ def write(
         alone = conn.info.transaction_status == TransactionStatus.IDLE
     try:
         with conn.transaction(), psycopg.RawCursor(conn) as cursor:
-            tables, count = run.size(graph)
-            checks = rules_of_large(conn, domain, tables, count) if alone and count >= LARGE else []
-            if not (checks and _checked_afterwards(conn, cursor, run, checks)):
-                if checks:
-                    # A row breaks a rule: once more with all rules in force, which says whose row and which.
+            rest = rest_for(conn, domain, run.sizes(graph)) if alone else Rest()
+            done = False
+            for quick in rest.ways():
+                try:
+                    done = _at_rest(conn, cursor, run, quick)
+                    break
+                except Unsuitable:
                     run = _Run(graph, domain)
+            if not done:
+                # With all rules in force, a row that breaks one is refused, which says whose row and which.
+                run = _Run(graph, domain) if run.begun else run
                 _perform(cursor, run)
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:
@@ -183,28 +187,47 @@ def write(
     return run.finish()
 
 
-def _checked_afterwards(
-    conn: psycopg.Connection[Any], cursor: psycopg.RawCursor[Any], run: _Run, checks: Sequence[Rule]
-) -> bool:
-    """Write *run* with the rules at rest; return whether they hold. If not, nothing is written."""
-    with conn.transaction() as attempt:
-        conn.execute("SET LOCAL session_replication_role = replica")
-        _perform(cursor, run)
-        if broken(conn, checks):
-            raise psycopg.Rollback(attempt)
-        conn.execute("SET LOCAL session_replication_role = origin")
-        return True
+def _at_rest(conn: psycopg.Connection[Any], cursor: psycopg.RawCursor[Any], run: _Run, rest: Rest) -> bool:
+    """Write *run* while *rest* rests, and make up for it.
+
+    Returns:
+        Whether all holds. If not, nothing is written: a row breaks a rule, or an index refuses it.
+
+    Raises:
+        Unsuitable: a value has no binary form; nothing is written.
+    """
+    try:
+        with conn.transaction() as attempt:
+            rest.begin(conn)
+            _perform(cursor, run, rest.types)
+            if not rest.end(conn):
+                raise psycopg.Rollback(attempt)
+            return True
+    except psycopg.DatabaseError as error:
+        if run.current or error.sqlstate is None:
+            raise  # while a batch was written: the error says which of its rows
     return False
 
 
-def _perform(cursor: psycopg.RawCursor[Any], run: _Run) -> None:
+def _perform(
+    cursor: psycopg.RawCursor[Any], run: _Run, types: Mapping[Table, Mapping[str, int]] | None = None
+) -> None:
+    """Do the steps of *run*.
+
+    Args:
+        types: the columns' types of the tables that are written in binary, if their rows can be.
+    """
     step = run.next(())
     while step is not None:
         rows: Rows = ()
         if isinstance(step, CopyIn):
-            with cursor.copy(step.text.encode()) as copy:
-                for block in step.blocks():
-                    copy.write(block)
+            binary = step.binary(types.get(step.batch.table)) if types else None
+            with cursor.copy((step.text if binary is None else step.binary_text).encode()) as copy:
+                if binary is not None:
+                    binary.write(copy, step.batch.counted())
+                else:
+                    for block in step.blocks():
+                        copy.write(block)
         elif isinstance(step, InsertTogether):
             cursor.execute(step.text.encode(), [step.argument])
         else:
@@ -313,7 +336,7 @@ def spans_of(graph: Graph, collected: Collected | None = None) -> Spans:
                 for part in fields:
                     note(table.fullname, node.assigned.get(part.key, node.state.dict.get(part.key)))
     for stretch in graph.stretches:
-        if isinstance(stretch.rows, (list, tuple)):
+        if isinstance(stretch.rows, Sequence):
             for row in stretch.rows:
                 for value in row:
                     note(stretch.table.fullname, value)
@@ -328,10 +351,12 @@ def _note_keys(batch: Batch, keys: dict[str, tuple[str, tuple[Any, ...]]]) -> No
     key = [column.name for column in batch.table.primary_key]
     if not all(name in places for name in key):
         return
-    for index, row in enumerate(rows):
-        handle = batch.handle(index)
-        if handle is not None:
-            keys.setdefault(handle, (batch.table.fullname, tuple(row[places[name]] for name in key)))
+    table = batch.table.fullname
+    own = [places[name] for name in key]
+    handles = batch.handles if batch.nodes is None else [node.handle for node in batch.nodes]
+    for handle, row in zip(handles or (), rows, strict=False):
+        if handle is not None and handle not in keys:
+            keys[handle] = (table, tuple([row[place] for place in own]))
 
 
 def _settle(node: Node) -> None:
@@ -340,5 +365,6 @@ def _settle(node: Node) -> None:
     if state.session is not None:
         # It waits in a session that knows nothing of the row and would insert it again.
         state.session.expunge(node.obj)
-    state.dict.update(node.assigned)
+    if node.assigned:
+        state.dict.update(node.assigned)
     make_transient_to_detached(node.obj)

@@ -21,22 +21,12 @@ from psycopg import sql
 
 from scenarios.errors import GraphError
 from scenarios.graph.aside import Rule
+from scenarios.graph.indexes import dropping, plain_indexes, together
 from scenarios.postgres.ownership import require_ours
 
 AT_ONCE = 2
 """Connections that build and check. The server may use more processes for each large index by itself."""
 
-_INDEXES = """
-SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indrelid
-  FROM pg_index AS i
-  JOIN pg_class AS c ON c.oid = i.indexrelid
- WHERE i.indrelid = ANY (%s::regclass[])
-   -- Those of partitioned tables stay: rebuilt from their definition they would not reach the partitions.
-   AND c.relkind = 'i'
-   AND NOT i.indisunique
-   AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
- ORDER BY 1
-"""
 _REMEMBER = """
 CREATE SCHEMA IF NOT EXISTS scenarios_volume;
 CREATE TABLE IF NOT EXISTS scenarios_volume.dropped_index
@@ -100,21 +90,18 @@ def _set_aside(
     conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], rules: Sequence[Rule]
 ) -> None:
     with conn.transaction(), conn.cursor() as cursor:
-        found = cursor.execute(_INDEXES, [[table.as_string(conn) for table in tables]]).fetchall()
+        found = plain_indexes(conn, tables)
         cursor.execute(_REMEMBER)
         cursor.executemany(
-            "INSERT INTO scenarios_volume.dropped_index VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", found
+            "INSERT INTO scenarios_volume.dropped_index VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            [(index.name, index.definition, index.table) for index in found],
         )
         cursor.executemany(
             "INSERT INTO scenarios_volume.unchecked VALUES (%s, %s)"
             " ON CONFLICT (rule) DO UPDATE SET query = excluded.query",
             [(rule.name, rule.query) for rule in rules],
         )
-        if found:
-            # The names come from regclass, which quotes them where needed.
-            cursor.execute(
-                sql.SQL("DROP INDEX {}").format(sql.SQL(", ").join(sql.SQL(name) for name, _, _ in found))
-            )
+        together(conn, dropping(found))
 
 
 def rebuild(conn: psycopg.Connection[Any]) -> int:
