@@ -34,15 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import factory
-from factory.base import FactoryOptions
 from factory.declarations import BaseDeclaration
 
-from scenarios.factories.context import FactoryContext, current_context
-from scenarios.factories.engine import RowBuilder, RowStep, trait_names
+from scenarios.factories.context import current_context
+from scenarios.factories.engine import RowBuilder, RowOptions, context_of
 from scenarios.values import Row
 
 T = TypeVar("T")
@@ -51,73 +49,18 @@ V = TypeVar("V")
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
 
-    Options = FactoryOptions[Any]
     Declaration = BaseDeclaration[Any, V]
     # What a factory's attributes are declared with, without a type argument each.
     LazyAttribute = factory.LazyAttribute[Any, Any]
     LazyFunction = factory.LazyFunction[Any]
     Trait = factory.Trait[Any]
 else:  # generic to type checkers only
-    Options = FactoryOptions
     LazyAttribute = factory.LazyAttribute
     LazyFunction = factory.LazyFunction
     Trait = factory.Trait
 
     class Declaration(BaseDeclaration, Generic[V]):
         pass
-
-
-def context_of(step: BuildStep[Any]) -> FactoryContext:
-    """Return the context a row is built in."""
-    return step.context if isinstance(step, RowStep) else current_context()
-
-
-class RowOptions(Options):
-    """factory_boy's options with counters and registration moved to the context."""
-
-    def next_sequence(self) -> int:
-        """Return the next number of this factory's sequence in the open context, from 0."""
-        reference = self.counter_reference
-        name = reference.factory.__name__ if reference is not None and reference.factory is not None else "?"
-        return current_context().count(f"sequence:{name}") - 1
-
-    def reset_sequence(self, value: int | None = None, force: bool = False) -> None:
-        """Do nothing: a new context counts from the start."""
-
-    @cached_property
-    def trait_names(self) -> frozenset[str]:
-        """The traits of the factory."""
-        return trait_names(self.parameters)
-
-    @cached_property
-    def row_plans(self) -> dict[Any, Any] | None:
-        """What `scenarios.factories.engine` keeps; None where the factory needs factory_boy's own step."""
-        plain = self.factory is not None and "_adjust_kwargs" not in {
-            name for kind in self.factory.__mro__ if issubclass(kind, RowFactory) for name in vars(kind)
-        }
-        special = self.post_declarations.as_dict() or self.exclude or self.rename or self.inline_args  # type: ignore[attr-defined]  # Meta's options
-        return {} if plain and not special else None
-
-    @cached_property
-    def handle_is_column(self) -> bool:
-        """Whether the model has an attribute of that name, which then gets the row's handle."""
-        return hasattr(self.get_model_class(), "handle")
-
-    def instantiate(self, step: BuildStep[Any], args: Any, kwargs: Any) -> Any:
-        """Make the object, remember it under its handle, and hand it on when it is created."""
-        if step.builder.strategy == "stub":
-            return super().instantiate(step, args, kwargs)
-        made_by = cast("type[RowFactory[Any]]", self.factory)
-        if self.handle_is_column:
-            kwargs = {**kwargs, "handle": step.attributes["handle"]}
-        made = made_by._build(self.get_model_class(), *args, **kwargs)
-        context = context_of(step)
-        handle = step.attributes["handle"]
-        context.remember(handle, made)
-        if step.builder.strategy == "create":
-            context.save(handle, made)
-        made_by.complete(made, step)
-        return made
 
 
 class Handle(Declaration[str]):
@@ -271,8 +214,20 @@ class RowFactory(factory.Factory[T], Generic[T]):
     @classmethod
     def create_batch(cls, size: int, **kwargs: Any) -> list[T]:
         """Create *size* rows and flush them once."""
-        made = [super(RowFactory, cls).create(**kwargs) for _ in range(size)]
+        made = cls._several("create", size, kwargs)
         session = current_context().session
         if session is not None:
             session.flush()
         return made
+
+    @classmethod
+    def build_batch(cls, size: int, **kwargs: Any) -> list[T]:
+        """Build *size* rows."""
+        return cls._several("build", size, kwargs)
+
+    @classmethod
+    def _several(cls, strategy: Any, size: int, kwargs: dict[str, Any]) -> list[T]:
+        if cls._meta.abstract:  # type: ignore[attr-defined]  # Meta's option
+            return [cls._generate(strategy, kwargs) for _ in range(size)]
+        builder = RowBuilder(cls._meta, kwargs, strategy)
+        return [builder.build() for _ in range(size)]

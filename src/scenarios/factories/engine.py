@@ -8,29 +8,46 @@ common goes through factory_boy's own step, with the same result.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
+from factory.base import FactoryOptions
 from factory.builder import BuildStep, StepBuilder
 from factory.declarations import SKIP, BaseDeclaration, LazyAttribute, Maybe, SelfAttribute, Trait
 from factory.enums import BuilderPhase, get_builder_phase
 from factory.errors import CyclicDefinitionError
+from sqlalchemy import inspect as inspect_mapped
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import Mapper
 
 from scenarios.factories.context import FactoryContext, current_context
+from scenarios.graph.mapped import plain_attributes
 
 if TYPE_CHECKING:
-    from scenarios.factories.base import RowOptions
-
+    Options = FactoryOptions[Any]
     Step = BuildStep[Any]
     Builder = StepBuilder[Any]
 else:
+    Options = FactoryOptions
     Step = BuildStep
     Builder = StepBuilder
 
-_DIRECT: dict[str, Any] = {}
-"""In place of a context: the value is a function of the resolver."""
 
-Entries = dict[str, tuple[Any, dict[str, Any] | None, bool]]
-"""By attribute: a value or declaration, its context, and whether it is a declaration."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attribute of a row: a plain value, or what makes it.
+
+    ``direct`` says that ``make`` takes the resolver alone, otherwise it takes resolver and step.
+    """
+
+    value: Any = None
+    make: Callable[..., Any] | None = None
+    direct: bool = False
+
+
+Entries = dict[str, Entry]
 
 
 class RowStep(Step):
@@ -61,13 +78,21 @@ class RowStep(Step):
             self._number = number
 
 
+def context_of(step: BuildStep[Any]) -> FactoryContext:
+    """Return the context a row is built in."""
+    return step.context if isinstance(step, RowStep) else current_context()
+
+
 class RowResolver:
     """What a declaration sees of the row: each attribute is evaluated when first asked for, and kept."""
 
+    # Beside the row's own attributes, which are the instance's dictionary and nothing else.
+    __slots__ = ("__dict__", "_entries", "_pending", "_step")
+
     def __init__(self, entries: Entries, step: RowStep) -> None:
-        self.__dict__["_entries"] = entries
-        self.__dict__["_step"] = step
-        self.__dict__["_pending"] = []
+        self._entries = entries
+        self._step = step
+        self._pending: list[str] = []
 
     @property
     def factory_parent(self) -> Any:
@@ -76,71 +101,160 @@ class RowResolver:
         return parent.stub if parent else None
 
     def __getattr__(self, name: str) -> Any:
-        values = self.__dict__
-        entry = values["_entries"].get(name)
+        entry = self._entries.get(name)
         if entry is None:
-            raise AttributeError(
-                f"The parameter {name!r} is unknown; known are {', '.join(values['_entries'])}"
-            )
-        value, context, declared = entry
-        if declared:
-            pending: list[str] = values["_pending"]
+            raise AttributeError(f"The parameter {name!r} is unknown; known are {', '.join(self._entries)}")
+        value = entry.value
+        if entry.make is not None:
+            pending = self._pending
             if name in pending:
                 raise CyclicDefinitionError(f"Cyclic lazy attribute definition for {name!r} in {pending!r}.")
             pending.append(name)
             try:
-                if context is _DIRECT:
-                    value = value(self)
-                elif context is None:
-                    value = value.evaluate(self, values["_step"], {})
-                else:
-                    value = value.evaluate_pre(self, values["_step"], context)
+                value = entry.make(self) if entry.direct else entry.make(self, self._step)
             finally:
                 pending.pop()
-        values[name] = value
+        self.__dict__[name] = value
         return value
 
 
+class RowOptions(Options):
+    """factory_boy's options with counters and registration moved to the context."""
+
+    def next_sequence(self) -> int:
+        """Return the next number of this factory's sequence in the open context, from 0."""
+        reference = self.counter_reference
+        name = reference.factory.__name__ if reference is not None and reference.factory is not None else "?"
+        return current_context().count(f"sequence:{name}") - 1
+
+    def reset_sequence(self, value: int | None = None, force: bool = False) -> None:
+        """Do nothing: a new context counts from the start."""
+
+    @cached_property
+    def trait_names(self) -> frozenset[str]:
+        """The traits of the factory."""
+        return frozenset(name for name, each in self.parameters.items() if isinstance(each, Trait))
+
+    @cached_property
+    def row_plans(self) -> dict[Any, RowPlan | None] | None:
+        """The plan for each combination of traits; None where the factory needs factory_boy's own step."""
+        overridden = {name for kind in self._own_classes() for name in vars(kind)}
+        special = self.post_declarations.as_dict() or self.exclude or self.rename or self.inline_args  # type: ignore[attr-defined]  # Meta's options
+        return None if self.factory is None or "_adjust_kwargs" in overridden or special else {}
+
+    def _own_classes(self) -> list[type]:
+        mro = self.factory.__mro__ if self.factory is not None else ()
+        return [kind for kind in mro if isinstance(getattr(kind, "_meta", None), RowOptions)]
+
+    @cached_property
+    def handle_is_column(self) -> bool:
+        """Whether the model has an attribute of that name, which then gets the row's handle."""
+        return hasattr(self.get_model_class(), "handle")
+
+    @cached_property
+    def plain(self) -> frozenset[str]:
+        """The model's attributes that an object on its way to the writer can be given straight away."""
+        try:
+            mapper = inspect_mapped(self.get_model_class())
+        except NoInspectionAvailable:
+            return frozenset()
+        overridden = any("_build" in vars(kind) for kind in self._own_classes())
+        return plain_attributes(mapper) if isinstance(mapper, Mapper) and not overridden else frozenset()
+
+    def instantiate(self, step: BuildStep[Any], args: Any, kwargs: Any) -> Any:
+        """Make the object, remember it under its handle, and hand it on when it is created."""
+        strategy = step.builder.strategy
+        if strategy == "stub":
+            return super().instantiate(step, args, kwargs)
+        made_by: Any = self.factory
+        model = self.get_model_class()
+        context = context_of(step)
+        handle = step.attributes["handle"]
+        if self.handle_is_column:
+            kwargs = {**kwargs, "handle": handle}
+        if strategy == "create" and context.session is None and self.plain:
+            # No session will ask what was set and when: the graph's writer takes the values as they are.
+            plain = self.plain
+            made = made_by._build(model, *args, **{k: v for k, v in kwargs.items() if k not in plain})
+            made.__dict__.update({k: v for k, v in kwargs.items() if k in plain})
+        else:
+            made = made_by._build(model, *args, **kwargs)
+        context.remember(handle, made)
+        if strategy == "create":
+            context.save(handle, made)
+        made_by.complete(made, step)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What remains of a factory's declarations once it is known which traits are on.
+
+    Attributes:
+        entries: every attribute.
+        fixed: the plain values among them.
+        made: the others, in the order in which they are declared: name, what makes it, whether directly.
+    """
+
+    entries: Entries
+    fixed: dict[str, Any]
+    made: tuple[tuple[str, Callable[..., Any], bool], ...]
+
+    @classmethod
+    def of(cls, entries: Entries) -> RowPlan:
+        """Return the plan of *entries*."""
+        fixed = {name: entry.value for name, entry in entries.items() if entry.make is None}
+        made = [(name, entry.make, entry.direct) for name, entry in entries.items() if entry.make is not None]
+        return cls(entries, fixed, tuple(made))
+
+
 class RowBuilder(Builder):
-    """factory_boy's builder with a shorter way for rows."""
+    """factory_boy's builder with a shorter way for rows; it can build any number of them."""
+
+    @cached_property
+    def plan(self) -> RowPlan | None:
+        """What is to be evaluated, or None where only factory_boy's own step will do."""
+        if self.strategy == "stub" or self.force_init_sequence is not None:
+            return None
+        return _plan_for(cast(RowOptions, self.factory_meta), self.extras)
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """The plain values of the call."""
+        return {name: value for name, value in self.extras.items() if get_builder_phase(value) is None}
 
     def build(self, parent_step: Any = None, force_sequence: int | None = None) -> Any:
-        """Build the row."""
-        meta: Any = self.factory_meta
-        entries = None if self.strategy == "stub" else _entries(meta, self.extras)
-        if entries is None or self.force_init_sequence is not None:
+        """Build a row."""
+        plan = self.plan
+        if plan is None:
             return super().build(parent_step=parent_step, force_sequence=force_sequence)
         step = RowStep(self, parent_step)
         if force_sequence is not None:
             step.sequence = force_sequence
-        resolver = RowResolver(entries, step)
+        resolver = RowResolver(plan.entries, step)
         step.stub = resolver
-        values = resolver.__dict__
-        for name, value in self.extras.items():
-            if get_builder_phase(value) is None:
-                values[name] = value
-        for name in entries:
+        step.attributes = values = resolver.__dict__
+        values.update(plan.fixed)
+        values.update(self.given)
+        for name, make, direct in plan.made:
             if name not in values:
-                getattr(resolver, name)
-        step.attributes = values
+                values[name] = make(resolver) if direct else make(resolver, step)
+        meta: Any = self.factory_meta
         parameters = meta.parameters
         arguments = {
-            name: value
-            for name, value in values.items()
-            if name not in parameters and name not in _OWN and value is not SKIP
+            name: value for name, value in values.items() if name not in parameters and value is not SKIP
         }
-        return meta.instantiate(step, (), arguments)
+        made = meta.instantiate(step, (), arguments)
+        # Resolver and step refer to each other: a million rows would be left to the garbage collector.
+        step.stub = None
+        return made
 
 
-_OWN = frozenset({"_entries", "_step", "_pending"})
-
-
-def _entries(meta: RowOptions, extras: dict[str, Any]) -> Entries | None:
-    """Return what is to be evaluated, or None where only factory_boy's own step will do."""
-    plans: dict[Any, Entries | None] | None = getattr(meta, "row_plans", None)
+def _plan_for(meta: RowOptions, extras: dict[str, Any]) -> RowPlan | None:
+    plans = getattr(meta, "row_plans", None)
     if plans is None:
         return None
-    traits: frozenset[str] = meta.trait_names
+    traits = meta.trait_names
     flags: list[tuple[str, bool]] = []
     declared: list[str] = []
     for name, value in extras.items():
@@ -156,13 +270,13 @@ def _entries(meta: RowOptions, extras: dict[str, Any]) -> Entries | None:
     key = frozenset(flags)
     if key not in plans:
         plans[key] = _plan(meta, dict(flags))
-    entries = plans[key]
-    if entries is None or not declared:
-        return entries
-    return {**entries, **{name: _entry(extras[name], {}) for name in declared}}
+    plan: RowPlan | None = plans[key]
+    if plan is None or not declared:
+        return plan
+    return RowPlan.of({**plan.entries, **{name: _entry(extras[name], {}) for name in declared}})
 
 
-def _plan(meta: RowOptions, flags: dict[str, bool]) -> Entries | None:
+def _plan(meta: RowOptions, flags: dict[str, bool]) -> RowPlan | None:
     found: Entries = {}
     for name in meta.pre_declarations:
         declaration = meta.pre_declarations[name]
@@ -172,7 +286,7 @@ def _plan(meta: RowOptions, flags: dict[str, bool]) -> Entries | None:
         if name in flags:
             value = flags[name]
         found[name] = _entry(value, declaration.context)
-    return found
+    return RowPlan.of(found)
 
 
 _UNKNOWN = object()
@@ -182,9 +296,9 @@ def _captures(declaration: Any) -> bool:
     return bool(declaration.CAPTURE_OVERRIDES)
 
 
-def _entry(value: Any, context: dict[str, Any]) -> tuple[Any, dict[str, Any] | None, bool]:
+def _entry(value: Any, context: dict[str, Any]) -> Entry:
     if not isinstance(value, BaseDeclaration):
-        return value, None, False
+        return Entry(value)
     kind = type(value)
     plain = (
         not context
@@ -194,8 +308,12 @@ def _entry(value: Any, context: dict[str, Any]) -> tuple[Any, dict[str, Any] | N
     )
     if plain and kind is LazyAttribute and isinstance(value, LazyAttribute):
         # factory_boy logs each evaluation, which costs as much as most of the functions.
-        return value.function, _DIRECT, True
-    return value, None if plain else context, True
+        return Entry(make=value.function, direct=True)
+    evaluate = value.evaluate
+    if plain:
+        return Entry(make=lambda row, step: evaluate(row, step, {}))
+    evaluate_pre = value.evaluate_pre
+    return Entry(make=lambda row, step: evaluate_pre(row, step, context))
 
 
 def _without_traits(value: Any, meta: RowOptions, flags: dict[str, bool]) -> Any:
@@ -224,8 +342,3 @@ def _flag(name: str, meta: RowOptions, flags: dict[str, bool]) -> bool | None:
     if value is SKIP:
         return False
     return None if value is _UNKNOWN or isinstance(value, BaseDeclaration) else bool(value)
-
-
-def trait_names(parameters: dict[str, Any]) -> frozenset[str]:
-    """Return the names of the traits among a factory's parameters."""
-    return frozenset(name for name, parameter in parameters.items() if isinstance(parameter, Trait))
