@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Program, Rendered, Source
+from scenarios.builders.base import Program, Source
 from scenarios.domain import Domain
 from scenarios.domains.coach_bot import DOMAIN
 from scenarios.errors import ValuesError
-from scenarios.factories.context import FactoryContext
 from scenarios.values import Clock
 
 When = str | timedelta | datetime
@@ -91,7 +90,7 @@ class UserPlan:
     chats: list[ChatPlan] = field(default_factory=list)
 
 
-class CoachBotProgram(Program):
+class Said(Program):
     """Everything said about one Coach Bot scenario; the arguments are those of `Program`."""
 
     def __init__(
@@ -109,11 +108,6 @@ class CoachBotProgram(Program):
     @property
     def domain(self) -> Domain:
         return DOMAIN
-
-    def render(self, context: FactoryContext, instance: str) -> Rendered:
-        from scenarios.builders.coach_bot.render import render
-
-        return render(self, context, instance)
 
     def moment(self, when: When) -> datetime:
         """Return the time *when* of the scenario's own clock.

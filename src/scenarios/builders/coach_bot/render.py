@@ -14,8 +14,8 @@ from uuid import UUID
 from scenarios.builders.base import Rendered, Source, with_suffix
 from scenarios.builders.coach_bot.plans import (
     ChatPlan,
-    CoachBotProgram,
     LogPlan,
+    Said,
     StretchPlan,
     TurnPlan,
     UserPlan,
@@ -35,7 +35,7 @@ _MESSAGES = ("id", "chat_id", "sender_id", "content", "timestamp", "created_at",
 _LOGS = ("id", "user_id", "chat_id", "action", "details", "timestamp", "created_at", "updated_at")
 
 
-def render(program: CoachBotProgram, context: FactoryContext, instance: str) -> Rendered:
+def render(program: Said, context: FactoryContext, instance: str) -> Rendered:
     """Make the rows of *instance*.
 
     Raises:
@@ -64,9 +64,7 @@ class _Placed:
 class _PersonRenderer:
     """Makes the rows of one person."""
 
-    def __init__(
-        self, program: CoachBotProgram, plan: UserPlan, context: FactoryContext, rendered: Rendered
-    ) -> None:
+    def __init__(self, program: Said, plan: UserPlan, context: FactoryContext, rendered: Rendered) -> None:
         self.program, self.plan, self.context, self.rendered = program, plan, context, rendered
         self.graph = rendered.graph
         self.placed = [self._place(chat, number) for number, chat in enumerate(plan.chats)]

@@ -14,13 +14,13 @@ from typing import Any
 from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
 from scenarios.builders.coach_bot.plans import (
     ChatPlan,
-    CoachBotProgram,
     LogPlan,
     StretchPlan,
     TurnPlan,
     UserPlan,
     When,
 )
+from scenarios.builders.coach_bot.program import CoachBotProgram
 from scenarios.domains.coach_bot.models import ACTION_LENGTH, EMAIL_LENGTH, USERNAME_LENGTH
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from scenarios.builders.base import BuiltScenario, Loaded
-from scenarios.builders.dev_coach.plans import DevCoachProgram, When
+from scenarios.builders.dev_coach.plans import When
+from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.builders.dev_coach.steps import (
     CoachMessageStep,
     ConversationStep,

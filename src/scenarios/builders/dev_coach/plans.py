@@ -1,19 +1,17 @@
 """What was said about a Dev Coach scenario, as plain data: no rows, no ids, no times.
 
 A builder that made rows while it was spoken to could be loaded once, under one name, at one time. These plans
-are rendered as often as wanted (`scenarios.builders.dev_coach.render`).
+are rendered as often as wanted (`scenarios.builders.dev_coach.program`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
-
-from scenarios.builders.base import Program, Rendered, Source
+from scenarios.builders.base import Program, Source
 from scenarios.domain import Domain
 from scenarios.domains.dev_coach import (
     DOMAIN,
@@ -22,15 +20,9 @@ from scenarios.domains.dev_coach import (
     IdentityCategory,
     IdentityState,
     MessageRole,
-    Prompt,
 )
 from scenarios.errors import ValuesError
-from scenarios.factories.context import FactoryContext
 from scenarios.values import Clock
-
-# Prompts are shared by all instances: two loads at once must not both find a version missing.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('prompts_prompt'))"
-_PROMPTS = "SELECT id, coaching_phase, version FROM prompts_prompt"
 
 When = str | timedelta | datetime
 """A time: an offset from the scenario's now such as ``"-3d 2h"`` or ``"-1d @09:30"``, a duration, or a
@@ -191,8 +183,8 @@ class UserPlan:
         return next(identity for identity in self.identities if identity.handle == handle)
 
 
-class DevCoachProgram(Program):
-    """A Dev Coach scenario as it was said.
+class Said(Program):
+    """A Dev Coach scenario as it was said; `scenarios.builders.dev_coach.program` makes rows of it.
 
     Args:
         as_given: rows are made exactly as said; nothing is filled in and the rules of the coaching programme
@@ -242,32 +234,3 @@ class DevCoachProgram(Program):
             return self.clock.at(when)
         except ValuesError as error:
             self.refuse(error.what, why=error.why, remedy=error.remedy)
-
-    def render(self, context: FactoryContext, instance: str) -> Rendered:
-        """Make the rows of *instance*."""
-        from scenarios.builders.dev_coach.render import render
-
-        return render(self, context, instance)
-
-    def before_write(self, connection: psycopg.Connection[Any], rendered: Rendered) -> None:
-        """Use the prompts that are in the database already, by phase and version."""
-        if self.prompts:
-            connection.execute(_LOCK)
-            self._use(rendered, connection.execute(_PROMPTS).fetchall())
-
-    async def before_write_async(self, connection: Any, rendered: Rendered) -> None:
-        """Do what `before_write` does over a psycopg or asyncpg connection."""
-        if not self.prompts:
-            return
-        await connection.execute(_LOCK)
-        if isinstance(connection, psycopg.AsyncConnection):
-            self._use(rendered, await (await connection.execute(_PROMPTS)).fetchall())
-        else:
-            self._use(rendered, await connection.fetch(_PROMPTS))
-
-    def _use(self, rendered: Rendered, known: Iterable[Any]) -> None:
-        there = {(phase, version): key for key, phase, version in known}
-        for node in list(rendered.graph.roots()):
-            if isinstance(node.obj, Prompt) and (node.obj.coaching_phase, node.obj.version) in there:
-                node.obj.id = there[node.obj.coaching_phase, node.obj.version]
-                rendered.graph.add(node.obj, existing=True)

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scenarios.builders.base import Rendered, Source, with_suffix
-from scenarios.builders.dev_coach.conversations import ConversationRenderer
+from scenarios.builders.dev_coach.deeds import DeedRenderer
 from scenarios.builders.dev_coach.plans import (
-    DevCoachProgram,
     IdentityPlan,
+    Said,
     StretchPlan,
 )
 from scenarios.builders.dev_coach.timeline import Placed, lay_out
@@ -42,7 +42,7 @@ from scenarios.graph import Graph
 from scenarios.values import TEST_PASSWORD, password_hash
 
 
-def render(program: DevCoachProgram, context: FactoryContext, instance: str) -> Rendered:
+def render(program: Said, context: FactoryContext, instance: str) -> Rendered:
     """Make the rows of *instance* of the scenario *program*."""
     graph = Graph()
     scenario_id = context.id("")
@@ -72,7 +72,7 @@ def render(program: DevCoachProgram, context: FactoryContext, instance: str) -> 
     return rendered
 
 
-def summary(program: DevCoachProgram, context: FactoryContext) -> dict[str, Any]:
+def summary(program: Said, context: FactoryContext) -> dict[str, Any]:
     """Return what an instance keeps as its template: enough to see what it is, and to make it again."""
     return {
         "scenario": program.name,
@@ -95,7 +95,7 @@ def summary(program: DevCoachProgram, context: FactoryContext) -> dict[str, Any]
     }
 
 
-class _UserRenderer(ConversationRenderer):
+class _UserRenderer(DeedRenderer):
     """Makes the rows of one person."""
 
     def render(self) -> None:
@@ -105,9 +105,7 @@ class _UserRenderer(ConversationRenderer):
         self.identities = self._identities(user, placed, joined)
         self.state = self._state(user)
         self._talk(user, placed)
-        for action in self.plan.actions:
-            self._action(user, action)
-        self._notes(user)
+        self._deeds(user)
         if not self.program.as_given:
             self._require_coherence(user)
         self.graph.add(

@@ -12,7 +12,6 @@ from typing import Any
 from scenarios.builders.base import Step, calling_line, did_you_mean
 from scenarios.builders.dev_coach.plans import (
     ActionPlan,
-    DevCoachProgram,
     NotePlan,
     StretchPlan,
     TalkPlan,
@@ -20,13 +19,12 @@ from scenarios.builders.dev_coach.plans import (
     UserPlan,
     When,
 )
+from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.domains.dev_coach import (
     ActionType,
     CoachingPhase,
-    IdentityState,
     MessageRole,
 )
-from scenarios.factories.dev_coach.phases import STATES_IN
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\Z")
 
@@ -59,19 +57,6 @@ class Saying(Step[DevCoachProgram]):
         if handle is None:
             return self.program.claim(self.program.free_name(f"{prefix}.{kind}"), kind)
         return self.program.claim(f"{prefix}.{handle}", kind)
-
-    def _require_fit(self, handle: str, state: IdentityState | None, phase: CoachingPhase) -> None:
-        allowed = STATES_IN[phase]
-        if not allowed:
-            self.program.refuse(
-                f"{handle} cannot exist while {self.plan.handle} is in {phase}",
-                remedy=f"identities come with {CoachingPhase.IDENTITY_CREATION}; say a later phase",
-            )
-        if state is not None and state not in allowed:
-            self.program.refuse(
-                f"{handle} cannot be {state} while {self.plan.handle} is in {phase}",
-                remedy=f"possible there: {', '.join(sorted(allowed))}",
-            )
 
     def _require_later(self, at: When | None) -> None:
         if at is None:

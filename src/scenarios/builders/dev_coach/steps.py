@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
+from scenarios.builders.dev_coach.fitting import Fitting
 from scenarios.builders.dev_coach.plans import (
-    DevCoachProgram,
     IdentityPlan,
     PromptPlan,
     SessionPlan,
@@ -23,6 +23,7 @@ from scenarios.builders.dev_coach.plans import (
     UserPlan,
     When,
 )
+from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.builders.dev_coach.saying import EMAIL, Saying, given, require_columns
 from scenarios.domains.dev_coach import (
     ActionType,
@@ -32,7 +33,6 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     PromptType,
 )
-from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS, has_identities
 
 
 class ScenarioStep(Step[DevCoachProgram]):
@@ -172,7 +172,7 @@ class ScenarioStep(Step[DevCoachProgram]):
         return await BuiltScenario(self.program).load_async(db, as_name=as_name, now=now)
 
 
-class UserStep(ScenarioStep, Saying):
+class UserStep(ScenarioStep, Fitting, Saying):
     """A person: their phase, identities, conversations, notes, actions; or another person."""
 
     def __init__(self, program: DevCoachProgram, plan: UserPlan) -> None:
@@ -205,35 +205,8 @@ class UserStep(ScenarioStep, Saying):
         phase = CoachingPhase(phase)
         if plan.phase is not None:
             program.refuse(f"{plan.handle} is in {plan.phase} already", remedy="say the phase once")
-        if asked is not None and not 0 <= asked <= len(QUESTIONS):
-            program.refuse(f"{asked} topics cannot have been asked", remedy=f"there are {len(QUESTIONS)}")
-        if not program.as_given:
-            for identity in plan.identities:
-                self._require_fit(identity.handle, identity.state if identity.state_said else None, phase)
-            if plan.current_said and phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
-                program.refuse(
-                    f"{plan.handle} has no current identity in {phase}",
-                    why=f"{plan.current} is said to be it",
-                    remedy=f"say {CoachingPhase.IDENTITY_REFINEMENT} or a later phase",
-                )
-            if asked is not None and phase is not CoachingPhase.GET_TO_KNOW_YOU and asked < len(QUESTIONS):
-                program.refuse(
-                    f"{plan.handle} cannot be in {phase} with {asked} topics asked",
-                    remedy="leave asked= out; all were asked by then",
-                )
-            if (who_you_are or who_you_want_to_be) and not has_identities(phase):
-                program.refuse(
-                    f"{plan.handle} cannot have described themselves in {phase}",
-                    remedy=f"that comes in {CoachingPhase.IDENTITY_CREATION}",
-                )
         wanted = None if skipped is None else tuple(IdentityCategory(category) for category in skipped)
-        for identity in plan.identities:
-            if not program.as_given and wanted and identity.category in wanted:
-                program.refuse(
-                    f"{plan.handle} cannot have skipped {identity.category}",
-                    why=f"{identity.handle} is in it",
-                    remedy="take it out of skipped=, or give the identity another category",
-                )
+        self._require_phase(phase, asked, bool(who_you_are or who_you_want_to_be), wanted)
         plan.phase = phase
         plan.asked = asked
         plan.skipped = wanted
@@ -301,24 +274,7 @@ class UserStep(ScenarioStep, Saying):
         """
         plan, program = self.plan, self.program
         if not program.as_given:
-            if plan.phase is not None:
-                self._require_fit(f"{plan.handle}.{handle}", state, plan.phase)
-            if category is not None and plan.skipped and category in plan.skipped:
-                program.refuse(
-                    f"{plan.handle} skipped {category}",
-                    remedy="take it out of skipped=, or choose another one",
-                )
-            if category is None and plan.skipped and set(plan.skipped) == set(CATEGORIES):
-                program.refuse(
-                    f"{plan.handle} skipped every category",
-                    remedy="leave one out of skipped=, for the identity",
-                )
-            for other in plan.identities:
-                if name is not None and str(other.columns.get("name", "")).lower() == name.lower():
-                    program.refuse(
-                        f"{other.handle} is named {other.columns['name']!r} already",
-                        remedy="a person's identities have different names",
-                    )
+            self._require_identity(handle, state, category, name)
         if created is not None:
             program.moment(created)
         said = given(
@@ -535,25 +491,7 @@ class IdentityStep(UserStep):
         if plan.current_said:
             program.refuse(f"{plan.current} is the current identity already", remedy="say .as_current() once")
         if not program.as_given:
-            if plan.phase is not None and plan.phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
-                program.refuse(
-                    f"{plan.handle} has no current identity in {plan.phase}",
-                    remedy=f"say .in_phase({CoachingPhase.IDENTITY_REFINEMENT}) or a later one",
-                )
-            refining = plan.phase in (None, CoachingPhase.IDENTITY_REFINEMENT)
-            if refining and identity.state is IdentityState.REFINEMENT_COMPLETE:
-                program.refuse(
-                    f"{identity.handle} is {identity.state} and cannot be the current one",
-                    remedy="the current identity is the oldest one that is not complete",
-                )
-            older = plan.identities[: plan.identities.index(identity)]
-            pending = [o for o in older if o.state_said and o.state is not IdentityState.REFINEMENT_COMPLETE]
-            if refining and pending:
-                program.refuse(
-                    f"{identity.handle} cannot be the current identity",
-                    why=f"{pending[0].handle} is older and {pending[0].state}",
-                    remedy="the current identity is the oldest one that is not complete",
-                )
+            self._require_current(identity)
         plan.current, plan.current_said = identity.handle, True
         return self
 

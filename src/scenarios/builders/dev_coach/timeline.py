@@ -19,6 +19,7 @@ SITTING = 24
 
 _LEAST = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
+_DAY_LONG = 86_400_000_000  # the same in microseconds
 _LOW, _SPAN = 20_000_000, 200_000_000  # a gap is 20 to 220 seconds, in microseconds
 
 
@@ -37,23 +38,24 @@ class Placed:
         return self.offsets[-1]
 
 
-def _gap(row: Row, field_: str) -> timedelta:
-    return timedelta(microseconds=_LOW + (row.word(field_) * _SPAN >> 64))
+def _gap(row: Row, field_: str) -> int:
+    """Return a gap in microseconds."""
+    return _LOW + (row.word(field_) * _SPAN >> 64)
 
 
 def _stretch(block: StretchPlan, row: Row, start: datetime | None) -> Placed:
     offsets, breaks = [], []
-    base = at = timedelta()
+    base = at = 0
     for index in range(block.turns):
         if index % SITTING == 0:
             if index:
                 # A sitting a day, or later where the one before took longer.
-                base = max(base + _DAY, at + _DAY / 2)
+                base = max(base + _DAY_LONG, at + _DAY_LONG // 2)
             at = base
             breaks.append(index)
         else:
             at += _gap(row, f"gap{index}")
-        offsets.append(at)
+        offsets.append(timedelta(microseconds=at))
     return Placed(block, offsets, start, breaks)
 
 
@@ -62,7 +64,7 @@ def _talk(block: TalkPlan, row: Row, start: datetime | None) -> Placed:
     for index, turn in enumerate(block.turns):
         if index:
             # By handle, so that a turn put in between moves what follows and changes no gap.
-            at += _gap(row, f"gap.{turn.handle}")
+            at += timedelta(microseconds=_gap(row, f"gap.{turn.handle}"))
         offsets.append(at)
     return Placed(block, offsets, start)
 

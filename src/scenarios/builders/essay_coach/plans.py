@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Program, Rendered, Source
+from scenarios.builders.base import Program, Source
 from scenarios.domain import Domain
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.enums import EssayStatus, Role
 from scenarios.errors import ValuesError
-from scenarios.factories.context import FactoryContext
 from scenarios.factories.essay_coach.texts import TYPES
 from scenarios.values.clock import Clock
 
@@ -57,7 +56,7 @@ class PersonPlan:
     source: Source | None = None
 
 
-class EssayCoachProgram(Program):
+class Said(Program):
     """What was said of a scenario: its institutions and people, in order."""
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -76,9 +75,3 @@ class EssayCoachProgram(Program):
             Clock().at(when)
         except ValuesError as error:
             self.refuse(f"the time {when!r} cannot be read", why=error.why, remedy=error.remedy)
-
-    def render(self, context: FactoryContext, instance: str) -> Rendered:
-        """Make the rows of *instance*."""
-        from scenarios.builders.essay_coach.render import render
-
-        return render(self, context, instance)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from scenarios.builders.base import Rendered, Source
-from scenarios.builders.essay_coach.plans import EssayCoachProgram, EssayPlan, PersonPlan
+from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, Said
 from scenarios.domains.essay_coach.enums import (
     EssayStatus,
     LogLevel,
@@ -30,7 +30,7 @@ _ROTATION = timedelta(days=1)
 _ANSWERED = {EssayStatus.PROCESSING, EssayStatus.COMPLETED}
 
 
-def render(program: EssayCoachProgram, context: FactoryContext, instance: str) -> Rendered:
+def render(program: Said, context: FactoryContext, instance: str) -> Rendered:
     """Make the rows of *instance* of the scenario *program*."""
     rendered = Rendered(Graph(), context.id(""), instance)
     with entered(context):
