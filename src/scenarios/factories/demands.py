@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class CannotFill(Exception):
+    """Why a column cannot be filled, for the factory's message."""
+
+
 @dataclass(slots=True)
 class Demands:
     """What the CHECKs of a table demand of one column, as far as one column can satisfy it alone.

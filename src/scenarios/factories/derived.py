@@ -12,41 +12,24 @@ guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import factory
 from sqlalchemy import Table
-from sqlalchemy import inspect as inspect_mapped
-from sqlalchemy.orm import Mapper
-from sqlalchemy.schema import Column
 
 from scenarios.errors import FactoryError
-from scenarios.factories.base import Declaration, Parent, RowFactory, Value
-from scenarios.factories.context import FactoryContext, current_context
-from scenarios.factories.kinds import WIDE, CannotFill
-from scenarios.factories.reading import Foreign, Plan, Unique, read
+from scenarios.factories.base import Declaration, RowFactory
+from scenarios.factories.drawing import Draw
+from scenarios.factories.reading import read
 from scenarios.factories.rows import TableRow
 
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
 
-    from scenarios.factories.checks import Check
 
 M = TypeVar("M")
 
-_TURNS = 400
 _SKIP: Any = factory.declarations.SKIP
-_ALONE = (
-    factory.SubFactory,
-    factory.Iterator,
-    factory.Sequence,
-    factory.LazyFunction,
-    factory.Faker,
-    Parent,
-    Value,
-)
 
 
 @overload
@@ -79,7 +62,7 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
     body.update(declared)
     said = {name: value for name, value in fill.items() if name not in declared}
     body["Meta"] = type("Meta", (), {"model": plan.model or TableRow})
-    body["Params"] = type("Params", (), {"drawn": _Draw(plan, said, declared, nulls)})
+    body["Params"] = type("Params", (), {"drawn": Draw(plan, said, declared, nulls, _factory_of)})
     if plan.model is None:
         columns = plan.columns
         body["_build"] = classmethod(
@@ -95,7 +78,7 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
 
 
 class _Drawn(Declaration[Any]):
-    """One column of what `_Draw` drew; nothing where the database fills it."""
+    """One column of what `Draw` drew; nothing where the database fills it."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -105,352 +88,6 @@ class _Drawn(Declaration[Any]):
         return instance.drawn.get(self.name, _SKIP)
 
 
-class _Draw(Declaration[Mapping[str, Any]]):
-    """Draws all columns of a row together, since constraints speak of several at once."""
-
-    def __init__(
-        self, plan: Plan, said: Mapping[str, Any], declared: Mapping[str, Any], nulls: float
-    ) -> None:
-        super().__init__()
-        self.plan = plan
-        self.said = said
-        self.declared = frozenset(declared)
-        self.declarations = declared
-        self.nulls = nulls
-
-    def evaluate(
-        self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]
-    ) -> Mapping[str, Any]:
-        return _Drawing(self, instance, step).values()
-
-
-class _Drawing:
-    """One row being drawn."""
-
-    def __init__(self, draw: _Draw, resolver: Resolver[Any], step: BuildStep[Any]) -> None:
-        handle: str = resolver.handle
-        self.draw = draw
-        self.plan = draw.plan
-        self.handle = handle
-        self.step = step
-        self.context: FactoryContext = current_context()
-        self.row = self.context.row(f"{self.plan.table.name}/{handle}")
-        self.given: dict[str, Any] = {
-            name: value(self.row) if callable(value) else value for name, value in draw.said.items()
-        }
-        self.declared = set(draw.declared)
-        for name, value in step.builder.extras.items():
-            if factory.enums.get_builder_phase(value):
-                self.declared.add(name)
-            elif "__" not in name:
-                self.given[name] = value
-                self.declared.discard(name)
-        for name in self.declared:
-            declaration = step.builder.extras.get(name, draw.declarations.get(name))
-            # A declaration that looks at other columns waits for these; the others can be known first.
-            if isinstance(declaration, _ALONE) and not isinstance(declaration, factory.LazyAttributeSequence):
-                self.given[name] = getattr(resolver, name)
-        self.parent_of: dict[str, Any] = {}
-        # What the call gives goes to the object by itself; what the class says is passed on from here.
-        self.made: dict[str, Any] = {
-            name: self.given[name] for name in draw.said if name not in step.builder.extras
-        }
-        # Column name -> value, for the constraints; a column the database fills is missing.
-        self.known: dict[str, Any] = {}
-        self.drawn: list[str] = []
-        # Drawn again for a CHECK (anew) or for a unique key (the next of the space).
-        self.salts: dict[str, int] = {}
-        self.turns: dict[str, int] = {}
-
-    def values(self) -> Mapping[str, Any]:
-        """Return values by attribute."""
-        plan = self.plan
-        for name, key in plan.keys.items():
-            if key in self.given:
-                self.known[name] = self.given[key]
-        self._parents()
-        for name, key in plan.keys.items():
-            if key == "handle":
-                self._set(name, self.handle)
-            if name in self.known or key in self.made or key in self.declared:
-                continue
-            self._column(name)
-        self._satisfy()
-        return self.made
-
-    # -- columns ---------------------------------------------------------------------------------------
-
-    def _column(self, name: str) -> None:
-        plan = self.plan
-        if name in plan.constants:
-            self._set(name, plan.constants[name])
-        elif name in plan.counted:
-            # A session has the database number the row at once; else above what a sequence reaches in a test.
-            if self.context.session is None or self.step.builder.strategy != "create":
-                self._set(name, self._counted(plan.columns[name]))
-        elif name in plan.kinds:
-            self.drawn.append(name)
-            self._draw(name, 0)
-        elif name in plan.reasons:
-            if name in plan.optional:
-                self._set(name, None)
-            else:
-                self._refuse(name, plan.reasons[name])
-
-    def _counted(self, column: Column[Any]) -> int:
-        number = self.context.count(f"key of {self.plan.table.fullname}")
-        return number if "SMALL" in str(column.type).upper() else 1_000_000_000 + number
-
-    def _draw(self, name: str, turn: int) -> None:
-        salt = self.salts.get(name, 0)
-        field = f"{name}~{salt}" if salt else name
-        if name in self.plan.optional and self.row.chance(f"{field} is null", self.draw.nulls):
-            self._set(name, None)
-            return
-        try:
-            self._set(name, self.plan.kinds[name].draw(self.row, field, turn))
-        except CannotFill as error:
-            self._refuse(name, str(error))
-
-    def _set(self, name: str, value: Any) -> None:
-        self.known[name] = value
-        self.made[self.plan.keys[name]] = value
-
-    def _refuse(self, name: str, why: str) -> None:
-        key = self.plan.keys[name]
-        raise FactoryError(
-            f"a factory cannot fill {self.plan.table.fullname}.{name}",
-            where=f"row {self.handle!r}",
-            why=why,
-            remedy=f"say how: factory_for({self.plan.label}, {key}=...), a value or a function of the row; "
-            f"or build({key}=...)",
-        )
-
-    # -- constraints -----------------------------------------------------------------------------------
-
-    def _satisfy(self) -> None:
-        plan = self.plan
-        for name, text, columns in plan.unread:
-            if not all(plan.keys.get(c) in self.given for c in columns):
-                missing = ", ".join(sorted(c for c in columns if plan.keys.get(c) not in self.given))
-                first = plan.keys.get(next(iter(sorted(columns)), ""), "...")
-                raise FactoryError(
-                    f"a factory cannot satisfy the CHECK {name} of {plan.table.fullname}",
-                    where=f"row {self.handle!r}, columns {missing}",
-                    why=f"it cannot be read: {text}",
-                    remedy=f"say how to fill them: factory_for({plan.label}, {first}=...)",
-                )
-        broken: Check | None = None
-        for _ in range(_TURNS):
-            broken = next((check for check in plan.checks if not self._holds(check)), None)
-            if broken is None:
-                break
-            loose = [name for name in self.drawn if name in broken.columns]
-            if not loose:
-                return  # only what was given is involved: the database will say so
-            # One column a round, in turn, so that the others keep what they would be without this CHECK.
-            name = loose[sum(self.salts.get(each, 0) for each in loose) % len(loose)]
-            self.salts[name] = self.salts.get(name, 0) + 1
-            self._draw(name, 0)
-        else:
-            assert broken is not None  # the loop ends without break only on a broken check
-            raise FactoryError(
-                f"a factory found no row that satisfies the CHECK {broken.name} of {plan.table.fullname}",
-                where=f"row {self.handle!r}",
-                why=f"{broken.text}, after {_TURNS} tries",
-                remedy=f"say how to fill {', '.join(sorted(broken.columns))}: factory_for({plan.label}, ...)",
-            )
-        for unique in plan.uniques:
-            self._unique(unique)
-
-    def _holds(self, check: Check) -> bool:
-        from scenarios.factories.checks import Unreadable
-
-        if not check.columns <= self.known.keys():
-            return True
-        try:
-            return check.holds(self.known)
-        except Unreadable as error:
-            if all(self.plan.keys.get(column) in self.given for column in check.columns):
-                return True
-            raise FactoryError(
-                f"a factory cannot satisfy the CHECK {check.name} of {self.plan.table.fullname}",
-                where=f"row {self.handle!r}, columns {', '.join(sorted(check.columns))}",
-                why=f"it cannot be read: {error}",
-                remedy=f"say how to fill them: factory_for({self.plan.label}, ...)",
-            ) from error
-
-    def _unique(self, unique: Unique) -> None:
-        if not set(unique.columns) <= self.known.keys():
-            return
-        loose = [name for name in self.drawn if name in unique.columns]
-        space = 1
-        for name in loose:
-            space = min(WIDE, space * self.plan.kinds[name].size)
-        start = {name: self.turns.get(name, 0) for name in loose}
-        label = f"{self.plan.table.fullname} {unique.name}"
-        for turn in range(max(1, min(space, 100_000))):
-            rest = turn
-            for name in loose:
-                size = self.plan.kinds[name].size
-                rest, own = divmod(rest, size)
-                if turn:
-                    self.turns[name] = start[name] + own
-                    self._draw(name, self.turns[name])
-            if turn and not all(self._holds(check) for check in self.plan.checks):
-                continue
-            if unique.where is not None and not self._applies(unique.where):
-                return
-            value = tuple(
-                id(self.parent_of[name]) if name in self.parent_of else _hashable(self.known[name])
-                for name in unique.columns
-            )
-            if None in value and not unique.nulls_too:
-                return
-            if self.context.claim(label, value):
-                return
-            if not loose:
-                return  # given or inherited: the database will say so
-        raise FactoryError(
-            f"{self.plan.table.fullname} has no more unique values for {', '.join(loose)}",
-            where=f"row {self.handle!r}, constraint {unique.name}",
-            why=f"the space holds {space:,} and {space + 1:,} were asked for",
-            remedy="build fewer rows, or give the values yourself",
-        )
-
-    def _applies(self, where: Check) -> bool:
-        from scenarios.factories.checks import Unreadable
-
-        try:
-            return where.holds(self.known)
-        except Unreadable:
-            return True
-
-    # -- parents ---------------------------------------------------------------------------------------
-
-    def _parents(self) -> None:
-        plan = self.plan
-        chosen: dict[int, Any] = {}
-        for place, foreign in enumerate(plan.foreign):
-            keys = [plan.keys[name] for name in foreign.columns]
-            if foreign.relationship is not None and (
-                foreign.relationship in self.given or foreign.relationship in self.declared
-            ):
-                parent = self.given.get(foreign.relationship)
-                if parent is not None:
-                    self._adopt(foreign, parent)
-                elif foreign.relationship in self.given:
-                    for name in foreign.columns:
-                        self.known.setdefault(name, None)
-                continue
-            if all(key in self.given for key in keys) or all(name in self.known for name in foreign.columns):
-                continue
-            if not foreign.required:
-                for name in foreign.columns:
-                    if plan.columns[name].nullable and name not in self.known:
-                        self._set(name, None)
-                continue
-            if foreign.itself:
-                self._refuse(foreign.columns[0], "it refers to its own table and cannot be empty")
-            parent = self._parent(foreign, fresh=False)
-            chosen[place] = parent
-            self._adopt(foreign, parent)
-        self._part_siblings(chosen)
-
-    def _part_siblings(self, chosen: dict[int, Any]) -> None:
-        """Give the row a parent of its own where a unique key consists of parents alone."""
-        for unique in self.plan.uniques:
-            places = [
-                place for place in chosen if set(self.plan.foreign[place].columns) & set(unique.columns)
-            ]
-            inherited = {name for place in places for name in self.plan.foreign[place].columns}
-            if not places or not set(unique.columns) <= inherited | self.known.keys() - set(self.plan.kinds):
-                continue
-            label = f"{self.plan.table.fullname} {unique.name} parents"
-            identity = tuple(
-                _hashable(self.known[name]) if self.known.get(name) is not None else id(chosen[places[-1]])
-                for name in unique.columns
-            )
-            if self.context.claim(label, identity):
-                continue
-            foreign = self.plan.foreign[places[-1]]
-            for name in foreign.columns:
-                self.known.pop(name, None)
-                self.made.pop(self.plan.keys[name], None)
-            parent = self._parent(foreign, fresh=True)
-            self._adopt(foreign, parent)
-            self.context.claim(
-                label,
-                tuple(
-                    _hashable(self.known[name]) if self.known.get(name) is not None else id(parent)
-                    for name in unique.columns
-                ),
-            )
-
-    def _parent(self, foreign: Foreign, *, fresh: bool) -> Any:
-        target = _target(self.plan, foreign)
-        fixed = {
-            remote: self.known[name]
-            for name, remote in zip(foreign.columns, foreign.remote, strict=True)
-            if self.known.get(name) is not None
-        }
-        if not fresh:
-            latest = self.context.latest_of(target)
-            if latest is not None and all(_get(latest, foreign, r) == value for r, value in fixed.items()):
-                return latest
-        with _within(self.context, self.plan, foreign):
-            parents = _factory_of(target)
-            keys = _keys(target)
-            self.context.cascade[foreign.target.name] = self.context.cascade.get(foreign.target.name, 0) + 1
-            return self.step.recurse(parents, {keys[remote]: value for remote, value in fixed.items()})  # type: ignore[arg-type]  # a mapping is what it takes
-
-    def _adopt(self, foreign: Foreign, parent: Any) -> None:
-        for name, remote in zip(foreign.columns, foreign.remote, strict=True):
-            value = _get(parent, foreign, remote)
-            if value is not None and name not in self.known:
-                self._set(name, value)
-        if foreign.relationship is not None and foreign.relationship not in self.given:
-            self.made[foreign.relationship] = parent
-        for name in foreign.columns:
-            if name not in self.known:
-                # The writer or the session takes it from the parent when the database has numbered that.
-                self.known[name] = None
-                self.parent_of[name] = parent
-
-
-def _hashable(value: Any) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        return repr(value)
-    return value
-
-
-def _get(parent: Any, foreign: Foreign, remote: str) -> Any:
-    if isinstance(parent, TableRow):
-        return parent.get(remote)
-    mapper: Mapper[Any] = inspect_mapped(type(parent))
-    return getattr(parent, mapper.get_property_by_column(foreign.target.columns[remote]).key)
-
-
-@contextmanager
-def _within(context: FactoryContext, plan: Plan, foreign: Foreign) -> Iterator[None]:
-    """Notice parents that need each other."""
-    trail = context.trail
-    if foreign.target.fullname in trail:
-        raise FactoryError(
-            f"a factory cannot fill {plan.table.fullname}.{', '.join(foreign.columns)}",
-            why="its parent needs it in turn: "
-            + " -> ".join([*trail, plan.table.fullname, foreign.target.fullname]),
-            remedy=f"give one: factory_for({plan.label}, {foreign.relationship or foreign.columns[0]}=...)",
-        )
-    trail.append(plan.table.fullname)
-    try:
-        yield
-    finally:
-        trail.pop()
-
-
 _factories: dict[Any, type[RowFactory[Any]]] = {}
 
 
@@ -458,16 +95,3 @@ def _factory_of(target: Any) -> type[RowFactory[Any]]:
     if target not in _factories:
         _factories[target] = factory_for(target)
     return _factories[target]
-
-
-def _keys(target: Any) -> Mapping[str, str]:
-    return read(target).keys
-
-
-def _target(plan: Plan, foreign: Foreign) -> Any:
-    if plan.model is not None:
-        mapper: Mapper[Any] = inspect_mapped(plan.model)
-        for other in mapper.registry.mappers:
-            if other.local_table is foreign.target:
-                return other.class_
-    return foreign.target

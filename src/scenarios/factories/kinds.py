@@ -7,7 +7,6 @@ different values there are, so that a unique column is walked through and not gu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,53 +17,14 @@ from sqlalchemy import types as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import Column
 
-from scenarios.factories.demands import Demands
+from scenarios.factories.demands import CannotFill, Demands
+from scenarios.factories.named_texts import WORDS, marked, matching, named
 from scenarios.values import Row
 
 WIDE = 1 << 62
 """The size of a space nobody exhausts."""
 
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
-_WORDS = (
-    "amber",
-    "anchor",
-    "basin",
-    "birch",
-    "cedar",
-    "cobalt",
-    "delta",
-    "ember",
-    "fern",
-    "flint",
-    "grove",
-    "harbor",
-    "indigo",
-    "juniper",
-    "lantern",
-    "linen",
-    "maple",
-    "meadow",
-    "north",
-    "ochre",
-    "olive",
-    "pebble",
-    "quartz",
-    "raven",
-    "river",
-    "saffron",
-    "slate",
-    "sparrow",
-    "summit",
-    "timber",
-    "tundra",
-    "violet",
-    "willow",
-    "yarrow",
-)
-
-
-class CannotFill(Exception):
-    """Why a column cannot be filled, for the factory's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,97 +160,17 @@ def _text(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) 
         raise CannotFill(f"no text is at least {shortest} and at most {longest} characters long")
 
     def draw(row: Row, field: str, turn: int) -> str:
-        text = _named(row, name, field)
+        text = named(row, name, field)
         if unique or turn:
-            text = _marked(text, name, f"{row.word(f'{field}.mark') + turn:x}"[-10:], longest)
+            text = marked(text, f"{row.word(f'{field}.mark') + turn:x}"[-10:], longest)
         text = text[:longest].strip() or "x"
         while len(text) < shortest:
-            text += _WORDS[len(text) % len(_WORDS)][: shortest - len(text)]
+            text += WORDS[len(text) % len(WORDS)][: shortest - len(text)]
         return text.ljust(length) if isinstance(type_, sa.CHAR) and length else text
 
     if not demands.patterns:
         return Kind(draw, 16 ** min(longest, 10))
-    return Kind(lambda row, field, turn: _matching(row, field, turn, draw, demands, longest), WIDE)
-
-
-def _named(row: Row, name: str, field: str) -> str:
-    """Return a text as the column's name suggests."""
-    words = f"_{name.lower()}_"
-    if "email" in words or "mail_address" in words:
-        return f"{row.first_name(field).lower()}.{row.last_name(field + '.2').lower()}@example.com".replace(
-            " ", ""
-        )
-    if "first_name" in words or "given_name" in words:
-        return row.first_name(field)
-    if "last_name" in words or "surname" in words or "family_name" in words:
-        return row.last_name(field)
-    if words in {"_name_", "_full_name_", "_author_", "_contact_"}:
-        return f"{row.first_name(field)} {row.last_name(field + '.2')}"
-    if "_city_" in words:
-        return row.city(field)
-    if "_job_" in words or "profession" in words:
-        return row.job(field)
-    if "phone" in words:
-        return f"+1555{row.integer(field, 0, 9_999_999):07d}"
-    if "_url_" in words or "website" in words:
-        return f"https://example.com/{row.choice(field, _WORDS)}"
-    if "slug" in words or "_code_" in words or "_key_" in words:
-        return f"{row.choice(field, _WORDS)}-{row.choice(field + '.2', _WORDS)}"
-    return " ".join(row.choice(f"{field}.{place}", _WORDS) for place in range(3))
-
-
-def _marked(text: str, name: str, mark: str, longest: int) -> str:
-    local, at, domain = text.partition("@")
-    if at:
-        return f"{local[: max(1, longest - len(domain) - len(mark) - 2)]}.{mark}@{domain}"
-    if longest <= len(mark):
-        return mark[-longest:]
-    if text.startswith("+1555"):
-        return f"+1555{int(mark, 16) % 10_000_000:07d}"
-    return f"{text[: longest - len(mark) - 1]}-{mark}"
-
-
-def _matching(
-    row: Row, field: str, turn: int, draw: Callable[[Row, str, int], str], demands: Demands, longest: int
-) -> str:
-    """Return a text that contains every pattern: the plain draw, an address, or common shapes."""
-    number = row.integer(field, 0, 10**12) + turn
-    letters = "".join(chr(97 + number // 26**place % 26) for place in range(8))
-    shapes = [
-        draw(row, field, turn),
-        f"{letters}.{number % 9973}@example.com",
-        *(cut(number, letters) for cut in _SHAPES),
-    ]
-    for shape in shapes:
-        if len(shape) <= longest and all(
-            re.search(pattern, shape, flags) for pattern, flags in demands.patterns
-        ):
-            return shape
-    pattern = demands.patterns[0][0]
-    raise CannotFill(f"no text that was tried matches {pattern!r}")
-
-
-_SHAPES: tuple[Callable[[int, str], str], ...] = (
-    lambda number, letters: letters,
-    lambda number, letters: letters.upper(),
-    lambda number, letters: letters[:3].upper(),
-    lambda number, letters: letters[:2].upper(),
-    lambda number, letters: letters[:2],
-    lambda number, letters: f"{number % 10**10:010d}",
-    lambda number, letters: f"{number % 10**8:08d}",
-    lambda number, letters: f"{number % 10**6:06d}",
-    lambda number, letters: f"{number % 10**5:05d}",
-    lambda number, letters: f"{number % 10**4:04d}",
-    lambda number, letters: f"+1555{number % 10**7:07d}",
-    lambda number, letters: f"#{number % 16**6:06x}",
-    lambda number, letters: f"{number % 16**16:016x}",
-    lambda number, letters: f"{number % 16**32:032x}",
-    lambda number, letters: f"{letters[:4]}-{letters[4:]}",
-    lambda number, letters: f"{letters[:3].upper()}-{number % 10**4:04d}",
-    lambda number, letters: f"{letters[:2].upper()}-{number % 10**6:06d}",
-    lambda number, letters: f"https://example.com/{letters}",
-    lambda number, letters: f"{number % 9 + 1}.{number % 7}.{number % 11}",
-)
+    return Kind(lambda row, field, turn: matching(row, field, turn, draw, demands, longest), WIDE)
 
 
 def _datetime(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
@@ -354,7 +234,7 @@ def _array(type_: sa.ARRAY[Any], name: str, demands: Demands) -> Kind:
 
 def _json(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
     def draw(row: Row, field: str, turn: int) -> Any:
-        word, number = row.choice(field, _WORDS), row.integer(f"{field}.value", 0, 99) + turn
+        word, number = row.choice(field, WORDS), row.integer(f"{field}.value", 0, 99) + turn
         made: dict[str, Any] = {"array": [word, number], "string": word, "number": number}
         return made.get(demands.json or "object", {word: number})
 
@@ -449,8 +329,8 @@ _MAKERS: tuple[tuple[Any, Callable[..., Kind]], ...] = (
     (sa.Interval, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
     (pg.INTERVAL, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
     (sa.JSON, _json),
-    (pg.HSTORE, _simple(lambda row, field, turn: {row.choice(field, _WORDS): str(turn)})),
-    (pg.TSVECTOR, _simple(lambda row, field, turn: f"{row.choice(field, _WORDS)} {turn}")),
+    (pg.HSTORE, _simple(lambda row, field, turn: {row.choice(field, WORDS): str(turn)})),
+    (pg.TSVECTOR, _simple(lambda row, field, turn: f"{row.choice(field, WORDS)} {turn}")),
     (pg.BIT, _bits),
     (pg.MONEY, _simple(lambda row, field, turn: f"{row.integer(field, 1, 9999) + turn}.00")),
     (pg.OID, _simple(lambda row, field, turn: row.integer(field, 20_000, 90_000) + turn)),

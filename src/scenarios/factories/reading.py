@@ -29,8 +29,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import Integer, TypeDecorator, Uuid
 
 from scenarios.errors import FactoryError
-from scenarios.factories.demands import Demands
-from scenarios.factories.kinds import CannotFill, Kind, kind_of
+from scenarios.factories.demands import CannotFill, Demands
+from scenarios.factories.kinds import Kind, kind_of
 
 if TYPE_CHECKING:
     from scenarios.factories.checks import Check

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from hashlib import blake2b, shake_128
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from scenarios.domains.dev_coach import (
@@ -25,9 +23,9 @@ from scenarios.domains.dev_coach import (
 )
 from scenarios.graph.encoding import escaped
 from scenarios.values import Keyed, Row, bank, password_hash, slug
-from scenarios.values.conversation import script
+from scenarios.volume.dev_coach_talk import Said, Talk, moment_of
 from scenarios.volume.parts import Collector, Part, TableData
-from scenarios.volume.rhythm import HOURS, WEEKDAYS, times_of_day
+from scenarios.volume.rhythm import HOURS, WEEKDAYS
 
 T = TypeVar("T")
 
@@ -84,20 +82,6 @@ _DAY = timedelta(days=1)
 _STYLES = ("DIRECTIVE", "SUPPORTIVE", "COLLABORATIVE", "CHALLENGING")
 _FREQUENCIES = ("DAILY", "WEEKLY", "WEEKLY", "WEEKLY", "BIWEEKLY", "MONTHLY")
 _ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "Asia/Tokyo")
-
-
-_KEYS = 30
-"""Bytes of an exchange's two keys, without the bits that every random UUID has in common."""
-
-_PICKS = 6
-_STREAM = _KEYS + _PICKS
-
-_Said = tuple[str, datetime, int]
-"""A message that others may refer to: key, beginning of its sitting, seconds since then."""
-
-
-def _moment(said: _Said) -> datetime:
-    return said[1] + timedelta(seconds=said[2])
 
 
 class DevCoachRecipe:
@@ -161,16 +145,14 @@ def _scope(part: Part) -> UUID:
 class _User:
     """Makes one user."""
 
-    __slots__ = ("anchor", "hex", "id", "index", "key", "row", "rows", "scope", "scope_hex")
+    __slots__ = ("anchor", "id", "index", "row", "rows", "scope", "talk")
 
     def __init__(
         self, row: Row, index: int, anchor: datetime, scope: UUID, key: bytes, rows: Collector
     ) -> None:
         self.row, self.index, self.anchor, self.scope, self.rows = row, index, anchor, scope, rows
         self.id = row.uuid()
-        self.hex = self.id.hex
-        self.scope_hex = scope.hex
-        self.key = blake2b(self.id.bytes, key=key, digest_size=32).digest()
+        self.talk = Talk(self.id, scope, key, rows)
 
     def make(self) -> None:
         row = self.row
@@ -182,19 +164,19 @@ class _User:
         first, last = row.first_name(), row.last_name()
         identities = self._identity_names(reached)
         spoken = [escaped(name) for name, _ in identities] or ["the maker", "the anchor", "the finisher"]
-        coach: list[list[_Said]] = []
-        user: list[_Said] = []
+        coach: list[list[Said]] = []
+        user: list[Said] = []
         state_id = row.uuid("state")
         sessions: list[tuple[object, ...]] = []
         place = 0
         number = 0
         for phase_number, count in enumerate(exchanges):
-            said: list[_Said] = []
+            said: list[Said] = []
             done = 0
             for sitting in range(sittings[phase_number]):
                 until = count * (sitting + 1) // sittings[phase_number]
                 session = row.uuid(f"session {place}")
-                ended = self._talk(
+                ended = self.talk.sitting(
                     PHASES[phase_number], range(done, until), number, starts[place], session, escaped(first),
                     spoken, said, user,
                 )  # fmt: skip
@@ -252,83 +234,6 @@ class _User:
             )
         return starts
 
-    def _talk(
-        self,
-        phase: str,
-        questions: range,
-        number: int,
-        start: datetime,
-        session: UUID,
-        client: str,
-        identities: Sequence[str],
-        coach: list[_Said],
-        user: list[_Said],
-    ) -> datetime:
-        """Append the messages of one sitting as finished COPY lines; return when it ended.
-
-        Nine of ten rows of a run are made here, so everything that is the same for a whole sitting is made
-        before the loop.
-        """
-        text = _spoken(phase)
-        exchanges = text.exchanges
-        messages = self.rows.lines("chat_messages_chatmessage")
-        links = self.rows.lines("coach_states_coachingsessionmessage")
-        owner = self.hex
-        coached, answered = f"\t{owner}\tCOACH\t", f"\t{owner}\tUSER\t"
-        fraction = f".{start.microsecond:06d}+00\t{self.scope_hex}\n"
-        link_head, link_tail = f"\t{owner}\t{session.hex}\t", f"\t{self.scope_hex}\n"
-        size = len(exchanges)
-        hours = times_of_day()
-        # Whole seconds since midnight; a sitting may run past it.
-        today, tomorrow = f"{start:%Y-%m-%d} ", f"{start + _DAY:%Y-%m-%d} "
-        second = start.hour * 3600 + start.minute * 60 + start.second
-        began = second
-        # One keyed stream a sitting, cut into pieces: a hash an exchange costs as much as its text.
-        count = len(questions)
-        stream = shake_128(self.key + number.to_bytes(8, "little")).digest(count * _STREAM)
-        keys = stream.hex()
-        place_of_picks = count * _KEYS
-        place_of_key = 0
-        ack = ""
-        for question in questions:
-            pick = stream[place_of_picks : place_of_picks + _PICKS]
-            place_of_picks += _PICKS
-            lap, place = divmod(question, size)
-            asks, asked_count, says, said_count, acks, ack_count, named = exchanges[place]
-            if question == questions.start:
-                lead = text.openers[pick[0] % len(text.openers)]
-            elif place == 0:
-                lead = f"{ack} {text.revisits[lap % len(text.revisits)]}"
-            else:
-                lead = ack
-            asked = asks[(pick[1] + lap) % asked_count]
-            replied = says[(pick[2] + lap) % said_count]
-            if named or "{" in lead:
-                identity = identities[(place // 2 + lap) % len(identities)]
-                lead = lead.replace("{name}", client).replace("{identity}", identity)
-                asked = asked.replace("{name}", client).replace("{identity}", identity)
-                replied = replied.replace("{name}", client).replace("{identity}", identity)
-            ack = acks[pick[3] % ack_count]
-            # The bits of a random UUID's version and variant; a link's key is its message's, variant apart.
-            k = place_of_key
-            place_of_key = k + 60
-            head, middle, rest = keys[k : k + 12], keys[k + 12 : k + 15], keys[k + 15 : k + 30]
-            one = f"{head}4{middle}a{rest}"
-            links.append(f"{head}4{middle}b{rest}{link_head}{one}{link_tail}")
-            day, clock = (today, second) if second < 86_400 else (tomorrow, second - 86_400)
-            messages.append(f"{one}{coached}{lead} {asked}\t{day}{hours[clock]}{fraction}")
-            coach.append((one, start, second - began))
-            # A question is read, thought about and answered; the coach takes less time.
-            second += 12 + pick[4] % 150
-            head, middle, rest = keys[k + 30 : k + 42], keys[k + 42 : k + 45], keys[k + 45 : k + 60]
-            two = f"{head}4{middle}a{rest}"
-            links.append(f"{head}4{middle}b{rest}{link_head}{two}{link_tail}")
-            day, clock = (today, second) if second < 86_400 else (tomorrow, second - 86_400)
-            messages.append(f"{two}{answered}{replied}\t{day}{hours[clock]}{fraction}")
-            user.append((two, start, second - began))
-            second += 4 + pick[5] % 40
-        return start + timedelta(seconds=second - began)
-
     def _identity_names(self, reached: int) -> list[tuple[str, IdentityCategory]]:
         """Return name and category of the user's identities, in the order they came up."""
         if reached == 0:
@@ -359,7 +264,7 @@ class _User:
         self,
         reached: int,
         named: Sequence[tuple[str, IdentityCategory]],
-        coach: Sequence[Sequence[_Said]],
+        coach: Sequence[Sequence[Said]],
         state_id: UUID,
         seen: datetime,
         exchanges: Sequence[int],
@@ -377,7 +282,7 @@ class _User:
                 state = IdentityState.REFINEMENT_COMPLETE if place < finished else IdentityState.ACCEPTED
             worded = reached == 4 or (reached == 3 and row.chance(f"worded {place}", 0.6))
             note = row.text("dev_coach.texts.notes", f"identity note {place}")
-            made = _moment(message) + timedelta(microseconds=1 + place)
+            made = moment_of(message) + timedelta(microseconds=1 + place)
             identities.append((
                 identity, self.id, name,
                 row.text("dev_coach.texts.affirmations", f"affirmation {place}") if worded else None,
@@ -409,7 +314,7 @@ class _User:
             )],
         )  # fmt: skip
 
-    def _transitions(self, reached: int, coach: Sequence[Sequence[_Said]]) -> None:
+    def _transitions(self, reached: int, coach: Sequence[Sequence[Said]]) -> None:
         row = self.row
         self.rows.add(
             "actions_action",
@@ -420,13 +325,13 @@ class _User:
                     row.text("dev_coach.results.TRANSITION_PHASE", f"moved {number}").replace(
                         "{phase}", PHASES[number].value
                     ),
-                    _moment(coach[number][0]), coach[number][0][0], self.scope,
+                    moment_of(coach[number][0]), coach[number][0][0], self.scope,
                 )
                 for number in range(1, reached + 1)
             ],
         )  # fmt: skip
 
-    def _notes(self, user: Sequence[_Said]) -> None:
+    def _notes(self, user: Sequence[Said]) -> None:
         row = self.row
         count = min(row.skewed("notes", 0, 20, 3), len(user))
         texts = _few(row, "notes about", bank("dev_coach.texts.notes"), count)
@@ -436,42 +341,11 @@ class _User:
             [
                 (
                     row.uuid(f"note {place}"), self.id, text, user[source][0],
-                    _moment(user[source]) + timedelta(seconds=2), self.scope,
+                    moment_of(user[source]) + timedelta(seconds=2), self.scope,
                 )
                 for place, (text, source) in enumerate(zip(texts, sources, strict=True))
             ],
         )  # fmt: skip
-
-
-class _Spoken(NamedTuple):
-    """A phase's script in the form in which `_User._talk` reads it fastest."""
-
-    openers: tuple[str, ...]
-    revisits: tuple[str, ...]
-    exchanges: tuple[_Exchange, ...]
-
-
-_Texts = tuple[str, ...]
-_Exchange = tuple[_Texts, int, _Texts, int, _Texts, int, bool]
-"""Questions, replies and what the coach says to them, each with its number; whether a text names somebody."""
-
-
-@lru_cache(maxsize=16)
-def _spoken(phase: str) -> _Spoken:
-    """Return the phase's script; its texts need no escaping, which is checked once here."""
-    found = script(phase)
-    texts = [*found.openers, *found.revisits]
-    texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
-    assert all(escaped(text) == text for text in texts), "a bank text needs escaping"
-    return _Spoken(
-        found.openers,
-        found.revisits,
-        tuple(
-            (each.ask, len(each.ask), each.say, len(each.say), each.ack, len(each.ack),
-             any("{" in text for text in (*each.ask, *each.say, *each.ack)))
-            for each in found.exchanges
-        ),
-    )  # fmt: skip
 
 
 def _words(row: Row, field: str, name: str, most: int) -> list[str]:
