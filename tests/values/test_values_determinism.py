@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +18,6 @@ SCRIPT = Path(digest_of_values.__file__)
 GOLDEN = "68558f8b3c78465cf120c79c4a4a8ad35079133d4a937707c8cdb4dde9611292"
 """The digest of the project's own values. It changes only when the texts or the derivation are changed on
 purpose, and then every generated database changes with it: say so in the changelog."""
-
-SUPPORTED = ("3.11", "3.12", "3.13")
 
 
 def digests(interpreter: str, **environment: str) -> dict[str, str]:
@@ -38,25 +35,6 @@ def digests(interpreter: str, **environment: str) -> dict[str, str]:
     return found
 
 
-def interpreters() -> dict[str, str]:
-    """Return other Python versions of this machine: on the path, of pyenv, of uv."""
-    found: dict[str, str] = {}
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
-    for version in SUPPORTED:
-        candidates = [
-            *sorted(pyenv.glob(f"{version}.*/bin/python")),
-            *sorted(uv.glob(f"cpython-{version}.*/bin/python{version}")),
-            *filter(None, [shutil.which(f"python{version}")]),
-        ]
-        for candidate in map(str, candidates):
-            said = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
-            if said.returncode == 0 and said.stdout.startswith(f"Python {version}."):
-                found[version] = candidate
-                break
-    return found
-
-
 def test_the_projects_own_values_are_those_of_every_release():
     assert digest_of_values.own() == GOLDEN
 
@@ -68,10 +46,9 @@ def test_the_hash_seed_of_the_process_does_not_matter(seed):
     assert found["borrowed"] == digest_of_values.borrowed()
 
 
-def test_every_supported_python_on_this_machine_agrees():
+def test_every_supported_python_on_this_machine_agrees(pythons):
     # Where there is only this one, the golden digest above is what the others are held to.
-    versions = {"this": sys.executable, **interpreters()}
-    found = {version: digests(path) for version, path in versions.items()}
+    found = {version: digests(path) for version, path in pythons.items()}
     assert {each["own"] for each in found.values()} == {GOLDEN}
     assert len({each["borrowed"] for each in found.values()}) == 1
 
