@@ -36,6 +36,16 @@ def test_parts_of_an_address_do_not_run_together():
     assert Keyed("a").at("xy").word("f") != Keyed("a").at("x").word("yf")
 
 
+@pytest.mark.parametrize("suffix", ["", "#link", "#é"])
+@pytest.mark.parametrize("handle", ["maya.conversation_1", "ü", ""])
+def test_ids_of_numbered_rows_are_those_of_their_handles(handle, suffix):
+    keyed = Keyed("seed", "scenario", instance="one")
+    numbered = list(keyed.numbered_ids(handle, 1003, suffix))
+    assert numbered == [keyed.id(f"{handle}#{number}{suffix}") for number in range(1, 1004)]
+    assert numbered[7] == keyed.at(f"{handle}#8{suffix}").uuid()
+    assert list(keyed.numbered_ids(handle, 0, suffix)) == []
+
+
 def test_ids_belong_to_the_instance_and_values_to_the_scenario():
     one = Keyed("seed", "refinement", instance="one").at("maya")
     two = Keyed("seed", "refinement", instance="two").at("maya")

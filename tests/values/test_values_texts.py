@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scenarios.errors import ValuesError
-from scenarios.values import Keyed, add_bank, bank, bank_names, conversation
+from scenarios.values import Keyed, add_bank, bank, bank_names, conversation, course
 from scenarios.values.conversation import phases, script
 
 PHASES = phases()
@@ -47,6 +47,14 @@ def test_any_length_and_several_phases_in_order(length):
     if length >= 20:
         assert set(order) == {0, 1, 2}
         assert "Maya" in " ".join(turn.content for turn in turns)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7, 40, 41])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_the_course_of_a_conversation_is_that_of_its_words(length, count):
+    way = PHASES[:count]
+    turns = conversation(Keyed("seed").at("maya"), way, length, name="Maya")
+    assert course(way, length) == [turn.phase for turn in turns]
 
 
 def test_a_longer_conversation_begins_like_the_shorter_one():
