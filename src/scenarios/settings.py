@@ -100,6 +100,13 @@ SPECS: Mapping[str, Spec] = {
         Spec("runtime_dir", "", _text, "Where servers live; empty: tmpfs where there is room."),
         Spec("seed", "scenarios", _text, "Seed of all generated values."),
         Spec("locale", "en_US", _text, "Locale of generated names."),
+        Spec(
+            "schema",
+            "",
+            _text,
+            "Where the project's own tables come from: package.module:name (a declarative base, a MetaData, "
+            "a Domain, a function), a .sql file, a directory of them, or an alembic.ini.",
+        ),
         Spec("library", (), _paths, "Directories with scenario files, besides the built-in library."),
         Spec("database", "", _text, "Database that load, instances, reset, unload and freeze work in."),
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),

@@ -127,6 +127,26 @@ def test_instances_are_remembered_where_asked(shop, library):
         open_instance(shop, "two_orders-2", domains={"shop": SHOP})
 
 
+def test_what_the_application_adds_to_a_loaded_row_goes_and_is_frozen_with_it(shop, library):
+    instance = library["two_orders"].load(shop)
+    with shop.connect() as conn:
+        conn.execute(
+            "INSERT INTO customer (name, invited_by_id) SELECT 'Dot', id FROM customer WHERE name = 'Cem'"
+        )
+        conn.execute(
+            'INSERT INTO "order" (customer_id, state, total, details) '
+            "SELECT id, 'open', 1, '{}' FROM customer WHERE name = 'Cem'"
+        )
+        conn.execute("INSERT INTO line SELECT id, 1, 'B-1' FROM \"order\" WHERE total = 1")
+    assert freeze(shop, name="again", instance=instance).rows == {"customer": 2, "order": 3, "line": 3}
+    assert instance.reset().added == 2, "an order, and its line"
+    with shop.connect() as conn:
+        assert conn.execute("SELECT count(*) FROM line").fetchone() == (2,)
+        assert conn.execute("SELECT name FROM customer ORDER BY name").fetchall()[-1] == ("Dot",), (
+            "a link that may be empty does not make a row part of the instance"
+        )
+
+
 def test_a_freeze_gives_the_rows_again(shop, library):
     instance = library["two_orders"].load(shop)
     frozen = freeze(shop, name="again", instance=instance)

@@ -81,6 +81,14 @@ def test_sql_a_callable_alembic_and_a_declarative_base(project):
     run.has(r"template of SQL .*schema\.sql built in \d+ ms \(.*file schema\.sql.*\)")
 
 
+def test_the_setting_alone_is_enough(project):
+    run = project(conftest="", test_it=TESTS, environ={"SCENARIOS_SCHEMA": "models:Base", "PYTHONPATH": "."})
+    assert run.outcomes == {"passed": 2}, run.text
+    run = project("-q", environ={"SCENARIOS_SCHEMA": "models:Bass", "PYTHONPATH": "."})
+    assert run.outcomes == {"errors": 2}
+    run.has(r"the setting schema is 'models:Bass'", "environment SCENARIOS_SCHEMA")
+
+
 def test_sqlmodel_and_an_overridden_library(project):
     run = project(
         "-q",

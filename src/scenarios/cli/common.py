@@ -16,7 +16,8 @@ from scenarios.errors import LibraryError, SettingsError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from scenarios.library import Library
+    from scenarios.library import Instance, Library
+    from scenarios.library.sections import Sections
     from scenarios.postgres import Database
     from scenarios.settings import Settings
 
@@ -63,10 +64,31 @@ def show_json(value: Any) -> None:
 
 
 def open_library(paths: list[Path] | None) -> Library:
-    """Return the library that a command works with."""
+    """Return the library that a command works with; it knows the project's own schema."""
     from scenarios.library.library import Library
+    from scenarios.settings import Settings
 
-    return Library(paths or None)
+    settings = Settings()
+
+    def own() -> Sections:
+        from scenarios.projects import own_sections
+
+        return own_sections(settings)
+
+    return Library(paths or None, settings=settings, project=own if settings["schema"] else None)
+
+
+def open_instance(db: Database, name: str) -> Instance:
+    """Return the instance *name* in *db*, of an installed system or of the project's own schema.
+
+    Raises:
+        LibraryError: there is none of that name.
+    """
+    from scenarios.library.instances.finding import open_instance as find
+    from scenarios.projects import own_domains
+    from scenarios.settings import Settings
+
+    return find(db, name, domains=own_domains(Settings(), db))
 
 
 def definition_of(library: Library, name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,14 +16,21 @@ from scenarios.cli.common import (
     definition_of,
     keep_server,
     notes,
+    open_instance,
     open_library,
     parse_now,
     parse_parameters,
     show_json,
 )
 
+if TYPE_CHECKING:
+    from scenarios.library import Instance, ScenarioDefinition
+    from scenarios.settings import Settings
+
 _PANEL = "Scenarios"
 _DATA = "Instances in a database"
+MOST_HANDLES = 40
+"""Rows that a load names; of a large scenario the rest is counted."""
 
 
 def _names(incomplete: str) -> list[str]:
@@ -268,7 +275,7 @@ def load(
         else:
             password_file = keep_server(settings)
             server = stack.enter_context(start_server(settings=settings))
-            db = stack.enter_context(server.database(definition.domain, keep=True))
+            db = stack.enter_context(server.database(_schema_of(definition, settings), keep=True))
         from scenarios.library.instances.load import load as load_instance
 
         instance = load_instance(
@@ -279,11 +286,38 @@ def load(
                 {**instance.sign_in_sheet().as_dict(), "database": db.safe_url, "rows": instance.counts}
             )
             return
-        console().print(instance.sign_in_sheet())
+        _announce(instance)
         if not url:
             # Passwords are never printed: the file that holds it is named instead.
             typer.echo(f"export SCENARIOS_DATABASE='{db.safe_url}' PGPASSFILE='{password_file}'")
             notes().print("The line above makes other commands use this database; `scenarios down` ends it.")
+
+
+def _announce(instance: Instance) -> None:
+    """Print who can sign in; of a schema without people, which row each handle became."""
+    sheet = instance.sign_in_sheet()
+    if sheet.people:
+        console().print(sheet)
+        return
+    from rich.table import Table
+
+    caption = f"The clock shows {sheet.now}."
+    table = Table("handle", "table", "key", title=f"{instance.name}: what there is", title_justify="left")
+    for row in instance.plan.rows[:MOST_HANDLES]:
+        table.add_row(row.handle, row.table.fullname, ", ".join(map(str, instance.key(row.handle))))
+    if len(instance.plan.rows) > MOST_HANDLES:
+        caption = f"{len(instance.plan.rows) - MOST_HANDLES} rows more. {caption}"
+    console().print(table)
+    typer.echo(caption)
+
+
+def _schema_of(definition: ScenarioDefinition, settings: Settings) -> object:
+    """Return what a database for *definition* is made from."""
+    from scenarios.projects import NAME, named_schema, template_source
+
+    if definition.domain.name != NAME:
+        return definition.domain
+    return template_source(named_schema(settings))
 
 
 def open_(
@@ -295,14 +329,12 @@ def open_(
 
     Example: scenarios open refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances.finding import open_instance
-
     with database(where, action="look into") as db:
         instance = open_instance(db, name)
         if as_json:
             show_json({**instance.sign_in_sheet().as_dict(), "database": db.safe_url})
             return
-        console().print(instance.sign_in_sheet())
+        _announce(instance)
         typer.echo(db.psql)
 
 
@@ -354,8 +386,6 @@ def reset(name: InstanceName, where: Where = None, as_json: AsJson = False) -> N
 
     Example: scenarios reset refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances.finding import open_instance
-
     with database(where, action="reset an instance in") as db:
         instance = open_instance(db, name)
         report = instance.reset()
@@ -373,8 +403,6 @@ def unload(name: InstanceName, where: Where = None, as_json: AsJson = False) -> 
 
     Example: scenarios unload refinement_in_progress --in postgresql://qa@db/coach
     """
-    from scenarios.library.instances.finding import open_instance
-
     with database(where, action="unload an instance from") as db:
         report = open_instance(db, name).unload()
     if as_json:

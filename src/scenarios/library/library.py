@@ -7,7 +7,7 @@ and listing reads heads only. Python functions marked with ``@scenario`` stand i
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,8 @@ class Library:
     Args:
         path: a directory, several, or None for those of the setting ``library`` and the built-in one.
         domains: systems by name, besides those that are installed.
-        project: the system of files that name none of those, and stand in no directory called like one.
+        project: the system of files that name none of those, and stand in no directory called like one; or
+            a function that finds it out, called at the first such file.
         settings: by default the run's.
 
     Raises:
@@ -84,7 +85,7 @@ class Library:
         *,
         domains: Mapping[str, Domain] | Iterable[Domain] = (),
         settings: Settings | None = None,
-        project: Sections | None = None,
+        project: Sections | Callable[[], Sections] | None = None,
     ) -> None:
         self.settings = settings or Settings()
         given = domains.values() if isinstance(domains, Mapping) else domains
@@ -252,9 +253,10 @@ class Library:
         from scenarios.library.sections import sections_of
 
         name = head.system or path.resolve().parent.name
-        if self._project is not None:
-            own = self._project.domain.name
-            if name == own or (not head.system and name not in (*self._domains, *domain_names())):
+        if self._project is not None and name not in (*self._domains, *domain_names()):
+            if callable(self._project):
+                self._project = self._project()
+            if not head.system or name == self._project.domain.name:
                 return self._project
         try:
             return sections_of(self._domains.get(name) or get_domain(name))
@@ -265,7 +267,10 @@ class Library:
             if name in known:
                 raise
             what = error.what if head.system else f"the scenario names no system, and {name!r} is none"
-            faults.add(place, "system" if node is not None else "", what, suggest(name, known))
+            hint = suggest(name, known)
+            if not head.system and self._project is None:
+                hint = f"{hint}; for tables of your own, say where they are: schema in [tool.scenarios]"
+            faults.add(place, "system" if node is not None else "", what, hint)
             return None
 
     def domain(self, name: str) -> Domain:

@@ -86,14 +86,17 @@ def scenario_server(pytestconfig: pytest.Config) -> Server:
 
 
 @pytest.fixture(scope="session")
-def scenario_schema() -> object:
+def scenario_schema(scenario_settings: Settings) -> object:
     """The schema of the tests' databases.
 
-    Override it with a declarative base or a ``MetaData``, an Alembic ``Config``, a path to a ``.sql`` file, a
-    `Domain` or a callable that gets a connection. None (the default) stands for the system of the scenario a
-    test names.
+    By default what the setting ``schema`` names. Override it with a declarative base or a ``MetaData``, an
+    Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a callable that gets a connection. None stands
+    for the system of the scenario a test names.
     """
-    return None
+    from scenarios.projects import named_schema
+
+    with spoken():
+        return named_schema(scenario_settings)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +107,7 @@ def scenario_library(
     scenario_server: Server,
 ) -> Library:
     """The scenarios that markers and `load_scenario` find by name."""
-    from scenarios.pytest_plugin.projects import project_library
+    from scenarios.projects import project_library
     from scenarios.pytest_plugin.worker import Worker
 
     worker = Worker.of(pytestconfig)

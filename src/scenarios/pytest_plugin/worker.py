@@ -137,8 +137,10 @@ class Worker:
         if schema is None:
             return server.database()
         if id(schema) not in self._templates:
+            from scenarios.projects import template_source
+
             self._sources.append(schema)  # an object of another schema must not get its id
-            self._templates[id(schema)] = server.template(_source_of(schema))
+            self._templates[id(schema)] = server.template(template_source(schema))
         return server.database(template=self._templates[id(schema)])
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
@@ -245,12 +247,6 @@ def server_is_overridden(item: pytest.Item) -> bool:
     manager = getattr(item.session, "_fixturemanager", None)
     definitions = manager.getfixturedefs("scenario_server", item) if manager is not None else None
     return definitions is None or len(definitions) > 1
-
-
-def _source_of(schema: object) -> object:
-    """Return what a template is built from: of a declarative base, its metadata."""
-    metadata = getattr(schema, "metadata", None)
-    return metadata if metadata is not None and not hasattr(schema, "ddl") else schema
 
 
 def _built(template: Template) -> str:

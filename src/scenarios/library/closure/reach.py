@@ -110,9 +110,10 @@ def reach_of(roots: dict[Name, sql.Composable], keys: Sequence[ForeignKey]) -> R
     """Return what is within reach of the rows that *roots* selects, by table.
 
     A table is reached over its shortest ways. A longer way is followed as well when the short one may be
-    empty (its columns are nullable), since rows can then hang on the longer one alone.
+    empty (its columns are nullable), since rows can then hang on the longer one alone. A table with roots of
+    its own is reached from the other roots, too: what the application adds stands beside what was loaded.
     """
-    reach = Reach(dict(roots))
+    reach = _joined(roots, keys)
     depth = dict.fromkeys(roots, 0)
     level = 0
     frontier = list(roots)
@@ -140,6 +141,34 @@ def reach_of(roots: dict[Name, sql.Composable], keys: Sequence[ForeignKey]) -> R
             if child not in depth:
                 frontier.append(child)
             depth.setdefault(child, level)
+    return reach
+
+
+def _joined(roots: dict[Name, sql.Composable], keys: Sequence[ForeignKey]) -> Reach:
+    """Return the roots, parents before children, each with the rows that hang on another table's roots."""
+    reach = Reach()
+    above: dict[Name, list[ForeignKey]] = {name: [] for name in roots}
+    for key in keys:
+        if key.child in roots and key.parent in roots and key.owns and key.child != key.parent:
+            above[key.child].append(key)
+    begun: set[Name] = set()
+
+    def visit(table: Name) -> None:
+        begun.add(table)
+        parts = [roots[table]]
+        for key in above[table]:
+            if key.parent not in begun:
+                visit(key.parent)
+            if key.parent in reach.conditions:  # not in a circle that leads back here
+                reach.keys.append(key)
+                parts.append(_through(key, reach.conditions[key.parent]))
+        reach.conditions[table] = (
+            parts[0] if len(parts) == 1 else sql.SQL("({})").format(sql.SQL(" OR ").join(parts))
+        )
+
+    for table in roots:
+        if table not in begun:
+            visit(table)
     return reach
 
 

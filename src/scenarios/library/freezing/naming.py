@@ -23,7 +23,8 @@ def name_rows(gathered: Gathered, known: Mapping[tuple[str, tuple[Any, ...]], st
         section = row.section
         above = row.parent.handle if row.parent is not None else ""
         if section is None:
-            row.handle = _unique(f"{slug(row.table.name).replace('-', '_')}_1", taken)
+            old = known.get((row.table.fullname, row.key), "").rpartition(".")[2]
+            row.handle = _unique(old or f"{slug(row.table.name).replace('-', '_')}_1", taken)
         elif section.form == "one":
             row.handle = f"{above}.{section.key}"
         elif section.form == "named":
