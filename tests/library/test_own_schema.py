@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 
 import pytest
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Numeric, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Identity,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    select,
+)
 from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
@@ -15,6 +26,7 @@ from scenarios.library import FaultyScenario, Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.finding import instances, open_instance
 from scenarios.library.instances.load import load
+from scenarios.projects import project_sections
 
 
 class Base(DeclarativeBase):
@@ -174,3 +186,30 @@ def test_faults_are_told_in_the_words_of_the_schema(library, old, new, line, wha
     with pytest.raises(FaultyScenario, match=what) as caught:
         library["two_orders"]
     assert line in {fault.place.line for fault in caught.value.faults}
+
+
+def test_an_enum_is_stored_by_name_and_given_back_as_its_member(server, tmp_path):
+    class Own(DeclarativeBase):
+        pass
+
+    class Grade(enum.Enum):
+        JUNIOR = 1
+        SENIOR = 2
+
+    class Person(Own):
+        __tablename__ = "person"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        grade: Mapped[object] = mapped_column(Enum(Grade), default=Grade.JUNIOR)
+
+    (tmp_path / "two.yaml").write_text(
+        "scenario: two\nrows: {person: {a: {}, b: {grade: SENIOR}}}\n", "utf-8"
+    )
+    sections = project_sections(Own, lambda: pytest.fail("the models say all"))
+    with server.database(Own.metadata) as database:
+        two = Library(tmp_path, project=sections)["two"].load(database)
+        with Session(database.engine) as session:
+            assert session.scalars(select(Person.grade).order_by(Person.id)).all() == [
+                Grade.JUNIOR,
+                Grade.SENIOR,
+            ]
+        assert [two[handle].grade for handle in "ab"] == [Grade.JUNIOR, Grade.SENIOR]

@@ -21,7 +21,7 @@ import typer
 
 from scenarios.errors import ScenariosError
 
-GROUPS = ("demo", "library", "freeze", "snapshot", "generate", "schema", "server", "serve")
+GROUPS = ("demo", "library", "freeze", "seeds", "snapshot", "generate", "schema", "server", "serve")
 """Modules of this package that bring commands, in the order in which help lists them."""
 
 app = typer.Typer(

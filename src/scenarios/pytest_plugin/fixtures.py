@@ -90,8 +90,8 @@ def scenario_schema(scenario_settings: Settings) -> object:
     """The schema of the tests' databases.
 
     By default what the setting ``schema`` names. Override it with a declarative base or a ``MetaData``, an
-    Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a callable that gets a connection. None stands
-    for the system of the scenario a test names.
+    Alembic ``Config``, a path to a ``.sql`` file, a `Domain` or a callable that gets a connection. None
+    stands for the system of the scenario a test names.
     """
     from scenarios.projects import named_schema
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, configure_mappers, make_transient_to_detached
 
+from scenarios.library.planning.columns import members_of
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
 
@@ -34,6 +35,6 @@ def _object(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
 def _as_loaded(column: sa.Column[Any], value: Any) -> Any:
     """Return *value* as a query would: enum members for words of an enum, which need not be their values."""
     kind = column.type
-    if isinstance(kind, sa.Enum) and kind.enum_class is not None and isinstance(value, str):
-        return dict(zip(kind.enums, kind.enum_class, strict=True))[value]
+    if isinstance(kind, sa.Enum) and isinstance(value, str):
+        return members_of(kind)[value]
     return value.copy() if isinstance(value, list | dict) else value

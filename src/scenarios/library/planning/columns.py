@@ -128,8 +128,25 @@ _NOW = re.compile(r"(now|(clock|transaction|statement)_timestamp)\(\)|current_(t
 _LITERAL = re.compile(r"'(?P<text>(?:[^']|'')*)'(::[\w\s\[\]()]+)?\Z")
 
 
-def _python_value(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
+def members_of(type_: sa.Enum) -> Mapping[str, Any]:
+    """Return the members of the Python enum behind *type_* by the word the database has for each.
+
+    That is a member's name, and not its value, unless the type says otherwise; without an enum class the
+    words stand for themselves.
+    """
+    if type_.enum_class is None:
+        return {str(word): word for word in type_.enums}
+    return dict(zip(type_.enums, type_.enum_class.__members__.values(), strict=True))
+
+
+def _python_value(value: Any, column: sa.Column[Any]) -> Any:
+    if not isinstance(value, Enum):
+        return value
+    if isinstance(column.type, sa.Enum):
+        return next(
+            (word for word, member in members_of(column.type).items() if member is value), value.value
+        )
+    return value.value
 
 
 def default_of(column: sa.Column[Any]) -> Any:
@@ -138,9 +155,9 @@ def default_of(column: sa.Column[Any]) -> Any:
         return DATABASE
     default: Any = column.default
     if default is not None and default.is_scalar:
-        return _python_value(default.arg)
+        return _python_value(default.arg, column)
     if default is not None and getattr(default, "is_callable", False):
-        made = default.arg(None)
+        made = _python_value(default.arg(None), column)
         if isinstance(made, UUID):
             return KEY
         if isinstance(made, list | dict | str | int | bool):
