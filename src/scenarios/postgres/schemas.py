@@ -63,13 +63,16 @@ def read_source(schema: object) -> Source:
 
     Args:
         schema: a Domain, a SQLAlchemy ``MetaData``, the path of a ``.sql`` file or of a directory of them, an
-            Alembic ``Config``, a callable that is given a psycopg connection, or None for an empty database.
+            Alembic ``Config``, a callable that is given a psycopg connection, a `Source`, which says itself
+            what it depends on, or None for an empty database.
 
     Raises:
         TemplateError: it is something else, or cannot be read.
     """
     if schema is None:
         return Source("empty", {}, lambda conn, url: None)
+    if isinstance(schema, Source):
+        return schema
     if isinstance(schema, Described):
         return _from_domain(schema)
     if isinstance(schema, str | Path):
