@@ -6,7 +6,7 @@ page for each. None of the other tools has to be installed, and nothing here is 
 names it.
 
 - `pytest_postgresql`: fixture factories of the same names and arguments.
-- `pytest_django`: ``db``, ``transactional_db`` and the marker on a database of ours.
+- `pytest_django`: ``db``, ``transactional_db`` and the marker on a database of ours, by `django_database`.
 - `rollback_fixture`: what a hand-written session fixture becomes, and what it had hidden.
 - `sqlalchemyseed`: seed files to scenario files, `scenarios import`.
 """

@@ -162,7 +162,8 @@ def _uses_database(item: pytest.Item) -> bool:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    if fixturedef.scope != "function":
+    # A class fixture of a function that stands in no class is the function's own.
+    if fixturedef.scope != "function" and not isinstance(request.node, pytest.Item):
         worker = request.config.stash.get(WORKER, None)
         if worker is not None:
             worker.before_wider_fixture()

@@ -1,0 +1,196 @@
+"""Django on a database of ours: the fixtures that take pytest-django's extension points, and the schema.
+
+Django keeps one connection a thread for each alias, made from one dictionary of its settings. Whoever wants
+it elsewhere changes that dictionary and closes what is open; a second place that did so would undo the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scenarios.errors import SettingsError
+from scenarios.postgres.schemas import Source, digest
+
+if TYPE_CHECKING:
+    import psycopg
+    from pytest_django import DjangoDbBlocker
+
+ALIAS = "default"
+"""The connection that is pointed at our database; others are pointed there only if they mirror it."""
+_SETTINGS = (
+    "INSTALLED_APPS",
+    "MIGRATION_MODULES",
+    "AUTH_USER_MODEL",
+    "DEFAULT_AUTO_FIELD",
+    "DATABASE_ROUTERS",
+)
+"""Settings that decide which tables ``migrate`` makes."""
+
+
+@pytest.fixture(scope="session")
+def scenario_schema(django_db_blocker: DjangoDbBlocker, django_db_use_migrations: bool) -> Source:
+    """The tables that ``manage.py migrate`` makes, or with ``--no-migrations`` those of the models."""
+    return django_schema(django_db_blocker, migrations=django_db_use_migrations)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    scenario_db_url: str,
+) -> Iterator[None]:
+    """Django on the worker's database, in place of one that Django makes."""
+    from sqlalchemy import make_url
+
+    url = make_url(scenario_db_url)
+    where = {
+        "NAME": url.database or "",
+        "USER": url.username or "",
+        "PASSWORD": url.password or "",
+        "HOST": str(url.query.get("host") or url.host or ""),
+        "PORT": str(url.query.get("port") or url.port or ""),
+    }
+    with pointed_at(where):
+        yield
+
+
+@pytest.fixture
+def _scenario_django(
+    request: pytest.FixtureRequest, scenario_db_url: str, django_db_setup: None, _scenario_test: object
+) -> Iterator[None]:
+    """Around Django's own isolation: the state of the test before it, and undone after it."""
+    from django.db import connections
+
+    connection = connections[ALIAS]
+    if not connection.is_usable():
+        connection.close()  # the database was made anew after the test before
+    connection.queries_log.clear()
+    with unemptied() if _needs_no_flush(request) else nullcontext():
+        yield
+
+
+def _needs_no_flush(request: pytest.FixtureRequest) -> bool:
+    """Whether all that Django would do for a test that commits is to empty the tables after it."""
+    marker = request.node.get_closest_marker("django_db")
+    cls = request.cls
+    return not (
+        "django_db_reset_sequences" in request.fixturenames
+        or (marker is not None and marker.kwargs.get("reset_sequences"))
+        or getattr(cls, "reset_sequences", False)
+        or getattr(cls, "fixtures", None)
+    )
+
+
+@contextmanager
+def unemptied() -> Iterator[None]:
+    """Let Django leave the tables alone for a while, which costs it longer than most tests take.
+
+    It empties no database that is said to mirror another, since that is somebody else's to empty.
+    """
+    from django.db import connections
+
+    test: dict[str, Any] = connections.databases[ALIAS].setdefault("TEST", {})
+    before = test.get("MIRROR")
+    test["MIRROR"] = ALIAS
+    try:
+        yield
+    finally:
+        test["MIRROR"] = before
+
+
+@contextmanager
+def pointed_at(where: dict[str, str]) -> Iterator[None]:
+    """Let Django's connection, and those that mirror it, lead to the database *where* for a while.
+
+    Raises:
+        SettingsError: the project's database is of another kind.
+    """
+    from django.db import connections
+
+    if connections[ALIAS].vendor != "postgresql":
+        raise SettingsError(
+            f"DATABASES[{ALIAS!r}] is of the kind {connections[ALIAS].vendor}",
+            where="Django's settings",
+            remedy='set its ENGINE to "django.db.backends.postgresql" for the tests',
+        )
+    aliases = [alias for alias in connections if alias == ALIAS or mirrored(alias) == ALIAS]
+    before = {alias: dict(connections.databases[alias]) for alias in aliases}
+    connections.close_all()
+    for alias in aliases:
+        connections.databases[alias].update(where)
+    try:
+        yield
+    finally:
+        connections.close_all()
+        for alias in aliases:
+            connections.databases[alias].update(before[alias])
+
+
+def mirrored(alias: str) -> str | None:
+    """Return the alias whose database *alias* shares in tests, by Django's settings."""
+    from django.db import connections
+
+    mirror: str | None = connections.databases[alias].get("TEST", {}).get("MIRROR")
+    return mirror
+
+
+def django_schema(blocker: DjangoDbBlocker, *, migrations: bool = True) -> Source:
+    """Return the project's tables as a schema that knows what it depends on.
+
+    Args:
+        blocker: of pytest-django.
+        migrations: whether they come from migrations; else from the models.
+    """
+    from django.apps import apps
+
+    def build(connection: psycopg.Connection[Any], url: str) -> None:
+        info = connection.info
+        where = {
+            "NAME": info.dbname,
+            "USER": info.user,
+            "PASSWORD": info.password,
+            "HOST": info.host,
+            "PORT": str(info.port),
+        }
+        with blocker.unblock(), pointed_at(where):
+            _migrate(migrations)
+
+    inputs = {"django": digest(_django_version(), repr(migrations), *_settings())}
+    for app in apps.get_app_configs():
+        inputs[f"app {app.label}"] = digest(*_code_of(Path(app.path)))
+    return Source("Django's migrations" if migrations else "Django's models", inputs, build)
+
+
+def _migrate(migrations: bool) -> None:
+    from django.apps import apps
+    from django.core.management import call_command
+    from django.test.utils import override_settings
+
+    none = {app.label: None for app in apps.get_app_configs()}
+    with override_settings(**({} if migrations else {"MIGRATION_MODULES": none})):
+        call_command("migrate", database=ALIAS, verbosity=0, interactive=False, run_syncdb=True)
+
+
+def _django_version() -> str:
+    import django
+
+    return str(django.get_version())
+
+
+def _settings() -> list[str]:
+    from django.conf import settings
+
+    return [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
+
+
+def _code_of(home: Path) -> Iterator[bytes]:
+    """Yield the files of an app that decide about its tables."""
+    for pattern in ("apps.py", "models.py", "models/**/*.py", "migrations/**/*.py", "migrations/**/*.sql"):
+        for file in sorted(home.glob(pattern)):
+            yield file.name.encode()
+            yield file.read_bytes()
