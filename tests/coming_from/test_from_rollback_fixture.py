@@ -157,6 +157,18 @@ def test_old_tests_pass_and_what_was_hidden_is_said(shop):
     assert unchecked.outcomes == {"passed": 5}, unchecked.text
 
 
+def test_on_real_commits_a_forgotten_one_is_seen_as_well(shop):
+    run = shop(
+        conftest=MOVED.replace(
+            'scope="session")\ndef application', 'scope="session", autouse=True)\ndef application'
+        ),
+        test_old=OLD_TESTS,
+    )
+    assert run.outcomes == {"failed": 1, "passed": 4, "error": 1}, run.text
+    assert "1 changed row of public.customer were never committed" in run.text
+    assert 'violates foreign key constraint "order_customer_id_fkey"' in run.text, "by the commit itself"
+
+
 def test_a_failed_test_and_a_broken_transaction_stay_themselves(shop):
     run = shop(
         conftest=MOVED,

@@ -24,7 +24,7 @@ def test_a_how_to_works(name, coach, tmp_path):
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_coming_from_elsewhere_works(name, tmp_path):
-    said = execute(DOCS / "coming_from" / f"{name}.md", tmp_path, EXAMPLES=str(ROOT / "examples"))
+    said = execute(DOCS / "coming_from" / f"{name}.md", tmp_path)
     assert re.search(r"\d+ passed", said[-1])
     assert not re.search(r"\d+ (failed|error|skipped)", said[-1]), said[-1]
 

@@ -45,17 +45,7 @@ def django_db_setup(
     scenario_db_url: str,
 ) -> Iterator[None]:
     """Django on the worker's database, in place of one that Django makes."""
-    from sqlalchemy import make_url
-
-    url = make_url(scenario_db_url)
-    where = {
-        "NAME": url.database or "",
-        "USER": url.username or "",
-        "PASSWORD": url.password or "",
-        "HOST": str(url.query.get("host") or url.host or ""),
-        "PORT": str(url.query.get("port") or url.port or ""),
-    }
-    with pointed_at(where):
+    with pointed_at(scenario_db_url):
         yield
 
 
@@ -92,9 +82,7 @@ def unemptied() -> Iterator[None]:
 
     It empties no database that is said to mirror another, since that is somebody else's to empty.
     """
-    from django.db import connections
-
-    test: dict[str, Any] = connections.databases[ALIAS].setdefault("TEST", {})
+    test: dict[str, Any] = _settings_of(ALIAS).setdefault("TEST", {})
     before = test.get("MIRROR")
     test["MIRROR"] = ALIAS
     try:
@@ -104,13 +92,17 @@ def unemptied() -> Iterator[None]:
 
 
 @contextmanager
-def pointed_at(where: dict[str, str]) -> Iterator[None]:
-    """Let Django's connection, and those that mirror it, lead to the database *where* for a while.
+def pointed_at(url: str) -> Iterator[None]:
+    """Let Django's connection, and those that mirror it, lead to the database at *url* for a while.
+
+    Args:
+        url: `scenario_db_url`, or the ``url`` of a database.
 
     Raises:
         SettingsError: the project's database is of another kind.
     """
     from django.db import connections
+    from sqlalchemy import make_url
 
     if connections[ALIAS].vendor != "postgresql":
         raise SettingsError(
@@ -118,49 +110,56 @@ def pointed_at(where: dict[str, str]) -> Iterator[None]:
             where="Django's settings",
             remedy='set its ENGINE to "django.db.backends.postgresql" for the tests',
         )
+    there = make_url(url)
+    where = {
+        "NAME": there.database or "",
+        "USER": there.username or "",
+        "PASSWORD": there.password or "",
+        "HOST": str(there.query.get("host") or there.host or ""),
+        "PORT": str(there.query.get("port") or there.port or ""),
+    }
     aliases = [alias for alias in connections if alias == ALIAS or mirrored(alias) == ALIAS]
-    before = {alias: dict(connections.databases[alias]) for alias in aliases}
+    before = {alias: dict(_settings_of(alias)) for alias in aliases}
     connections.close_all()
     for alias in aliases:
-        connections.databases[alias].update(where)
+        _settings_of(alias).update(where)
     try:
         yield
     finally:
         connections.close_all()
         for alias in aliases:
-            connections.databases[alias].update(before[alias])
+            _settings_of(alias).update(before[alias])
 
 
 def mirrored(alias: str) -> str | None:
     """Return the alias whose database *alias* shares in tests, by Django's settings."""
-    from django.db import connections
-
-    mirror: str | None = connections.databases[alias].get("TEST", {}).get("MIRROR")
+    mirror: str | None = _settings_of(alias).get("TEST", {}).get("MIRROR")
     return mirror
 
 
-def django_schema(blocker: DjangoDbBlocker, *, migrations: bool = True) -> Source:
-    """Return the project's tables as a schema that knows what it depends on.
+def _settings_of(alias: str) -> dict[str, Any]:
+    """Return the settings from which Django makes the connections of *alias*; they may be changed."""
+    from django.db import connections
+
+    databases: Any = connections.databases
+    found: dict[str, Any] = databases[alias]
+    return found
+
+
+def django_schema(blocker: DjangoDbBlocker | None = None, *, migrations: bool = True) -> Source:
+    """Return the tables of a Django project that is set up, as a schema that knows what it depends on.
 
     Args:
-        blocker: of pytest-django.
+        blocker: pytest-django's, where it guards the database.
         migrations: whether they come from migrations; else from the models.
     """
     from django.apps import apps
 
     def build(connection: psycopg.Connection[Any], url: str) -> None:
-        info = connection.info
-        where = {
-            "NAME": info.dbname,
-            "USER": info.user,
-            "PASSWORD": info.password,
-            "HOST": info.host,
-            "PORT": str(info.port),
-        }
-        with blocker.unblock(), pointed_at(where):
+        with blocker.unblock() if blocker is not None else nullcontext(), pointed_at(url):
             _migrate(migrations)
 
-    inputs = {"django": digest(_django_version(), repr(migrations), *_settings())}
+    inputs = {"django": digest(_django_version(), repr(migrations), *_deciding_settings())}
     for app in apps.get_app_configs():
         inputs[f"app {app.label}"] = digest(*_code_of(Path(app.path)))
     return Source("Django's migrations" if migrations else "Django's models", inputs, build)
@@ -182,7 +181,7 @@ def _django_version() -> str:
     return str(django.get_version())
 
 
-def _settings() -> list[str]:
+def _deciding_settings() -> list[str]:
     from django.conf import settings
 
     return [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]

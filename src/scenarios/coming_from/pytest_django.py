@@ -61,7 +61,9 @@ def _isolated_here(item: pytest.Item) -> bool:
     cls = getattr(item, "cls", None)
     if cls is not None and issubclass(cls, TransactionTestCase):
         return not issubclass(cls, TestCase)
-    return item.get_closest_marker("django_db") is not None or not _ASKING.isdisjoint(item.fixturenames)
+    return item.get_closest_marker("django_db") is not None or not _ASKING.isdisjoint(
+        getattr(item, "fixturenames", ())
+    )
 
 
 def _first_of_a_test(item: pytest.Item, names: Sequence[str]) -> int:

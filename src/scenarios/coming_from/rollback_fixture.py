@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.orm import Session
 
-    from scenarios.journal import Changes
+    from scenarios.journal import Change, Changes
 
 
 class HiddenByRollback(UserWarning):
@@ -54,38 +54,55 @@ def session(*, check: bool = True) -> Callable[..., Iterator[Session]]:
 
 
 def hidden(session: Session, changes: Callable[[], Changes]) -> list[str]:
-    """Return what the rollback of *session* hides, as sentences; its uncommitted rows are given up.
+    """Return what the test did that no other connection could have seen, as sentences.
+
+    Rows that *session* has not committed are given up.
 
     Args:
         session: of a test that is over.
         changes: gives what the test has changed so far.
     """
     import psycopg
-    from sqlalchemy import Connection, text
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy import Connection
+    from sqlalchemy.exc import SQLAlchemyError
 
-    if not isinstance(session.get_bind(), Connection):
-        return []  # its commits were real, and nothing is hidden
     try:
-        written = changes()
-        session.rollback()
-        committed = {str(row) for row in changes()}
+        lost = _uncommitted(session, changes) if session.in_transaction() else []
     except (SQLAlchemyError, psycopg.Error):
         return []  # the transaction is broken: the test has seen that itself
     found = []
-    lost = [row for row in written if str(row) not in committed]
     if lost:
         tables = ", ".join(dict.fromkeys(row.table for row in lost))
         found.append(
             f"{len(lost)} changed row{'' if len(lost) == 1 else 's'} of {tables} were never committed: "
             f"nobody but this session could see them; the first is {lost[0]}"
         )
+    if isinstance(session.get_bind(), Connection):  # otherwise its commits were real
+        found += _deferred(session)
+    return found
+
+
+def _uncommitted(session: Session, changes: Callable[[], Changes]) -> list[Change]:
+    from scenarios import journal
+
+    session.flush()
+    raw: Any = session.connection().connection.driver_connection
+    inside = journal.changes(raw, changes().since)
+    session.rollback()
+    committed = {str(row) for row in changes()}
+    return [row for row in inside if str(row) not in committed]
+
+
+def _deferred(session: Session) -> list[str]:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
     try:
         session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     except DBAPIError as error:
-        found.append(f"the commit would have been refused by a deferred constraint: {error.orig}")
         session.rollback()
-    return found
+        return [f"the commit would have been refused by a deferred constraint: {error.orig}"]
+    return []
 
 
 @contextmanager
