@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-_PASSWORD_IN_URL = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]*@", re.IGNORECASE)
+# To the last @, since a password that was not escaped may hold one, or a slash.
+_PASSWORD_IN_URL = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*:/{1,3}[^\s:/@'\"]*):[^\s'\"]*@", re.IGNORECASE)
 _PASSWORD_IN_DSN = re.compile(r"(?P<head>\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 
@@ -17,6 +18,12 @@ def redact(text: str) -> str:
     """Return *text* with the passwords of URLs and libpq connection strings replaced by ``***``."""
     text = _PASSWORD_IN_URL.sub(r"\g<head>:***@", text)
     return _PASSWORD_IN_DSN.sub(r"\g<head>***", text)
+
+
+def hidden(text: str) -> str:
+    """Return *text*, which should have been an address and is none, with nothing that may be a password."""
+    shown = redact(text)
+    return f"***@{text.rpartition('@')[2]}" if shown == text and "@" in text else shown
 
 
 class ScenariosError(Exception):

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from scenarios.errors import SettingsError, redact
+from scenarios.errors import SettingsError, hidden, redact
 
 T = TypeVar("T")
 
@@ -211,5 +211,8 @@ class Settings:
             return Setting(spec.parse(raw) if isinstance(raw, str) else type(spec.default)(raw), source)
         except (TypeError, ValueError) as error:
             raise SettingsError(
-                f"setting {spec.name!r} cannot be {raw!r}", where=source, why=str(error), remedy=spec.help
+                f"setting {spec.name!r} cannot be {hidden(str(raw))!r}",
+                where=source,
+                why=str(error),
+                remedy=spec.help,
             ) from error

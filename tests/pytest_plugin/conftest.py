@@ -99,7 +99,15 @@ rows:
 
 QUICK = [
     option
-    for plugin in ("cacheprovider", "randomly", "hypothesispytest", "benchmark", "faker")
+    for plugin in (
+        "cacheprovider",
+        "randomly",
+        "hypothesispytest",
+        "benchmark",
+        "faker",
+        "django",
+        "postgresql",
+    )
     for option in ("-p", f"no:{plugin}")
 ]
 """Plugins a run does without unless it asks, since each costs every run its import."""

@@ -60,7 +60,12 @@ def notes() -> Console:
 
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    show_file(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def show_file(text: str) -> None:
+    """Print *text* as a file would hold it: in UTF-8, whatever the terminal's own encoding is."""
+    typer.echo(text.encode("utf-8"), nl=False)
 
 
 def open_library(paths: list[Path] | None) -> Library:
@@ -92,10 +97,28 @@ def open_instance(db: Database, name: str) -> Instance:
 
 
 def definition_of(library: Library, name: str) -> Any:
-    """Return the scenario *name*: a name in the library, or the path of a file."""
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        return library.read(name)
-    return library[name]
+    """Return the scenario *name*: a name in the library, or the path of a file.
+
+    Raises:
+        LibraryError: there is none, or it is a directory.
+    """
+    if not is_path(name):
+        return library[name]
+    if Path(name).is_dir():
+        raise LibraryError(
+            f"{name} is a directory",
+            remedy=f"name one of its files, or make it the library: --library {name}",
+        )
+    if not Path(name).exists():
+        raise LibraryError(
+            "there is no such scenario file", where=name, remedy="scenarios list says what there is by name"
+        )
+    return library.read(name)
+
+
+def is_path(name: str) -> bool:
+    """Whether *name* is meant as the path of a file, and not as a scenario's name."""
+    return name.endswith((".yaml", ".yml")) or "/" in name or name in (".", "..")
 
 
 @contextmanager

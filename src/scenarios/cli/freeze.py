@@ -18,6 +18,7 @@ from scenarios.cli.common import (
     open_instance,
     open_library,
     parse_now,
+    show_file,
     show_json,
     write_file,
 )
@@ -145,7 +146,7 @@ def freeze(
         )
         return
     if path is None:
-        typer.echo(text, nl=False)
+        show_file(text)
     else:
         typer.echo(f"{path}: {sum(frozen.rows.values())} rows")
     for note in frozen.notes:

@@ -39,7 +39,7 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 def register(app: typer.Typer) -> None:
     """Add the command to *app*."""
 
-    @app.command()
+    @app.command(rich_help_panel="Many rows")
     def generate(
         system: Annotated[str, typer.Argument(help="dev_coach, coach_bot or essay_coach.")],
         users: Annotated[int, typer.Option("--users", "-n", min=1, help="Users of the whole run.")],

@@ -20,8 +20,10 @@ from scenarios.cli.common import (
     open_library,
     parse_now,
     parse_parameters,
+    show_file,
     show_json,
 )
+from scenarios.errors import LibraryError
 
 if TYPE_CHECKING:
     from scenarios.library import Instance, ScenarioDefinition
@@ -156,7 +158,9 @@ def show(
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Scenarios or files; none: the whole library.", show_default=False),
+        typer.Argument(
+            help="Scenarios, files, or directories of files; none: the whole library.", show_default=False
+        ),
     ] = None,
     pii: Annotated[
         bool, typer.Option("--pii", help="Also look for e-mail addresses, phone numbers and names.")
@@ -193,7 +197,9 @@ def check(
         raise typer.Exit(1 if found["violations"] else 0)
     from scenarios.library.catalogue.checking import check_library
 
-    report = check_library(open_library(library), names or [], pii=pii)
+    known = open_library(library)
+    wanted = [each for name in names or [] for each in ([name] if name in known else _files_in(name))]
+    report = check_library(known, wanted, pii=pii)
     if as_json:
         show_json(report.as_dict())
     else:
@@ -202,6 +208,20 @@ def check(
         faults = len(report.faults)
         typer.echo(f"{len(report.checked)} checked, {faults} fault{'' if faults == 1 else 's'}")
     raise typer.Exit(1 if report.faults else 0)
+
+
+def _files_in(name: str) -> list[str]:
+    """Return *name*, or the scenario files in the directory that it is the path of."""
+    if not Path(name).is_dir():
+        return [name]
+    found = sorted(
+        str(path)
+        for path in Path(name).rglob("*")
+        if path.suffix in (".yaml", ".yml") and not path.name.startswith((".", "_")) and path.is_file()
+    )
+    if not found:
+        raise LibraryError("there is no scenario file in the directory", where=name)
+    return found
 
 
 def file_schema(
@@ -223,7 +243,7 @@ def file_schema(
 
     text = json.dumps(schema_of(sections_of(get_domain(system))), indent=2, ensure_ascii=False) + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        show_file(text)
     else:
         write_file(out, text, force=True)
 
@@ -367,7 +387,9 @@ def instances(where: Where = None, as_json: AsJson = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("name", "scenario", "version", "parameters", "clock", "loaded at")
+    table = Table()
+    for title in ("name", "scenario", "version", "parameters", "clock", "loaded at"):
+        table.add_column(title, overflow="fold")
     for row in rows:
         values = ", ".join(f"{key}={value}" for key, value in (row["parameters"] or {}).items())
         table.add_row(
@@ -375,10 +397,15 @@ def instances(where: Where = None, as_json: AsJson = False) -> None:
             str(row["scenario"]),
             str(row["version"]),
             values,
-            str(row["clock"]),
-            str(row["loaded_at"])[:19],
+            _minute(row["clock"]),
+            _minute(row["loaded_at"]),
         )
     console().print(table)
+
+
+def _minute(moment: object) -> str:
+    """Return a moment as people need it in a list."""
+    return str(moment)[:16].replace("T", " ")
 
 
 def reset(name: InstanceName, where: Where = None, as_json: AsJson = False) -> None:

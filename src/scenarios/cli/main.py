@@ -14,6 +14,7 @@ import sys
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from io import TextIOWrapper
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -66,6 +67,9 @@ def run(arguments: list[str] | None = None) -> None:
         SystemExit: with the exit code.
     """
     _register()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no emoji shows a question mark
     # A job that is cancelled ends like one that is interrupted: what was begun is undone on the way out.
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -85,7 +89,9 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 def _complain(error: ScenariosError) -> None:
     """Print *error* for people: on stderr, the first line marked, red on a terminal only."""
-    typer.secho("error: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
+    from scenarios.cli.common import notes
+
+    notes().print("[bold red]error: [/]", end="")
     typer.echo(str(error), err=True)
 
 

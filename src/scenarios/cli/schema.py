@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
     group.command("diagram")(_diagram)
     group.command("check")(_check)
     group.command("write")(_write)
-    app.add_typer(group)
+    app.add_typer(group, rich_help_panel="Schemas")
 
 
 def _give(text: str, out: Path | None) -> None:

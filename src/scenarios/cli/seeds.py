@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scenarios.cli.common import AsJson, notes, show_json, write_file
+from scenarios.cli.common import AsJson, notes, show_file, show_json, write_file
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def import_(
         )
         return
     if path is None:
-        typer.echo(made.text, nl=False)
+        show_file(made.text)
     else:
         typer.echo(f"{path}: {sum(made.rows.values())} rows")
     for note in made.notes:

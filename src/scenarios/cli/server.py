@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenarios.cli.common import Where
+from scenarios.cli.common import AsJson, Where, show_json
 
 if TYPE_CHECKING:
     from scenarios.postgres.doctor import Diagnosis
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 WORKING_DAY_HOURS = 12.0
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Provider = Annotated[
     str | None, typer.Option("--provider", help="embedded or container; by default what the settings say.")
 ]
@@ -135,23 +134,20 @@ def list_servers(settings: Settings) -> list[Running]:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
-    app.command("up")(_up)
-    app.command("down")(_down)
-    app.command("status")(_status)
-    app.command("doctor")(_doctor)
-    app.command("gc")(_gc)
+    for name, command in (
+        ("up", _up),
+        ("down", _down),
+        ("status", _status),
+        ("doctor", _doctor),
+        ("gc", _gc),
+    ):
+        app.command(name, rich_help_panel="Servers")(command)
 
 
 def _settings(provider: str | None = None) -> Settings:
     from scenarios.settings import Settings
 
     return Settings({"provider": provider})
-
-
-def _json(content: object) -> None:
-    import json
-
-    typer.echo(json.dumps(content, indent=2))
 
 
 def _up(
@@ -164,10 +160,11 @@ def _up(
     """Start a server and keep it for a working day; runs of this project use it."""
     running = bring_up(_settings(provider), hours)
     if as_json:
-        _json(asdict(running))
+        show_json(asdict(running))
         return
     typer.echo(f"PostgreSQL {running.version}, {running.provider}, from {running.origin}")
     typer.echo(f"kept until {_clock(running.kept_until)}; end it with: scenarios down")
+    typer.echo("load a state with: scenarios load NAME")
     typer.echo(f"look inside with: PGPASSFILE={running.password_file} psql '{running.url}'")
 
 
@@ -175,7 +172,7 @@ def _down(as_json: AsJson = False) -> None:
     """Keep this project's server no longer."""
     said = take_down(_settings())
     if as_json:
-        _json(said)
+        show_json(said)
         return
     for line in said or ["no server of this project runs"]:
         typer.echo(line)
@@ -185,7 +182,7 @@ def _status(as_json: AsJson = False) -> None:
     """Show the servers that run, and who uses them."""
     found = list_servers(_settings())
     if as_json:
-        _json([asdict(each) for each in found])
+        show_json([asdict(each) for each in found])
         return
     if not found:
         typer.echo("no server runs")
@@ -217,7 +214,7 @@ def _doctor(
 
     found = diagnose(_settings(provider))
     if as_json:
-        _json(found.as_dict())
+        show_json(found.as_dict())
     else:
         _print_diagnosis(found)
     if found.error:
@@ -268,7 +265,7 @@ def _gc(
 
     found = collect(_settings(), dry_run=dry_run, kept=kept)
     if as_json:
-        _json([asdict(each) for each in found])
+        show_json([asdict(each) for each in found])
     else:
         for each in found:
             typer.echo(_line(each, dry_run))

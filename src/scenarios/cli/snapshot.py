@@ -17,6 +17,8 @@ from scenarios.cli.common import AsJson, console, database, show_json
 if TYPE_CHECKING:
     from scenarios.journal import Changes
 
+_PANEL = "Snapshots"
+
 Db = Annotated[
     str | None,
     typer.Option(
@@ -36,8 +38,8 @@ def register(app: typer.Typer) -> None:
     group.command("list")(_list)
     group.command("export")(_export)
     group.command("import")(_import)
-    app.add_typer(group, name="snapshot")
-    app.command("diff")(_diff)
+    app.add_typer(group, name="snapshot", rich_help_panel=_PANEL)
+    app.command("diff", rich_help_panel=_PANEL)(_diff)
 
 
 def _save(
@@ -136,6 +138,9 @@ def _compare(a: str, b: str | None, db: str | None) -> Changes:
     from scenarios import journal
     from scenarios.postgres import attach
 
+    for one in (a, b):
+        if one is not None and "@" in one and not _is_url(one) and not Path(one).is_file():
+            raise typer.BadParameter("a database is named by a postgresql:// URL")
     snapshots = [one for one in (a, b) if one is not None and not _is_url(one) and not Path(one).is_file()]
     with ExitStack() as stack:
         if snapshots:

@@ -6,6 +6,7 @@ wrong as soon as a password holds an `@`. Everything here starts from libpq's pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -13,11 +14,12 @@ from urllib.parse import quote, urlencode
 from psycopg import conninfo
 from psycopg.errors import Error
 
-from scenarios.errors import SettingsError, redact
+from scenarios.errors import SettingsError, hidden
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+_QUOTED = re.compile(r'"([^"]*)"')
 _IN_URL = frozenset({"user", "password", "host", "port", "dbname"})
 
 
@@ -30,16 +32,31 @@ def parameters_of(url: str) -> dict[str, str]:
     scheme, separator, rest = url.partition("://")
     if separator and scheme.partition("+")[0] in {"postgresql", "postgres"}:
         url = f"postgresql://{rest}"
+        if _is_ambiguous(rest):
+            raise SettingsError(
+                "cannot read a PostgreSQL URL",
+                where=hidden(url),
+                why="behind user and password there is one @ or / too many",
+                remedy="write an @ in the password as %40, a / as %2F, a : as %3A, a % as %25",
+            )
     try:
         found: dict[str, Any] = conninfo.conninfo_to_dict(url)
     except Error as error:
         raise SettingsError(
             "cannot read a PostgreSQL URL",
-            where=redact(url),
-            why=redact(str(error).strip()),
+            where=hidden(url),
+            # libpq repeats what it cannot read, and that may be the password.
+            why=_QUOTED.sub(lambda each: each[0] if len(each[1]) < 2 else '"..."', str(error).strip()),
             remedy="write it as postgresql://user@host:5432/dbname",
-        ) from error
+        ) from None
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _is_ambiguous(rest: str) -> bool:
+    """Whether a password was left as it is, so that libpq would take a part of it for a host or a name."""
+    place = rest.partition("?")[0]
+    authority, _, path = place.partition("/")
+    return authority.count("@") > 1 or "@" in path
 
 
 def is_url(text: str) -> bool:
