@@ -1,7 +1,8 @@
-"""The reference pages, made from the code at each build of the site (a hook of mkdocs).
+"""The reference pages, made from the code at each build of the site, and its diagrams (a hook of mkdocs).
 
 A reference that is written by hand is wrong after the first change that forgot it. Nothing generated here is
 kept in the repository, so nothing can be stale. ``python docs/generate.py DIRECTORY`` writes the pages out.
+The theme would fetch the script that draws diagrams whenever a page is read; pages that have one carry it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+MERMAID = "assets/mermaid.min.js"
+"""Where the site has the script that draws its diagrams."""
 
 PUBLIC = {
     "scenarios.postgres": ("start_server", "attach", "Server", "Database"),
@@ -216,13 +221,30 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
+def mermaid_script() -> Path:
+    """Return the script that draws diagrams: a package has it, so that the repository need not."""
+    from importlib.resources import files
+
+    return Path(str(files("diagram_renderer"))) / "renderers" / "static" / "js" / "mermaid.min.js"
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages to the site."""
+    """Add the generated pages and the script to the site."""
     from mkdocs.structure.files import File
 
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
+    files.append(File.generated(config, MERMAID, abs_src_path=str(mermaid_script())))
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let a page that has a diagram bring the script along; the theme then fetches none."""
+    from mkdocs.utils import get_relative_url
+
+    if 'class="mermaid"' not in html:
+        return html
+    return f'{html}\n<script src="{get_relative_url(MERMAID, page.url)}"></script>'
 
 
 if __name__ == "__main__":
