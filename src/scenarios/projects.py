@@ -122,8 +122,8 @@ def project_library(settings: Settings, schema: object, clone: Clone) -> Library
 
 def project_sections(schema: object, clone: Clone) -> Sections:
     """Return the sections of *schema*: rows by table, and by model where models are known."""
-    from scenarios.library.sections import Sections, sections_of
     from scenarios.library.planning.sections import mappers_of
+    from scenarios.library.sections import Sections, sections_of
 
     if isinstance(schema, Domain):
         return sections_of(schema)

@@ -15,14 +15,14 @@ from scenarios.coming_from.sqlalchemyseed.seeding import PREFIX, Seeding
 from scenarios.coming_from.sqlalchemyseed.writing import Writing
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
-from scenarios.library.compose import compose
 from scenarios.library.definition import ScenarioDefinition
-from scenarios.library.emit import to_yaml
-from scenarios.library.faults import Faults, FaultyScenario, Place, shown
-from scenarios.library.head import NAME
-from scenarios.library.rows import EXTRA
+from scenarios.library.files.compose import compose
+from scenarios.library.files.emit import to_yaml
+from scenarios.library.files.faults import Faults, FaultyScenario, Place, shown
+from scenarios.library.files.head import NAME
+from scenarios.library.files.tree import read_tree
+from scenarios.library.planning.sections import EXTRA
 from scenarios.library.sections import Sections
-from scenarios.library.tree import read_tree
 from scenarios.projects import NAME as PROJECT
 
 

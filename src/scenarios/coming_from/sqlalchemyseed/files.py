@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 from scenarios.errors import LibraryError
-from scenarios.library.faults import Faults, Place, shown
-from scenarios.library.tree import read_text
+from scenarios.library.files.faults import Faults, Place, shown
+from scenarios.library.files.tree import read_text
 
 MAX_DEPTH = 60
 """Nesting beyond this is refused, and so is an alias that contains itself."""

@@ -17,7 +17,7 @@ from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty
 
 from scenarios.coming_from.sqlalchemyseed.files import Item
 from scenarios.graph.mapped import plan_of
-from scenarios.library.faults import Faults, suggest
+from scenarios.library.files.faults import Faults, suggest
 
 PREFIX = "!"
 """What marks a reference, unless ``ref_prefix`` says otherwise."""

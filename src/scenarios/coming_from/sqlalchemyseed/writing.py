@@ -21,15 +21,15 @@ import sqlalchemy as sa
 from scenarios.coming_from.sqlalchemyseed.seeding import Existing, Seeding
 from scenarios.graph.graph import Graph, Node, collect
 from scenarios.graph.mapped import Field, plan_of
-from scenarios.library.columns import ColumnSpec, members_of, specs
-from scenarios.library.expressions import escape
-from scenarios.library.faults import Place
-from scenarios.library.head import HANDLE
-from scenarios.library.tree import from_plain
+from scenarios.library.files.expressions import escape
+from scenarios.library.files.faults import Place
+from scenarios.library.files.head import HANDLE
+from scenarios.library.files.tree import from_plain
+from scenarios.library.planning.columns import ColumnSpec, members_of, specs
 from scenarios.values.keyed import slug
 
 if TYPE_CHECKING:
-    from scenarios.library.tree import Node as Tree
+    from scenarios.library.files.tree import Node as Tree
 
 _NAMING = ("name", "title", "username", "slug", "code", "label", "key", "email", "first_name")
 """Attributes whose text names a row well enough for a handle, the best first."""
