@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,16 @@ PUBLIC = {
     "scenarios.factories": ("factory_for", "factory_context"),
     "scenarios.values": ("Keyed", "Clock"),
     "scenarios.validation": ("validate", "SqlCheck", "Finding", "Health"),
+    "scenarios.coming_from.pytest_postgresql": (
+        "postgresql_proc",
+        "postgresql",
+        "postgresql_async",
+        "scenario_schema",
+        "Process",
+    ),
+    "scenarios.coming_from.django_database": ("django_schema", "pointed_at"),
+    "scenarios.coming_from.rollback_fixture": ("session", "redirected", "HiddenByRollback"),
+    "scenarios.coming_from.sqlalchemyseed": ("convert", "Converted"),
 }
 
 
@@ -109,24 +120,41 @@ def commands_page() -> str:
 
     main._register()
     root: Any = typer.main.get_command(main.app)
-    out = ["# Commands\n", "`scenarios COMMAND --help` shows the same with an example.\n"]
+    out = [
+        "# Commands\n",
+        "`scenarios --help` lists them, `scenarios COMMAND --help` shows one as here. Exit codes: 0 done, "
+        "1 the work failed, 2 wrong usage.\n",
+    ]
 
     def tell(name: str, command: Any) -> None:
         if getattr(command, "commands", None):
             for child, each in sorted(command.commands.items()):
                 tell(f"{name} {child}", each)
             return
-        out.append(f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n")
+        text, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
+        out.append(f"## `{name}`\n\n{text.strip()}\n")
+        if example:
+            out.append(f"```sh\n{' '.join(example.split())}\n```\n")
         rows = [each for each in command.params if not getattr(each, "hidden", False)]
         if rows:
-            out.extend(["| | |", "|---|---|"])
-            for each in rows:
-                names = ", ".join(f"`{option}`" for option in (*each.opts, *each.secondary_opts))
-                out.append(f"| {names} | {_cell(getattr(each, 'help', '') or '')} |")
+            out.extend(["| argument or option | what it says | default |", "|---|---|---|"])
+            out.extend(map(_parameter, rows))
             out.append("")
 
     tell("scenarios", root)
     return "\n".join(out)
+
+
+def _parameter(each: Any) -> str:
+    """Return the row of an argument or option of a command."""
+    if each.param_type_name == "argument":
+        names = f"`{each.name.upper()}`"
+    else:
+        names = " ".join(f"`{option}`" for option in (*each.opts, *each.secondary_opts))
+    default = "*required*" if each.required else ""
+    if not each.required and each.default not in (None, False, (), [], ""):
+        default = f"`{each.default}`"
+    return f"| {names} | {_cell(getattr(each, 'help', '') or '')} | {default} |"
 
 
 def settings_page() -> str:
@@ -244,6 +272,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
     if 'class="mermaid"' not in html:
         return html
+    html = html.replace('<pre class="mermaid">', '<div class="diagram"><pre class="mermaid">')
+    html = re.sub(r'(<pre class="mermaid">.*?</pre>)', r"\1</div>", html, flags=re.DOTALL)
     return f'{html}\n<script src="{get_relative_url(MERMAID, page.url)}"></script>'
 
 

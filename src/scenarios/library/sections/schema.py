@@ -49,29 +49,37 @@ def _head(sections: Sections) -> dict[str, Any]:
             "pattern": "^[a-z][a-z0-9_]{0,79}$",
             "description": "Its name; the file is called so, too.",
         },
-        "system": {"const": sections.domain.name},
-        "version": {"type": "integer", "minimum": 1},
-        "title": {"type": "string"},
-        "description": {"type": "string"},
-        "tags": texts,
+        "system": {
+            "const": sections.domain.name,
+            "description": "The system; by default what the directory is called.",
+        },
+        "version": {"type": "integer", "minimum": 1, "description": "Counts up when the state changes."},
+        "title": {"type": "string", "description": "One line for lists."},
+        "description": {"type": "string", "description": "What is special about the state, and what for."},
+        "tags": {**texts, "description": "Words by which it is found."},
         "owner": {"type": "string", "description": "The team that looks after it."},
         "clock": {
+            "description": "What offsets count from; --now takes its place.",
             "anyOf": [
                 {"type": "string", "description": "now, or a moment in ISO 8601"},
                 {
                     "type": "object",
                     "properties": {
-                        "anchor": {"type": "string"},
-                        "weekday": {"type": "string"},
-                        "time": {"type": "string"},
+                        "anchor": {"type": "string", "description": "A moment in ISO 8601."},
+                        "weekday": {"type": "string", "description": "The last such day before the anchor."},
+                        "time": {"type": "string", "description": "The time of that day, 16:00."},
                     },
                     "additionalProperties": False,
                 },
-            ]
+            ],
         },
-        "seed": {"type": ["string", "integer"]},
+        "seed": {
+            "type": ["string", "integer"],
+            "description": "Of generated values; by default the setting.",
+        },
         "parameters": {
             "type": "object",
+            "description": "What can be chosen at loading: each with a default, and type, min, max, choices.",
             "additionalProperties": {
                 "anyOf": [
                     scalar,
@@ -94,6 +102,7 @@ def _head(sections: Sections) -> dict[str, Any]:
         "extends": {"type": "string", "description": "The scenario this one continues."},
         "include": {
             "type": "array",
+            "description": "Scenarios whose rows join this one's.",
             "items": {
                 "anyOf": [
                     {"type": "string"},
