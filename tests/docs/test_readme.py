@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 README = ROOT / "README.md"
 BLOCKS = blocks(README)
+FILE = re.compile(r"(?:#|--) ([\w/]+\.\w+)\n")
+"""The first line of an example that is a file."""
 
 
 def containing(text):
@@ -19,17 +21,9 @@ def containing(text):
 
 
 def test_every_example_is_tried_here():
-    tried = (
-        "make demo",
-        "pip install",
-        "test_refinement.py",
-        "conftest.py",
-        "scenarios list",
-        "pytest -n auto",
-        "import scenarios",
-    )
+    tried = ("make demo", "pip install", "scenarios list", "pytest -n auto", "import scenarios")
     for block in BLOCKS:
-        assert any(mark in block.text for mark in tried), block.text
+        assert FILE.match(block.text) or any(mark in block.text for mark in tried), block.text
 
 
 def test_the_make_targets_exist():
@@ -44,12 +38,19 @@ def test_what_is_installed():
     require_installed(containing("pip install").strip())
 
 
-def test_the_pytest_example(tmp_path):
-    (tmp_path / "test_refinement.py").write_text(containing("test_refinement.py"), "utf-8")
-    assert "1 passed" in run_shell(containing("pytest -n auto").replace("auto", "2"), tmp_path)
+def test_the_whole_idea(tmp_path):
+    files = {match[1]: block.text for block in BLOCKS if (match := FILE.match(block.text))}
+    assert set(files) == {"pyproject.toml", "schema.sql", "states/waiting_order.yaml", "test_shipping.py"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    assert "2 passed" in run_shell(containing("pytest -n auto").replace("auto", "2"), tmp_path)
+    assert "0 faults" in run_shell("scenarios check waiting_order", tmp_path)
 
 
-def test_the_fixture_for_your_own_schema(tmp_path):
+@pytest.mark.parametrize("schema", ["myproject.models:Base", "alembic.ini"])
+def test_what_the_schema_may_be_besides(tmp_path, schema):
+    assert "`package.models:Base`, or an `alembic.ini`" in README.read_text("utf-8")
     package = tmp_path / "myproject"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -59,7 +60,19 @@ def test_the_fixture_for_your_own_schema(tmp_path):
         "class Base(DeclarativeBase):\n    pass\n"
         "Table('thing', Base.metadata, Column('id', Integer, primary_key=True))\n"
     )
-    (tmp_path / "conftest.py").write_text(containing("# conftest.py"), "utf-8")
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    (tmp_path / "migrations" / "env.py").write_text(
+        "from alembic import context\n"
+        "context.configure(connection=context.config.attributes['connection'])\n"
+        "with context.begin_transaction():\n    context.run_migrations()\n"
+    )
+    (versions / "first.py").write_text(
+        "from alembic import op\nimport sqlalchemy as sa\nrevision = '1'\ndown_revision = None\n"
+        "def upgrade():\n    op.create_table('thing', sa.Column('id', sa.Integer, primary_key=True))\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(f'[tool.scenarios]\nschema = "{schema}"\n')
     (tmp_path / "test_own.py").write_text(
         "import pytest\n"
         "@pytest.mark.parametrize('again', range(2))\n"
@@ -68,7 +81,7 @@ def test_the_fixture_for_your_own_schema(tmp_path):
         "        assert connection.execute('SELECT count(*) FROM thing').fetchone() == (0,)\n"
         "        connection.execute('INSERT INTO thing DEFAULT VALUES')\n"
     )
-    assert "2 passed" in run_shell("PYTHONPATH=. pytest", tmp_path)
+    assert "2 passed" in run_shell("pytest", tmp_path)
 
 
 def test_the_session_of_a_qa_engineer(coach, tmp_path):
