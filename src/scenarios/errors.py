@@ -123,6 +123,10 @@ class ScenarioFileError(LibraryError):
     """A scenario file is wrong; the message lists every fault with line and column."""
 
 
+class InstanceBusy(LibraryError):
+    """Somebody else was at an instance for too long, or has its rows locked; trying again may help."""
+
+
 class FreezeError(LibraryError):
     """Rows could not be turned into a scenario file."""
 

@@ -129,7 +129,7 @@ def test_a_taken_name_is_a_conflict(site) -> None:
 
 def test_a_lock_of_the_application_is_explained(site, coach_db, monkeypatch) -> None:
     site.program.post("/api/instances", json={"scenario": "just_registered"})
-    monkeypatch.setattr("scenarios.web.service._LOCK_SECONDS", 1)
+    monkeypatch.setattr("scenarios.library.instances.locking.WAIT_SECONDS", 1)
     with coach_db.connect(autocommit=False) as conn:
         conn.execute("LOCK TABLE users_user IN ACCESS EXCLUSIVE MODE")
         answer = site.program.post("/api/instances/just_registered/reset")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,6 +94,19 @@ def open_instance(db: Database, name: str) -> Instance:
     from scenarios.settings import Settings
 
     return find(db, name, domains=own_domains(Settings(), db))
+
+
+def hold_instance(db: Database, name: str) -> AbstractContextManager[tuple[Any, Instance]]:
+    """Return a context with a transaction that has the instance *name* in *db* to itself, and the instance.
+
+    Raises:
+        LibraryError: there is none of that name, or somebody else is at it.
+    """
+    from scenarios.library.instances.finding import hold
+    from scenarios.projects import own_domains
+    from scenarios.settings import Settings
+
+    return hold(db, name, domains=own_domains(Settings(), db))
 
 
 def definition_of(library: Library, name: str) -> Any:

@@ -16,6 +16,7 @@ from scenarios.cli.common import (
     definition_of,
     keep_server,
     notes,
+    hold_instance,
     open_instance,
     open_library,
     parse_now,
@@ -414,8 +415,8 @@ def reset(name: InstanceName, where: Where = None, as_json: AsJson = False) -> N
     Example: scenarios reset refinement_in_progress --in postgresql://qa@db/coach
     """
     with database(where, action="reset an instance in") as db:
-        instance = open_instance(db, name)
-        report = instance.reset()
+        with hold_instance(db, name) as (conn, instance):
+            report = instance.reset(connection=conn)
         rows = sum(instance.counts.values())
         if as_json:
             show_json({**report.as_dict(), "rows": rows, **instance.sign_in_sheet().as_dict()})
@@ -430,8 +431,8 @@ def unload(name: InstanceName, where: Where = None, as_json: AsJson = False) -> 
 
     Example: scenarios unload refinement_in_progress --in postgresql://qa@db/coach
     """
-    with database(where, action="unload an instance from") as db:
-        report = open_instance(db, name).unload()
+    with database(where, action="unload an instance from") as db, hold_instance(db, name) as (conn, instance):
+        report = instance.unload(connection=conn)
     if as_json:
         show_json(report.as_dict())
         return

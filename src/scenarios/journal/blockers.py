@@ -36,12 +36,7 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         wait: how long it waited, in seconds.
         cause: the error of the server.
     """
-    lines = [
-        f"pid {pid} ({user}, application {name or 'unnamed'!r}), {state},"
-        f" transaction open for {age or 0:.1f} s,"
-        f" last query: {redact(' '.join((query or '').split()))[:300]}"
-        for pid, name, user, state, query, age in conn.execute(_HOLDERS).fetchall()
-    ]
+    lines = holders(conn)
     return JournalError(
         f"cannot {action}: another connection has an open transaction",
         where=f"database {conn.info.dbname!r}",
@@ -49,3 +44,13 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         + ("; ".join(lines) if lines else f"a lock that is free by now ({str(cause).splitlines()[0]})"),
         remedy="commit, roll back or close it before the test ends",
     )
+
+
+def holders(conn: psycopg.Connection[Any]) -> list[str]:
+    """Return every other session that has a lock on a table of the database, as a sentence each."""
+    return [
+        f"pid {pid} ({user}, application {name or 'unnamed'!r}), {state},"
+        f" transaction open for {age or 0:.1f} s,"
+        f" last query: {redact(' '.join((query or '').split()))[:300]}"
+        for pid, name, user, state, query, age in conn.execute(_HOLDERS).fetchall()
+    ]

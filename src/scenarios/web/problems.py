@@ -33,6 +33,7 @@ _STATUS: tuple[tuple[type[errors.ScenariosError], int], ...] = (
     (errors.DatabaseError, 503),
     (errors.SettingsError, 500),
     (errors.TemplateError, 500),
+    (errors.InstanceBusy, 503),
     (errors.LibraryError, 422),
     (errors.GraphError, 422),
     (errors.ScenariosError, 422),

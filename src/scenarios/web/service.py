@@ -1,8 +1,7 @@
 """What the pages and the HTTP API do, each time by the library function the commands use.
 
 Two implementations of "reset" would differ within a month. This one holds what a long-running process needs
-around them: a cache of what cannot have changed, a lock for each instance so that two people who press reset
-at once get one state, and bounds on everything that is kept.
+around them: a cache of what cannot have changed, and bounds on everything that is kept.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from scenarios.library.instances.changed import InstanceChanges, changed, forget
 from scenarios.library.instances.finding import from_record, instances
 from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.load import load
+from scenarios.library.instances.locking import alone
 from scenarios.library.instances.registry import Record
 from scenarios.library.instances.removal import Unloaded
 from scenarios.library.planning.plan import Plan
-from scenarios.postgres.connections import transaction
 from scenarios.web.databases import Databases
 from scenarios.web.jobs import Job, Jobs
 from scenarios.web.problems import Answer
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from scenarios.library.library import Entry, Library
     from scenarios.postgres import Database
 
-_LOCK_SECONDS = 15
 _FRESH_SECONDS = 0.7
 """For how long a comparison is shared by those who ask for it."""
 
@@ -241,10 +239,7 @@ class Service:
     def _alone(self, name: str) -> Iterator[tuple[psycopg.Connection[Any], Instance]]:
         """Yield a transaction that has the instance *name* to itself, among all processes."""
         found = self.find(name)
-        with transaction(found.db) as conn:
-            conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{_LOCK_SECONDS}s"])
-            lock = f"scenarios:instance:{name}"
-            conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+        with alone(found.db, name) as conn:
             present = [each for each in instances(found.db, connection=conn) if each.name == name]
             if not present:
                 raise self._unknown(name, [])

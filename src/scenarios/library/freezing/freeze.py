@@ -23,6 +23,7 @@ from scenarios.library.files.head import NAME
 from scenarios.library.freezing.leaving_out import SECRET, strip, subset
 from scenarios.library.freezing.lossless import lossless
 from scenarios.library.freezing.naming import name_rows
+from scenarios.library.instances.locking import one_moment
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.sections import Sections
@@ -88,9 +89,8 @@ def freeze(
     Raises:
         FreezeError: there is no such person or instance; a column is not classified; the rows cannot be
             written without loss.
+        InstanceBusy: somebody else is at the instance.
     """
-    from scenarios.postgres.connections import transaction
-
     if not NAME.match(name):
         raise FreezeError(
             f"{name[:60]!r} is not a scenario's name",
@@ -99,9 +99,7 @@ def freeze(
     if (user is None) == (instance is None):
         raise FreezeError("name either a user or an instance to freeze")
     label = instance if isinstance(instance, str) else instance.name if instance is not None else None
-    with transaction(db, connection) as conn:
-        if connection is None:
-            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with one_moment(db, label, connection) as conn:
         taken = _take(conn, db, user, instance, system, domain)
     sections, gathered, known = taken.sections, taken.gathered, taken.known
     if not gathered.rows:

@@ -20,6 +20,7 @@ from scenarios.errors import JournalError
 from scenarios.journal import Change
 from scenarios.library.closure.gather import gather
 from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of
+from scenarios.library.instances.locking import one_moment
 from scenarios.library.planning.columns import key_columns, specs
 from scenarios.library.planning.plan import Serial
 
@@ -108,12 +109,8 @@ def changed(instance: Instance, *, connection: Any = None) -> InstanceChanges:
     Raises:
         FreezeError: a table is not as this version of the system has it.
     """
-    from scenarios.postgres.connections import transaction
-
     known = _known(instance)
-    with transaction(instance.db, connection) as conn:
-        if connection is None:
-            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with one_moment(instance.db, instance.name, connection) as conn:
         if instance.db.owned:
             found = _from_journal(conn, instance, known)
             if found is not None:

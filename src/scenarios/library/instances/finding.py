@@ -6,16 +6,20 @@ keeps with an instance is enough to plan it again, so nothing here reads a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
 from scenarios.library.files.faults import suggest
 from scenarios.library.instances.instance import Instance
+from scenarios.library.instances.locking import alone
 from scenarios.library.instances.registry import Record, is_scenario
 
 if TYPE_CHECKING:
+    import psycopg
+
     from scenarios.postgres import Database
 
 
@@ -49,6 +53,20 @@ def open_instance(
             or "none is loaded; scenarios load NAME loads one",
         )
     return from_record(db, record, domains=domains)
+
+
+@contextmanager
+def hold(
+    db: Database, name: str, *, domains: Mapping[str, Any] | None = None
+) -> Iterator[tuple[psycopg.Connection[Any], Instance]]:
+    """Yield a transaction that has the instance *name* of *db* to itself, and the instance.
+
+    Raises:
+        LibraryError: there is none of that name.
+        InstanceBusy: somebody else is at it, or has its rows locked.
+    """
+    with alone(db, name) as conn:
+        yield conn, open_instance(db, name, domains=domains, connection=conn)
 
 
 def from_record(db: Database, record: Record, *, domains: Mapping[str, Any] | None = None) -> Instance:

@@ -18,15 +18,17 @@ from psycopg import sql
 from scenarios.errors import LibraryError
 from scenarios.library.closure.reach import name_of
 from scenarios.library.files.faults import suggest
+from scenarios.library.instances.locking import alone
 from scenarios.library.instances.objects import row_object
 from scenarios.library.instances.registry import Record, registry_of
 from scenarios.library.instances.removal import Unloaded, remove, roots_by_key
 from scenarios.library.instances.writing import write_plan
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.planning.plan import Plan
-from scenarios.postgres.connections import transaction
 
 if TYPE_CHECKING:
+    import psycopg
+
     from scenarios.graph import Written
     from scenarios.library.definition import ScenarioDefinition
     from scenarios.library.instances.sheet import SignInSheet
@@ -43,6 +45,8 @@ class Instance:
         plan: its rows as loaded.
         template: what the database remembers of it.
         written: what the load wrote, None for one that was found.
+        keys: the keys of its rows by table, for systems without a scope table.
+        remembered: whether its database keeps a record of it.
     """
 
     db: Database
@@ -51,6 +55,7 @@ class Instance:
     template: Mapping[str, Any]
     written: Written | None = None
     keys: Mapping[str, list[list[Any]]] = field(default_factory=dict)
+    remembered: bool = True
     _objects: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -143,9 +148,11 @@ class Instance:
         Rows that the application added to it are removed. Everything happens in one transaction.
 
         Raises:
-            LibraryError: it is no longer there.
+            LibraryError: it is no longer there, or another one of its name is.
+            InstanceBusy: somebody else is at it, or has its rows locked.
         """
-        with transaction(self.db, connection) as conn:
+        with alone(self.db, self.name, connection) as conn:
+            self._require(conn)
             report = remove(conn, self)
             plan = self.planned_again()
             registry = registry_of(self.definition.sections)
@@ -179,6 +186,28 @@ class Instance:
         Raises:
             LibraryError: it is no longer there, or something outside needs one of its rows;
                 nothing is removed then.
+            InstanceBusy: somebody else is at it, or has its rows locked.
         """
-        with transaction(self.db, connection) as conn:
+        with alone(self.db, self.name, connection) as conn:
+            self._require(conn)
             return remove(conn, self, forget=True)
+
+    def _require(self, conn: psycopg.Connection[Any]) -> None:
+        """Refuse to go on when the instance that was opened is not the one that is there now."""
+        if not self.remembered:
+            return
+        record = next(iter(registry_of(self.definition.sections).find(conn, self.name)), None)
+        if record is None:
+            raise LibraryError(
+                f"there is no instance {self.name!r}",
+                where=self.db.safe_url,
+                remedy="scenarios instances lists them",
+            )
+        same = all(record.template.get(key) == value for key, value in self.template.items())
+        if not same or (self.keys and record.rows and record.rows != self.keys):
+            raise LibraryError(
+                f"the instance {self.name!r} is not the one that was opened",
+                where=self.db.safe_url,
+                why="it was unloaded since, and another one was loaded under its name",
+                remedy="open it again",
+            )

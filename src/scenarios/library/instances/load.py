@@ -17,9 +17,9 @@ from psycopg import sql
 
 from scenarios.errors import LibraryError
 from scenarios.library.instances.instance import Instance
+from scenarios.library.instances.locking import alone, take
 from scenarios.library.instances.registry import Record, registry_of
 from scenarios.library.instances.writing import keys_of, write_plan
-from scenarios.postgres.connections import transaction
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
@@ -52,12 +52,17 @@ def load(
     # Planned before the database is touched: a faulty scenario never opens a transaction.
     plan = definition.plan(instance=as_name or definition.name, now=now, parameters=values)
     registry = registry_of(definition.sections)
-    with transaction(db, connection) as conn:
-        lock = f"scenarios:{definition.domain.name}:{as_name or definition.name}"
-        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+    base = as_name or definition.name
+    with alone(db, base, connection) as conn:
         _require_schema(conn, definition, db)
-        taken = registry.names(conn, as_name or definition.name)
-        name = as_name or _free(definition.name, taken)
+        taken = registry.names(conn, base)
+        name = base
+        if as_name is None:
+            # The scenario's own name is waited for first, a counted one after it: never the other way round.
+            while name in taken:
+                name = _free(base, taken)
+                take(conn, name)
+                taken = registry.names(conn, base)
         if name in taken:
             raise LibraryError(
                 f"an instance called {name!r} is loaded already",
@@ -72,9 +77,10 @@ def load(
             registry.add(conn, record, definition.head.title or definition.head.description)
         written = write_plan(conn, plan)
         keys = keys_of(plan)
-        if not definition.sections.scoped and (remember if remember is not None else not db.owned):
+        remembered = definition.sections.scoped or (remember if remember is not None else not db.owned)
+        if remembered and not definition.sections.scoped:
             registry.add(conn, Record(name, template, plan.anchor, None, keys), definition.head.title)
-    return Instance(db, definition, plan, template, written=written, keys=keys)
+    return Instance(db, definition, plan, template, written=written, keys=keys, remembered=remembered)
 
 
 def _free(base: str, taken: set[str]) -> str:
@@ -109,6 +115,3 @@ def _require_schema(conn: psycopg.Connection[Any], definition: ScenarioDefinitio
             why=f"it has no table {table.fullname}",
             remedy=f"create the schema first: scenarios schema ddl {domain.name} | psql ...",
         )
-
-
-# -- the fast way back ---------------------------------------------------------------------------------

@@ -61,12 +61,6 @@ def remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool = 
     domain = sections.domain
     registry = registry_of(sections)
     name = instance.name
-    if sections.scoped and not registry.find(conn, name):
-        raise LibraryError(
-            f"there is no instance {name!r}",
-            where=instance.db.safe_url,
-            remedy="scenarios instances lists them",
-        )
     roots = instance.roots()
     keys = foreign_keys(conn)
     for table in domain.append_only:
