@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
-from scenarios.domain import Domain
+from scenarios.domain import Domain, get_domain
 from scenarios.errors import FreezeError
 from scenarios.library import Library
 from scenarios.library.files.emit import to_yaml
@@ -362,3 +362,58 @@ def test_pseudonyms_are_one_for_a_person_everywhere():
     assert pseudonyms.replace("secret", "hush") != "hush"
     with pytest.raises(FreezeError, match="no pseudonym"):
         pseudonyms.replace("shoe_size", "44")
+
+
+# -- the audit trail ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def essay_db(server):
+    with server.database(get_domain("essay_coach")) as database:
+        yield database
+
+
+def trail(db, instance):
+    """Return what the audit trail says of each row of *instance*, by handle."""
+    handles = {
+        (row.table.name, str(instance.key(row.handle)[0])): row.handle
+        for row in instance.plan.rows
+        if row.table.name in ("essays", "users", "feedback")
+    }
+    with db.connect() as conn:
+        rows = conn.execute(
+            "SELECT table_name, row_pk, op, changed FROM audit_log ORDER BY at, id"
+        ).fetchall()
+    return [(handles[table, key], op, changed) for table, key, op, changed in rows if (table, key) in handles]
+
+
+def test_the_audit_trail_follows_its_rows_also_what_the_application_added(essay_db, library):
+    instance = library["audit_trail"].load(essay_db)
+    with essay_db.connect() as conn:
+        conn.execute("UPDATE essays SET title = 'Changed' WHERE title = 'A Map of Our Street'")
+        conn.execute("UPDATE feedback SET score = 5 WHERE id = %s", instance.key("hillside.karim.map.style"))
+        conn.execute("UPDATE users SET first_name = 'Kay' WHERE first_name = 'Karim'")
+    before = trail(essay_db, instance)
+    assert [handle for handle, *_ in before[-3:]] == [
+        "hillside.karim.map",
+        "hillside.karim.map.style",
+        "hillside.karim",
+    ]
+    frozen = freeze(essay_db, name="again", instance=instance)
+    assert "row_pk" not in frozen.text
+    again = frozen.definition.load(essay_db)
+    assert trail(essay_db, again) == before
+
+
+def test_the_trail_of_a_person_names_nobody_else(essay_db, library):
+    instance = library["audit_trail"].load(essay_db)
+    frozen = freeze(essay_db, name="karim", user=instance["hillside.karim"].email, system="essay_coach")
+    assert frozen.rows["audit_log"] == 9
+    assert "3 names in audit_log left out: they are not part of what was frozen" in frozen.notes
+    again = frozen.definition.load(essay_db, as_name="again")
+    with essay_db.connect() as conn:
+        actors = conn.execute(
+            "SELECT count(*) FROM audit_log WHERE institution_id = %s AND actor_id IS NOT NULL",
+            [again.plan.of("institutions")[0].values["id"]],
+        ).fetchone()
+    assert actors == (4,)

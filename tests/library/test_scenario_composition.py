@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scenarios.errors import LibraryError
 from scenarios.library import FaultyScenario, Library
 from scenarios.library.instances.finding import open_instance
 
@@ -97,23 +96,6 @@ def test_a_condition_left_out_explains_itself(library):
     write(library, "broken", "extends: base\nusers: {a: {state: {proposed_identity: y}}}\n")
     with pytest.raises(FaultyScenario, match="its condition"):
         library["broken"]
-
-
-def test_a_function_that_returns_data(library, own_db):
-    (library.roots[0] / "made.py").write_text(
-        "from scenarios.library import scenario\n\n\n"
-        "@scenario(tags=['x'], owner='us')\ndef counted():\n"
-        '    """As many as one likes."""\n'
-        "    return {'users': {f'u{n}': {} for n in range(3)}}\n",
-        "utf-8",
-    )
-    fresh = Library(library.roots[0])
-    assert fresh.names() == ["base", "counted"]
-    assert [entry.head.title for entry in fresh.entries() if entry.head] == ["", "As many as one likes"]
-    assert fresh["counted"].load(own_db).counts["users_user"] == 3
-    (library.roots[0] / "made.py").write_text("@scenario()\ndef counted():\n    return 5\n", "utf-8")
-    with pytest.raises(LibraryError, match="cannot import"):
-        Library(library.roots[0])["counted"]
 
 
 def test_the_same_seed_gives_the_same_rows(library):

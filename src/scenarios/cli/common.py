@@ -109,31 +109,6 @@ def hold_instance(db: Database, name: str) -> AbstractContextManager[tuple[Any, 
     return hold(db, name, domains=own_domains(Settings(), db))
 
 
-def definition_of(library: Library, name: str) -> Any:
-    """Return the scenario *name*: a name in the library, or the path of a file.
-
-    Raises:
-        LibraryError: there is none, or it is a directory.
-    """
-    if not is_path(name):
-        return library[name]
-    if Path(name).is_dir():
-        raise LibraryError(
-            f"{name} is a directory",
-            remedy=f"name one of its files, or make it the library: --library {name}",
-        )
-    if not Path(name).exists():
-        raise LibraryError(
-            "there is no such scenario file", where=name, remedy="scenarios list says what there is by name"
-        )
-    return library.read(name)
-
-
-def is_path(name: str) -> bool:
-    """Whether *name* is meant as the path of a file, and not as a scenario's name."""
-    return name.endswith((".yaml", ".yml")) or "/" in name or name in (".", "..")
-
-
 @contextmanager
 def database(url: str | None, *, action: str) -> Iterator[Database]:
     """Yield the database a command works in.

@@ -13,10 +13,9 @@ from scenarios.cli.common import (
     Where,
     console,
     database,
-    definition_of,
+    hold_instance,
     keep_server,
     notes,
-    hold_instance,
     open_instance,
     open_library,
     parse_now,
@@ -148,7 +147,7 @@ def show(
     from scenarios.library.catalogue.text import print_scenario
     from scenarios.library.catalogue.view import as_data
 
-    definition = definition_of(open_library(library), name)
+    definition = open_library(library).find(name)
     plan = definition.plan(now=parse_now(now), parameters=definition.parameters(parse_parameters(param)))
     if as_json:
         show_json(as_data(definition, plan))
@@ -284,7 +283,7 @@ def load(
     from scenarios.settings import Settings
 
     settings = Settings()
-    definition = definition_of(open_library(library), name)
+    definition = open_library(library).find(name)
     parameters = definition.parameters(parse_parameters(param))
     moment = parse_now(now)
     url = to or settings["database"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TEMPLATE_FORMAT = 1
 """The format of the template kept with an instance."""
+_KEPT = 8
+"""For so many values of its parameters a scenario written in Python is kept."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class ScenarioDefinition:
         path: its file, None for one that was never in a file.
         seed: the seed of its generated values when its head names none.
         locale: the locale of generated names.
+        again: composes it anew for values of its parameters, where a part of it is written in Python and
+            makes other rows of them; None where *composed* holds for all values.
     """
 
     composed: Composed
@@ -42,7 +47,9 @@ class ScenarioDefinition:
     path: Path | None = None
     seed: str = "scenarios"
     locale: str = "en_US"
+    again: Callable[[Mapping[str, Any]], Composed] | None = field(default=None, repr=False, compare=False)
     _plans: dict[Any, Plan] = field(default_factory=dict, repr=False, compare=False)
+    _composed: dict[str, Composed] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def head(self) -> Head:
@@ -74,6 +81,7 @@ class ScenarioDefinition:
         values = {name: parameter.default for name, parameter in known.items()}
         for name, value in given.items():
             parameter = known.get(name)
+            value = value.value if isinstance(value, Enum) else value
             if parameter is None:
                 raise LibraryError(
                     f"{self.name} has no parameter {name!r}",
@@ -92,6 +100,21 @@ class ScenarioDefinition:
                 )
             values[name] = value
         return values
+
+    def made_of(self, values: Mapping[str, Any]) -> Composed:
+        """Return its rows for *values* of its parameters.
+
+        Raises:
+            FaultyScenario: a part that is written in Python fails for them.
+        """
+        if self.again is None or values == self.parameters({}):
+            return self.composed
+        key = repr(sorted(values.items()))
+        if key not in self._composed:
+            while len(self._composed) >= _KEPT:
+                del self._composed[next(iter(self._composed))]
+            self._composed[key] = self.again(values)
+        return self._composed[key]
 
     def keyed(self) -> Keyed:
         """Return the source of its generated values."""
@@ -116,6 +139,7 @@ class ScenarioDefinition:
         )
         if ready is not None:
             return ready
+        composed = self.made_of(values)
         faults = Faults()
         planner = Planner(
             self.sections,
@@ -125,7 +149,7 @@ class ScenarioDefinition:
             parameters=values,
             faults=faults,
         )
-        plan = planner.make(self.composed.tree)
+        plan = planner.make(composed.tree)
         if faults.found:
             raise FaultyScenario(self.source, faults.found)
         return plan
@@ -154,7 +178,7 @@ class ScenarioDefinition:
             "locale": self.locale,
             "anchor": plan.anchor.isoformat(),
             "parameters": dict(parameters),
-            **to_template(self.composed),
+            **to_template(self.made_of(parameters)),
         }
 
     def load(

@@ -1,71 +1,31 @@
-"""The library: directories of scenarios, found by name.
+"""The library: a scenario by its name, whether a file says it or a function makes it.
 
-A scenario is looked up by its file's name, so that loading one reads one file whatever the number of others,
-and listing reads heads only. Python functions marked with ``@scenario`` stand in the same catalogue.
+`shelves` knows what there is. Here one is read, composed with those it is made of, checked, and kept until
+one of its files changes.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Faults, FaultyScenario, Place, shown, suggest
-from scenarios.library.files.head import HEAD_KEYS, Head
-from scenarios.library.files.reading_head import read_head
+from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
+from scenarios.library.files.head import Head
+from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, read_text, read_tree
+from scenarios.library.shelves import Shelves, is_path, stamp_of
 from scenarios.settings import Settings
 
 if TYPE_CHECKING:
     from scenarios.domain import Domain
     from scenarios.library.definition import ScenarioDefinition
+    from scenarios.library.files.compose import Composed
     from scenarios.library.sections import Sections
 
-SUFFIXES = (".yaml", ".yml")
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the catalogue.
-
-    Attributes:
-        name: the scenario's name.
-        system: its system.
-        path: its file.
-        head: what it says of itself; None where it cannot be read.
-        faults: what is wrong with its head.
-    """
-
-    name: str
-    system: str
-    path: Path
-    head: Head | None
-    faults: Faults
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the line for ``--json``."""
-        head = self.head
-        return {
-            "name": self.name,
-            "system": self.system,
-            "title": head.title if head else "",
-            "description": head.description if head else "",
-            "tags": list(head.tags) if head else [],
-            "owner": head.owner if head else "",
-            "version": head.version if head else None,
-            "parameters": {
-                name: {"type": each.type, "default": each.default, "description": each.description}
-                for name, each in (head.parameters if head else {}).items()
-            },
-            "file": shown(self.path),
-            "faults": [fault.as_dict() for fault in self.faults.found],
-        }
-
-
-class Library:
+class Library(Shelves):
     """Scenarios in one or more directories; an earlier directory's scenario hides a later one's of that name.
 
     Args:
@@ -92,80 +52,12 @@ class Library:
         self._domains = {domain.name: domain for domain in given}
         self._project = project
         if path is None:
-            self.roots = [*map(Path, self.settings["library"]), _built_in()]
-        elif isinstance(path, str | Path):
-            self.roots = [Path(path)]
+            roots = [*map(Path, self.settings["library"]), _built_in()]
         else:
-            self.roots = [Path(each) for each in path]
-        for root in self.roots:
-            if not root.is_dir():
-                raise LibraryError(
-                    f"there is no scenario library at {root}",
-                    why="the directory does not exist" if not root.exists() else "it is not a directory",
-                    remedy=f"name a directory; the setting is {self.settings.get('library')}",
-                )
+            roots = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+        super().__init__(roots, named=f"; the setting is {self.settings.get('library')}")
         self._trees: dict[Path, tuple[tuple[int, int], Branch | None, Faults]] = {}
-        self._definitions: dict[Path, tuple[tuple[tuple[Path, int, int], ...], ScenarioDefinition]] = {}
-        self._python: dict[str, tuple[Path, str]] | None = None
-
-    def __repr__(self) -> str:
-        return f"Library({', '.join(str(root) for root in self.roots)})"
-
-    # -- finding ---------------------------------------------------------------------------------------
-
-    def files(self) -> dict[str, Path]:
-        """Return the file of each scenario by name, built from file names alone."""
-        found: dict[str, Path] = {}
-        for root in self.roots:
-            for path in sorted(root.rglob("*")):
-                if path.suffix in SUFFIXES and not path.name.startswith((".", "_")) and path.is_file():
-                    found.setdefault(path.stem, path)
-        return found
-
-    def python_scenarios(self) -> dict[str, tuple[Path, str]]:
-        """Return file and function of each Python scenario by name, found without importing anything."""
-        if self._python is None:
-            found: dict[str, tuple[Path, str]] = {}
-            for root in self.roots:
-                for path in sorted(root.rglob("*.py")):
-                    if not path.name.startswith((".", "_")):
-                        for name, function in _marked(path):
-                            found.setdefault(name, (path, function))
-            self._python = found
-        return self._python
-
-    def names(self) -> list[str]:
-        """Return the names of all scenarios, sorted."""
-        return sorted({*self.files(), *self.python_scenarios()})
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def __len__(self) -> int:
-        return len(self.names())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names()
-
-    def entries(self) -> list[Entry]:
-        """Return the catalogue: the head of every scenario, also of those that cannot be loaded."""
-        found = []
-        for name, path in self.files().items():
-            faults = Faults()
-            tree = self._head_tree(path, faults)
-            head = read_head(tree, faults) if tree is not None else None
-            system = (head.system if head else "") or path.parent.name
-            found.append(Entry(name, system, path, head, faults))
-        for name, (path, function) in self.python_scenarios().items():
-            head = _python_head(path, function, name)
-            found.append(Entry(name, head.system or path.parent.name, path, head, Faults()))
-        return sorted(found, key=lambda entry: (entry.system, entry.name))
-
-    def _head_tree(self, path: Path, faults: Faults) -> Branch | None:
-        text = read_text(path.read_bytes(), shown(path), faults)
-        return read_tree(text, shown(path), faults, only=HEAD_KEYS) if text is not None else None
-
-    # -- reading ---------------------------------------------------------------------------------------
+        self._definitions: dict[Any, tuple[tuple[tuple[Path, int, int], ...], ScenarioDefinition]] = {}
 
     def __getitem__(self, name: str) -> ScenarioDefinition:
         """Return the scenario *name*.
@@ -174,71 +66,152 @@ class Library:
             LibraryError: there is none.
             FaultyScenario: its file is wrong; every fault is listed.
         """
-        path = self._direct(name) or self.files().get(name)
+        path = self.file_of(name)
         if path is not None:
             return self.read(path)
-        if name in self.python_scenarios():
-            from scenarios.library.functions import definition_of
-
-            return definition_of(self, name, *self.python_scenarios()[name])
+        function = self.functions().get(name)
+        if function is not None:
+            return self._of_function(function)
         raise LibraryError(
             f"there is no scenario {name!r}",
             where=", ".join(shown(root) for root in self.roots),
             remedy=suggest(name, self.names()) or "the library is empty",
         )
 
-    def _direct(self, name: str) -> Path | None:
-        # The usual places first: looking one file up must not walk a large directory.
-        if not name.replace("_", "").isalnum():
-            return None
-        for root in self.roots:
-            for place in (root, *(each for each in _directories(root))):
-                for suffix in SUFFIXES:
-                    path = place / f"{name}{suffix}"
-                    if path.is_file():
-                        return path
-        return None
+    def find(self, name: str) -> ScenarioDefinition:
+        """Return the scenario *name*: a name in the library, or the path of a file.
+
+        Raises:
+            LibraryError: there is none, or it is a directory.
+            FaultyScenario: its file is wrong; every fault is listed.
+        """
+        if not is_path(name):
+            return self[name]
+        if Path(name).is_dir():
+            raise LibraryError(
+                f"{name} is a directory",
+                remedy=f"name one of its files, or make it the library: --library {name}",
+            )
+        if not Path(name).exists():
+            raise LibraryError(
+                "there is no such scenario file",
+                where=name,
+                remedy="scenarios list says what there is by name",
+            )
+        return self.read(name)
 
     def read(self, path: str | Path) -> ScenarioDefinition:
         """Return the scenario in the file *path*, read, composed and checked with its default parameters.
 
         Raises:
-            LibraryError: there is no such file.
+            LibraryError: there is no such file, or it is a Python file with none or several scenarios.
             FaultyScenario: it is wrong; every fault is listed, and nothing was loaded.
         """
-        from scenarios.library.definition import ScenarioDefinition
-        from scenarios.library.files.compose import compose
-
         path = Path(path)
-        cached = self._definitions.get(path)
-        if cached is not None and all(_stamp(file) == (size, time) for file, size, time in cached[0]):
-            return cached[1]
+        if path.suffix == ".py":
+            return self._of_function(self._only_function(path))
         faults = Faults()
+        cached = self._cached(path)
+        if cached is not None:
+            return cached
         tree = self._tree(path, faults)
         if tree is None:
             raise FaultyScenario(shown(path), faults.found)
-        composed = compose(tree, lambda name: self.tree(name, faults), self.names, faults)
+        return self._defined(path, path, tree, faults)
+
+    def _of_function(self, function: Marked) -> ScenarioDefinition:
+        from scenarios.library.functions import tree_of
+
+        key = (function.path, function.name)
+        cached = self._cached(key)
+        if cached is not None:
+            return cached
+        faults = Faults()
+        tree = tree_of(self, function, {}, faults)
+        if tree is None:
+            raise FaultyScenario(shown(function.path), faults.found)
+        return self._defined(key, function.path, tree, faults, function)
+
+    def _only_function(self, path: Path) -> Marked:
+        if not path.is_file():
+            raise LibraryError("cannot read the scenario file", where=shown(path), why="there is none")
+        found = self.functions_in(path)
+        if len(found) != 1:
+            names = ", ".join(each.name for each in found)
+            raise LibraryError(
+                f"the file has {len(found) or 'no'} functions marked @scenario",
+                where=shown(path),
+                remedy=f"name one: {names}; with --library {shown(path.parent)}" if found else None,
+            )
+        return found[0]
+
+    def _cached(self, key: Any) -> ScenarioDefinition | None:
+        cached = self._definitions.get(key)
+        if cached is not None and all(stamp_of(file) == (size, time) for file, size, time in cached[0]):
+            return cached[1]
+        return None
+
+    def _defined(
+        self, key: Any, path: Path, tree: Branch, faults: Faults, function: Marked | None = None
+    ) -> ScenarioDefinition:
+        """Return the scenario that *tree* is, composed, checked, and kept until one of its files changes."""
+        from scenarios.library.definition import ScenarioDefinition
+        from scenarios.library.files.compose import compose
+
+        def source(name: str, values: Mapping[str, Any]) -> Branch | None:
+            return self.tree(name, faults, values)
+
+        composed = compose(tree, source, self.names, faults)
         head = composed.head
-        if head.name and head.name != path.stem:
+        if function is None and head.name and head.name != path.stem:
             faults.add(
                 tree.items["scenario"].place,
                 "scenario",
                 f"the scenario is called {head.name!r}, its file {path.name!r}",
                 f"call the file {head.name}{path.suffix}, or the scenario {path.stem}",
             )
-        sections = self._sections(head, tree, path, faults)
+        sections = self.sections_for(head, tree, path, faults)
         if sections is None:
             raise FaultyScenario(shown(path), faults.found)
+        functions = self.functions() if any(name not in self.files() for name in composed.parts) else {}
+        varies = function is not None or any(name in functions for name in composed.parts)
         definition = ScenarioDefinition(
-            composed, sections, path, self.settings["seed"], self.settings["locale"]
+            composed,
+            sections,
+            path,
+            self.settings["seed"],
+            self.settings["locale"],
+            (lambda values: self._again(path, tree, function, values)) if varies else None,
         )
         if faults.found:
             self._also(definition, faults)
             raise FaultyScenario(shown(path), faults.found)
         definition.check()
-        used = [path, *(self.files()[name] for name in composed.parts if name in self.files())]
-        self._definitions[path] = (tuple((file, *_stamp(file)) for file in used), definition)
+        files = self.files()
+        used = [path, *(files.get(name) or functions[name].path for name in composed.parts)]
+        self._definitions[key] = (tuple((file, *stamp_of(file)) for file in used), definition)
         return definition
+
+    def _again(
+        self, path: Path, tree: Branch, function: Marked | None, values: Mapping[str, Any]
+    ) -> Composed:
+        """Return the scenario composed for *values* of its parameters.
+
+        Raises:
+            FaultyScenario: a function fails for them.
+        """
+        from scenarios.library.files.compose import compose
+        from scenarios.library.functions import tree_of
+
+        faults = Faults()
+        own = tree if function is None else tree_of(self, function, values, faults)
+        faults.raise_if_any(shown(path))
+        assert own is not None
+        composed = compose(
+            own, lambda name, known: self.tree(name, faults, known), self.names, faults, values
+        )
+        faults.raise_if_any(shown(path))
+        return composed
 
     def _also(self, definition: ScenarioDefinition, faults: Faults) -> None:
         """Add the faults of the rows to those of the head, so that one run shows both."""
@@ -247,7 +220,18 @@ class Library:
         except FaultyScenario as error:
             faults.found.extend(error.faults)
 
-    def _sections(self, head: Head, tree: Branch, path: Path, faults: Faults) -> Any:
+    def sections_for(self, head: Head, tree: Branch, path: Path, faults: Faults) -> Sections | None:
+        """Return the sections of the system of the scenario *head*; None with a fault where there is none.
+
+        Args:
+            head: what the scenario says of itself.
+            tree: where it says it.
+            path: its file, whose directory names the system when the scenario does not.
+            faults: collects what is wrong.
+
+        Raises:
+            DomainError: the system is there and cannot be used.
+        """
         from scenarios.domain import domain_names, get_domain
         from scenarios.errors import DomainError
         from scenarios.library.sections import sections_of
@@ -283,14 +267,27 @@ class Library:
 
         return self._domains.get(name) or get_domain(name)
 
-    def tree(self, name: str, faults: Faults) -> Branch | None:
-        """Return the tree of the scenario file *name*, None where there is none."""
-        path = self._direct(name) or self.files().get(name)
-        return self._tree(path, faults) if path is not None else None
+    def tree(self, name: str, faults: Faults, values: Mapping[str, Any] | None = None) -> Branch | None:
+        """Return the tree of the scenario *name*, None where there is none.
+
+        Args:
+            name: its name.
+            faults: collects what is wrong with its file.
+            values: values of parameters, for one that is written in Python.
+        """
+        path = self.file_of(name)
+        if path is not None:
+            return self._tree(path, faults)
+        function = self.functions().get(name)
+        if function is None:
+            return None
+        from scenarios.library.functions import tree_of
+
+        return tree_of(self, function, values or {}, faults)
 
     def _tree(self, path: Path, faults: Faults) -> Branch | None:
         try:
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             data = None
             cached = self._trees.get(path)
             if cached is None or cached[0] != stamp:
@@ -310,73 +307,7 @@ class Library:
         return cached[1]
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (-1, -1)
-    return (found.st_size, found.st_mtime_ns)
-
-
-def _directories(root: Path) -> list[Path]:
-    return sorted(each for each in root.iterdir() if each.is_dir())
-
-
 def _built_in() -> Path:
     from scenarios.resources import resource
 
     return resource("scenario_library")
-
-
-def _marked(path: Path) -> list[tuple[str, str]]:
-    """Return name and function of each ``@scenario`` in the module *path*, from its text alone."""
-    text = path.read_text("utf-8", "replace")
-    if "@scenario" not in text:
-        return []
-    try:
-        module = ast.parse(text)
-    except SyntaxError:
-        return []  # importing it will say so, with its line
-    found = []
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef) and _decorator(node) is not None:
-            found.append((_constant(node, "name") or node.name, node.name))
-    return found
-
-
-def _decorator(node: ast.FunctionDef) -> ast.expr | None:
-    for decorator in node.decorator_list:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", None)
-        if name == "scenario":
-            return decorator
-    return None
-
-
-def _constant(node: ast.FunctionDef, key: str) -> Any:
-    decorator = _decorator(node)
-    if isinstance(decorator, ast.Call):
-        for keyword in decorator.keywords:
-            if keyword.arg == key:
-                try:
-                    return ast.literal_eval(keyword.value)
-                except ValueError:
-                    return None
-    return None
-
-
-def _python_head(path: Path, function: str, name: str) -> Head:
-    module = ast.parse(path.read_text("utf-8"))
-    node = next(each for each in module.body if isinstance(each, ast.FunctionDef) and each.name == function)
-    text = ast.get_docstring(node) or ""
-    title, _, description = text.partition("\n")
-    tags = _constant(node, "tags") or ()
-    return Head(
-        name=name,
-        place=Place(shown(path), node.lineno, 1),
-        system=str(_constant(node, "system") or ""),
-        title=title.strip().rstrip("."),
-        description=description.strip(),
-        tags=tuple(map(str, tags)),
-        owner=str(_constant(node, "owner") or ""),
-    )

@@ -13,8 +13,8 @@ from scenarios.web.picture import people_of, phases_of, words
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
-    from scenarios.library.library import Entry
     from scenarios.library.planning.plan import Plan
+    from scenarios.library.shelves import Entry
     from scenarios.postgres.doctor import Diagnosis
     from scenarios.web.service import Service
 

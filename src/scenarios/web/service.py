@@ -36,7 +36,8 @@ from scenarios.web.jobs import Job, Jobs
 from scenarios.web.problems import Answer
 
 if TYPE_CHECKING:
-    from scenarios.library.library import Entry, Library
+    from scenarios.library.library import Library
+    from scenarios.library.shelves import Entry
     from scenarios.postgres import Database
 
 _FRESH_SECONDS = 0.7

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import DomainError, LibraryError
 from scenarios.library.files.faults import Fault, FaultyScenario, Place, shown
+from scenarios.library.shelves import is_path
 
 if TYPE_CHECKING:
     from scenarios.library.library import Library
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?([ ./-]?\d{2,5}){2,4}(?!\w)")
 _PAIR = re.compile(r"(?<![\w@])(?=([^\W\d_][\w'’-]+) ([^\W\d_][\w'’-]+))")
-_DECLARED = re.compile(r"""\b(?:first_name|last_name|name):\s*["']?([^"'#,}\n]+)""")
+_DECLARED = re.compile(r"""\b(?:first_name|last_name|name)\s*[:=]\s*["']?([^"'#,)}\n]+)""")
 _RESERVED = ("example.com", "example.org", "example.net", ".example", ".test", ".invalid", "localhost")
 """Domains that belong to nobody (RFC 2606)."""
 
@@ -42,10 +43,9 @@ def check_library(library: Library, names: Sequence[str] = (), *, pii: bool = Fa
     """
     report = Report()
     for name in names or library.names():
-        path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else None
+        path = Path(name) if is_path(name) else None
         try:
-            definition = library.read(path) if path is not None else library[name]
-            path = definition.path or path
+            path = library.find(name).path or path
         except FaultyScenario as error:
             report.faults.extend(error.faults)
             path = path or library.files().get(name)
@@ -54,8 +54,10 @@ def check_library(library: Library, names: Sequence[str] = (), *, pii: bool = Fa
                 raise
             report.faults.append(Fault(Place(name), "", error.what, error.remedy))
         report.checked.append(name)
-        if pii and path is not None and path.suffix in (".yaml", ".yml"):
+        if pii and path is not None:
             report.faults.extend(personal_data(path, ("en_US", library.settings["locale"])))
+    if not names:
+        report.faults.extend(library.hidden())
     report.faults.sort(key=lambda fault: (fault.place, fault.path))
     return report
 

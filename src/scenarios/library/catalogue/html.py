@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
 from scenarios.library.catalogue.view import fields, handle_of
+from scenarios.library.files.expressions import word
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
@@ -91,7 +92,7 @@ def page(definition: ScenarioDefinition, plan: Plan) -> str:
             _table(
                 ["parameter", "allowed", "default", "what"],
                 [
-                    [each.name, each.describe(), str(each.default), each.description]
+                    [each.name, each.describe(), word(each.default), each.description]
                     for each in head.parameters.values()
                 ],
             )

@@ -19,6 +19,7 @@ from scenarios.domain import PERSONAL
 from scenarios.errors import LibraryError
 from scenarios.library.catalogue.timeline import timeline
 from scenarios.library.catalogue.view import fields, spoken_by
+from scenarios.library.files.expressions import word
 from scenarios.library.files.faults import suggest
 from scenarios.library.files.shapes import Text, When, Word
 from scenarios.library.planning.sections import visible
@@ -86,7 +87,7 @@ def _head(console: Console, definition: ScenarioDefinition, plan: Plan) -> None:
         console.print(escape(" ".join(paragraph.split())))
     console.print()
     for name, parameter in head.parameters.items():
-        what = f"{parameter.describe()}; default {parameter.default}. {parameter.description}"
+        what = f"{parameter.describe()}; default {word(parameter.default)}. {parameter.description}"
         console.print(Padding(f"[bold]--param {name}=…[/]  {escape(what)}", (0, 0, 0, _STEP), expand=False))
     console.print(f"The clock shows {plan.anchor:%A %d %B %Y, %H:%M} UTC.")
 

@@ -83,6 +83,49 @@ def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sect
                 waiting.append(needed)
 
 
+def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sections) -> list[str]:
+    """Add what a table to which rows are only ever added says of those gathered; return notes.
+
+    No foreign key leads there, since such a table outlives what it tells of. Whom it names and who is not
+    among those gathered is left out.
+    """
+    notes: list[str] = []
+    for name in sorted(sections.domain.append_only):
+        table = sections.domain.table(name)
+        finders = [each.above for each in sections.walk() if each.table == name and each.above is not None]
+        targets = {spec.name: spec.target for spec in specs(table).values() if spec.target is not None}
+        keys = {
+            column: [row.key[0] for row in gathered.rows if row.table.fullname == target.table]
+            for column, target in targets.items()
+        }
+        conditions = [
+            sql.SQL("{} = ANY({})").format(sql.Identifier(column), sql.Literal(found))
+            for column, found in keys.items()
+            if found
+        ]
+        if not finders or not conditions:
+            continue
+        for values in _rows(conn, table, sql.SQL(" OR ").join(conditions)):
+            entry = Found(table, values)
+            if (table.fullname, entry.key) not in gathered.by_key and any(
+                find(entry, gathered) is not None for find in finders
+            ):
+                gathered.rows.append(entry)
+                gathered.by_key[table.fullname, entry.key] = entry
+        strangers = 0
+        for row in gathered.rows:
+            if row.table is not table:
+                continue
+            for column, target in targets.items():
+                value = row.values[column]
+                if value is not None and (target.table, (value,)) not in gathered.by_key:
+                    row.values[column] = None
+                    strangers += 1
+        if strangers:
+            notes.append(f"{strangers} names in {name} left out: they are not part of what was frozen")
+    return notes
+
+
 def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable) -> list[dict[str, Any]]:
     columns = specs(table)
     names = [

@@ -40,11 +40,20 @@ class Composed:
     parts: tuple[str, ...] = ()
 
 
-Source = Callable[[str], "Branch | None"]
-"""Returns the tree of a scenario by name, None where there is none; faults are its own business."""
+Source = Callable[[str, Mapping[str, Any]], "Branch | None"]
+"""Returns the tree of a scenario by name, None where there is none; faults are its own business.
+
+It is given the values of parameters, as far as they are known: a scenario written in Python has a tree for
+each of them. Those of a file stay open in its tree."""
 
 
-def compose(tree: Branch, source: Source, names: Callable[[], list[str]], faults: Faults) -> Composed:
+def compose(
+    tree: Branch,
+    source: Source,
+    names: Callable[[], list[str]],
+    faults: Faults,
+    values: Mapping[str, Any] | None = None,
+) -> Composed:
     """Return the scenario *tree* with what it extends and includes.
 
     Args:
@@ -52,8 +61,9 @@ def compose(tree: Branch, source: Source, names: Callable[[], list[str]], faults
         source: gives the trees of other scenarios.
         names: the names of all scenarios, for hints.
         faults: collects what is wrong.
+        values: values of parameters; others have their defaults.
     """
-    return _Composer(source, names, faults).compose(tree, ())
+    return _Composer(source, names, faults).compose(tree, (), values or {})
 
 
 class _Composer:
@@ -62,15 +72,16 @@ class _Composer:
         self.names = names
         self.faults = faults
 
-    def compose(self, tree: Branch, above: tuple[str, ...]) -> Composed:
+    def compose(self, tree: Branch, above: tuple[str, ...], values: Mapping[str, Any]) -> Composed:
         head = read_head(tree, self.faults)
         chain = (*above, head.name)
+        values = {**{name: each.default for name, each in head.parameters.items()}, **values}
         parts: list[str] = []
         parameters: dict[str, Parameter] = {}
         rows = Branch({}, tree.place)
         keys: dict[str, Node] = {}
         if head.extends is not None:
-            base = self.other(head.extends, _place(tree, "extends"), chain, "extends")
+            base = self.other(head.extends, _place(tree, "extends"), chain, "extends", values)
             if base is not None:
                 parts += [head.extends, *base.parts]
                 parameters.update(base.head.parameters)
@@ -79,7 +90,8 @@ class _Composer:
                 }
                 rows = _rows(base.tree)
         for include in head.include:
-            found = self.other(include.scenario, include.place, chain, "include")
+            known = {**values, **include.parameters}
+            found = self.other(include.scenario, include.place, chain, "include", known)
             if found is not None:
                 parts += [include.scenario, *found.parts]
                 taken = self.included(found, include)
@@ -100,7 +112,9 @@ class _Composer:
         )
         return Composed(complete, composed, tuple(dict.fromkeys(parts)))
 
-    def other(self, name: str, place: Place, chain: tuple[str, ...], key: str) -> Composed | None:
+    def other(
+        self, name: str, place: Place, chain: tuple[str, ...], key: str, values: Mapping[str, Any]
+    ) -> Composed | None:
         if name in chain:
             self.faults.add(
                 place, key, f"{name!r} is made of itself: {' -> '.join((*chain, name))}", "break the circle"
@@ -109,11 +123,14 @@ class _Composer:
         if len(chain) > 20:
             self.faults.add(place, key, "more than twenty scenarios upon each other")
             return None
-        tree = self.source(name)
+        before = len(self.faults.found)
+        tree = self.source(name, values)
         if tree is None:
+            if len(self.faults.found) > before:
+                return None  # there is one, and what is wrong with it has been told
             self.faults.add(place, key, f"there is no scenario {name!r}", suggest(name, self.names()))
             return None
-        return self.compose(tree, chain)
+        return self.compose(tree, chain, values)
 
     def included(self, found: Composed, include: Include) -> Branch:
         tree = _rows(found.tree)

@@ -59,20 +59,28 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     description: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parameter for ``--json``; bounds and choices only where it has them."""
+        found: dict[str, Any] = {"type": self.type, "default": self.default, "description": self.description}
+        for key, value in (("min", self.low), ("max", self.high), ("choices", list(self.choices) or None)):
+            if value is not None:
+                found[key] = value
+        return found
+
     def problem(self, value: Any) -> tuple[str, str] | None:
         """Return what is wrong with *value* and what would be right, or None."""
         fits = isinstance(value, _TYPES[self.type]) and (
             self.type == "boolean" or not isinstance(value, bool)
         )
         if not fits:
-            return f"{shortened(str(value))} is not of type {self.type}", f"{self.name} is {self.describe()}"
+            return f"{_shown(value)} is not of type {self.type}", f"{self.name} is {self.describe()}"
         if self.choices and value not in self.choices:
             words = [str(choice) for choice in self.choices]
-            return f"{shortened(str(value))} is not one of its choices", suggest(str(value), words) or ""
+            return f"{_shown(value)} is not one of its choices", suggest(str(value), words) or ""
         low, high = self.low, self.high
         measure: Any = len(str(value)) if self.type == "text" else value
         if (low is not None and measure < low) or (high is not None and measure > high):
-            return f"{shortened(str(value))} is out of bounds", f"{self.name} is {self.describe()}"
+            return f"{_shown(value)} is out of bounds", f"{self.name} is {self.describe()}"
         return None
 
     def describe(self) -> str:
@@ -109,6 +117,10 @@ class Parameter:
                 text.lower(), text
             )
         return text
+
+
+def _shown(value: Any) -> str:
+    return shortened(value) if isinstance(value, str) else shortened(str(value)).strip("'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of
 from scenarios.values.clock import DEFAULT_ANCHOR
 
 _PARAMETER_KEYS = ("type", "default", "min", "max", "choices", "description")
+_OPTIONS = ("self", "db", "as_name", "now", "connection")
+"""Names that a parameter cannot have, since loading takes parameters as arguments."""
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -152,6 +154,11 @@ class _HeadReader:
                     path,
                     f"{name!r} is not a parameter's name",
                     "use letters, digits and _",
+                )
+                continue
+            if name in _OPTIONS:
+                self.faults.add(
+                    node.key_place(name), path, f"{name!r} is an option of load(), choose another name"
                 )
                 continue
             parameter = self.parameter(name, item, path)

@@ -126,9 +126,9 @@ def to_plain(node: Node) -> Any:
     return node.value
 
 
-def from_plain(value: Any, file: str) -> Node:
-    """Return plain data (from JSON, or from Python) as a tree whose places name *file* only."""
-    return _planted(value, Place(file))
+def from_plain(value: Any, place: str | Place) -> Node:
+    """Return plain data (from JSON, or from Python) as a tree that stands at *place*, or in that file."""
+    return _planted(value, Place(place) if isinstance(place, str) else place)
 
 
 def _planted(value: Any, place: Place) -> Node:

@@ -16,12 +16,14 @@ from uuid import UUID
 
 from scenarios.domain import PERSONAL
 from scenarios.errors import ScenariosError
-from scenarios.library.files.tree import to_plain
+from scenarios.library.definition import ScenarioDefinition
+from scenarios.library.files.compose import compose
+from scenarios.library.files.faults import Faults
+from scenarios.library.files.tree import Branch, from_plain, to_plain
 from scenarios.library.freezing.code_dev_coach import statements as dev_coach
 from scenarios.library.freezing.saying import CannotSay
 
 if TYPE_CHECKING:
-    from scenarios.library.definition import ScenarioDefinition
     from scenarios.library.freezing.freeze import Frozen
     from scenarios.library.planning.plan import Plan
 
@@ -121,13 +123,12 @@ def _prove(text: str, definition: ScenarioDefinition) -> None:
 
     space: dict[str, Any] = {"__name__": "frozen"}
     exec(compile(text, "<frozen>", "exec"), space)
-    head = {
-        "scenario": definition.name,
-        "system": definition.domain.name,
-        "title": definition.head.title,
-        "tags": list(definition.head.tags),
-    }
-    built = from_builder(space[definition.name]().build(), head, definition.sections, None, definition.seed)
+    rows = from_builder(space[definition.name]().build(), definition.name, definition.sections)
+    tree = from_plain({"scenario": definition.name, **rows}, "<frozen>")
+    assert isinstance(tree, Branch)
+    faults = Faults()
+    built = ScenarioDefinition(compose(tree, lambda _name, _values: None, list, faults), definition.sections)
+    faults.raise_if_any("<frozen>")
     wanted, got = comparable(definition.plan()), comparable(built.plan())
     lost = list((wanted - got).elements()) + list((got - wanted).elements())
     if lost:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import FreezeError
-from scenarios.library.closure.gather import add_needed, arrange, gather
+from scenarios.library.closure.gather import add_history, add_needed, arrange, gather
 from scenarios.library.closure.reach import name_of
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.head import NAME
@@ -120,6 +120,8 @@ def freeze(
         "title": title or f"Frozen from {'the instance ' + label if label else 'a person'}",
         "tags": ["frozen"],
         "clock": anchor.astimezone(UTC).isoformat(),
+        # What the file leaves out comes of it, whatever the seed of the project that loads it.
+        "seed": "scenarios",
     }
     text, definition = lossless(sections, gathered, anchor.astimezone(UTC), head, notes)
     counts: dict[str, int] = {}
@@ -162,6 +164,7 @@ def _take(
         }
         roots = opened.roots()
         gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
+        gathered.notes += add_history(conn, gathered, sections)
         _shared(conn, gathered, opened.plan, sections)
         positions = {
             (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
@@ -186,6 +189,7 @@ def _take(
         )
     if not sections.scoped:
         add_needed(conn, gathered, sections)
+    gathered.notes += add_history(conn, gathered, sections)
     return _Taken(sections, gathered, {}, None, {})
 
 

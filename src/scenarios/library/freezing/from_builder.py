@@ -6,34 +6,58 @@ scenario with handles and a clock. The two ways must not drift apart, so its row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from scenarios.factories.context import FactoryContext
 from scenarios.library.closure.gather import arrange
-from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.freezing.leaving_out import strip
-from scenarios.library.freezing.lossless import lossless
+from scenarios.library.freezing.lossless import shortest
 from scenarios.library.freezing.naming import name_rows
 from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, specs
 from scenarios.library.planning.found import Found, Gathered
-from scenarios.values.clock import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
+    from scenarios.builders.base import BuiltScenario
     from scenarios.library.planning.sections import Sections
 
 
 def from_builder(
-    built: Any, head: Mapping[str, Any], sections: Sections, path: Path | None, seed: str
-) -> ScenarioDefinition:
-    """Return the scenario that a builder *built*, made of its graph as a freeze makes one of rows."""
-    rendered = built.rendered
+    built: BuiltScenario,
+    name: str,
+    sections: Sections,
+    *,
+    now: datetime | None = None,
+    seed: str = "scenarios",
+    locale: str = "en_US",
+) -> dict[str, Any]:
+    """Return the rows that a builder *built*, and the clock they are relative to, as a file would say them.
+
+    Args:
+        built: what was built.
+        name: the scenario's name.
+        sections: the system's sections.
+        now: what the clock shows, by default what was said to the builder.
+        seed: of the values, where none was said to the builder.
+        locale: of names, where none was said to the builder.
+
+    Raises:
+        BuilderError: what was said cannot be rendered.
+        FreezeError: the rows do not make a scenario.
+    """
+    program = built.program
+    context = FactoryContext(
+        program.name,
+        seed=program.seed or seed,
+        locale=program.locale or locale,
+        instance=program.name,
+        now=now or program.now,
+    )
+    rendered = program.render(context, program.name)
     gathered = Gathered()
-    anchor = DEFAULT_ANCHOR
     skipped = {handles.table for handles in sections.handles}
     scope = sections.domain.scope.table if sections.domain.scope is not None else None
     names = {id(obj): handle for handle, obj in rendered.handles.items()}
@@ -62,8 +86,6 @@ def from_builder(
             for column in table.columns
             if column.computed is None
         }
-        if table.fullname == scope and isinstance(values.get("created_at"), datetime):
-            anchor = values["created_at"]
         row = take(table, values)
         if row is not None and id(obj) in names:
             # A prompt belongs to nobody: its handle is one word.
@@ -82,8 +104,10 @@ def from_builder(
     arrange(gathered, sections)
     strip(gathered, None)
     name_rows(gathered, known)
-    _, definition = lossless(sections, gathered, anchor, {**head, "clock": anchor.isoformat()}, ())
-    return ScenarioDefinition(definition.composed, sections, path, seed)
+    anchor = context.clock.now
+    found = shortest(sections, gathered, anchor, {"scenario": name}, seed=seed, locale=locale)
+    del found["scenario"]
+    return {"clock": anchor.isoformat(), **found}
 
 
 def _default(value: Any) -> Any:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from scenarios.domain import PERSONAL
 from scenarios.errors import FreezeError
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.compose import compose
@@ -28,6 +29,9 @@ from scenarios.library.planning.sections import EXTRA, Sections
 
 _ROUNDS = 6
 _PROBE = "frozen"
+_FILE = "the frozen scenario"
+_OF_A_LOCALE = ("first_name", "last_name", "username", "email", "phone", "address")
+"""Kinds of personal data that are drawn from a locale's names when a file leaves them out."""
 _MARKERS = (MISSING, CLOCK, KEY, DATABASE)
 
 
@@ -40,36 +44,65 @@ def lossless(
         sections: the system's sections.
         gathered: the rows, arranged and named.
         anchor: the moment the scenario's clock shows.
-        head: the keys of the file's head.
+        head: the keys of the file's head, the seed among them.
         notes: sentences that stand as comments at the top of the file.
 
     Raises:
         FreezeError: a value cannot be written such that reading gives it back.
     """
-    return _Proof(sections, gathered, anchor).prove(head, notes)
+    proof = _Proof(sections, gathered, anchor, str(head["seed"]), "en_US", anywhere=True)
+    data = proof.shortest(head)
+    text = to_yaml(
+        data,
+        comments=["Made by freezing rows of a database.", *notes],
+        spaced=[*(each.key for each in sections.sections), EXTRA],
+    )
+    return text, proof.definition(_read(text, data))
+
+
+def shortest(
+    sections: Sections,
+    gathered: Gathered,
+    anchor: datetime,
+    head: Mapping[str, Any],
+    *,
+    seed: str,
+    locale: str,
+) -> dict[str, Any]:
+    """Return the data of a file of *gathered*, as short as a lossless one can be; see `lossless`."""
+    return _Proof(sections, gathered, anchor, seed, locale).shortest(head)
 
 
 class _Proof:
-    def __init__(self, sections: Sections, gathered: Gathered, anchor: datetime) -> None:
+    def __init__(
+        self,
+        sections: Sections,
+        gathered: Gathered,
+        anchor: datetime,
+        seed: str,
+        locale: str,
+        *,
+        anywhere: bool = False,
+    ) -> None:
         self.sections = sections
         self.gathered = gathered
         self.anchor = anchor
         self.writer = Writer(sections, gathered, anchor)
+        self.seed = seed
+        self.locale = locale
+        self.anywhere = anywhere
+        """Whether the file is read by projects of whatever locale."""
 
-    def prove(self, head: Mapping[str, Any], notes: Iterable[str]) -> tuple[str, ScenarioDefinition]:
-        comments = ["Made by freezing rows of a database.", *notes]
+    def shortest(self, head: Mapping[str, Any]) -> dict[str, Any]:
         self._optimistic()
         lost: list[tuple[Found, str, Any, Any]] = []
         for _ in range(_ROUNDS):
             data = self.writer.data(head)
-            tree = from_plain(data, "the frozen scenario")
+            tree = from_plain(data, _FILE)
             assert isinstance(tree, Branch)
-            lost = self._compare(self._plan(self._definition(tree)))
+            lost = self._compare(self._plan(self.definition(tree)))
             if not lost:
-                text = to_yaml(
-                    data, comments=comments, spaced=[*(each.key for each in self.sections.sections), EXTRA]
-                )
-                return text, self._definition(self._read(text, data))
+                return data
             fresh = self._to_open(lost) - self.writer.open
             if not fresh:
                 break
@@ -86,6 +119,9 @@ class _Proof:
             for name, spec in specs(row.table).items():
                 value = row.values.get(name)
                 if value is SECRET or (section is not None and (name in section.links)):
+                    continue
+                if self.anywhere and value is not None and spec.column.info.get(PERSONAL) in _OF_A_LOCALE:
+                    self.writer.open.add((id(row), name))
                     continue
                 if section is not None and name in section.defaults:
                     continue
@@ -110,21 +146,11 @@ class _Proof:
         rows = {row for row, _ in first}
         return first | {(id(row), name) for row, name, _, _ in lost if id(row) not in rows}
 
-    def _read(self, text: str, data: Mapping[str, Any]) -> Branch:
-        """Return the tree of *text*, which has to be *data* again."""
+    def definition(self, tree: Branch) -> ScenarioDefinition:
         faults = Faults()
-        tree = read_tree(text, "the frozen scenario", faults)
-        faults.raise_if_any("the frozen scenario")
-        assert tree is not None
-        if not _same(to_plain(tree), data):
-            raise FreezeError("the file does not read back as what was written")
-        return tree
-
-    def _definition(self, tree: Branch) -> ScenarioDefinition:
-        faults = Faults()
-        composed = compose(tree, lambda _: None, list, faults)
-        faults.raise_if_any("the frozen scenario")
-        return ScenarioDefinition(composed, self.sections)
+        composed = compose(tree, lambda _name, _values: None, list, faults)
+        faults.raise_if_any(_FILE)
+        return ScenarioDefinition(composed, self.sections, None, self.seed, self.locale)
 
     def _plan(self, definition: ScenarioDefinition) -> Plan:
         try:
@@ -175,11 +201,24 @@ class _Proof:
                 if name not in loaded.values and (id(row), name) not in self.writer.open:
                     continue
                 got = back(loaded.values.get(name))
+                if isinstance(wanted, str) and isinstance(loaded.values.get(name), Serial):
+                    got = str(got)  # a counted key in a column of texts
                 if section is not None and name in section.suffixed and isinstance(got, str):
                     got = section.suffixed[name].strip(got, _PROBE)
                 if not _same(wanted, got):
                     lost.append((row, name, wanted, got))
         return lost
+
+
+def _read(text: str, data: Mapping[str, Any]) -> Branch:
+    """Return the tree of *text*, which has to be *data* again."""
+    faults = Faults()
+    tree = read_tree(text, _FILE, faults)
+    faults.raise_if_any(_FILE)
+    assert tree is not None
+    if not _same(to_plain(tree), data):
+        raise FreezeError("the file does not read back as what was written")
+    return tree
 
 
 class _Pairs:

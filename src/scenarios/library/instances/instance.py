@@ -20,7 +20,7 @@ from scenarios.library.closure.reach import name_of
 from scenarios.library.files.faults import suggest
 from scenarios.library.instances.locking import alone
 from scenarios.library.instances.objects import row_object
-from scenarios.library.instances.registry import Record, registry_of
+from scenarios.library.instances.registry import Record, ScopeRegistry, registry_of
 from scenarios.library.instances.removal import Unloaded, remove, roots_by_key
 from scenarios.library.instances.writing import write_plan
 from scenarios.library.planning.columns import key_columns
@@ -152,16 +152,13 @@ class Instance:
             InstanceBusy: somebody else is at it, or has its rows locked.
         """
         with alone(self.db, self.name, connection) as conn:
-            self._require(conn)
+            loaded_at = self._require(conn)
             report = remove(conn, self)
             plan = self.planned_again()
-            registry = registry_of(self.definition.sections)
             if self.definition.sections.scoped:
-                registry.add(
-                    conn,
-                    Record(self.name, self.template, plan.anchor, plan.scope_id),
-                    self.definition.head.title,
-                )
+                record = Record(self.name, self.template, plan.anchor, plan.scope_id)
+                registry = ScopeRegistry.of(self.definition.domain)
+                registry.add(conn, record, self.definition.head.title, loaded_at)
             write_plan(conn, plan, without=self.definition.domain.append_only)
             self.plan = plan
             self._objects.clear()
@@ -192,22 +189,23 @@ class Instance:
             self._require(conn)
             return remove(conn, self, forget=True)
 
-    def _require(self, conn: psycopg.Connection[Any]) -> None:
-        """Refuse to go on when the instance that was opened is not the one that is there now."""
+    def _require(self, conn: psycopg.Connection[Any]) -> datetime | None:
+        """Return when it was loaded; refuse to go on when it is not the one that was opened."""
         if not self.remembered:
-            return
-        record = next(iter(registry_of(self.definition.sections).find(conn, self.name)), None)
-        if record is None:
+            return None
+        record = Record(self.name, self.template, self.anchor, self.id, self.keys)
+        found = registry_of(self.definition.sections).present(conn, record)
+        if found is None:
             raise LibraryError(
                 f"there is no instance {self.name!r}",
                 where=self.db.safe_url,
                 remedy="scenarios instances lists them",
             )
-        same = all(record.template.get(key) == value for key, value in self.template.items())
-        if not same or (self.keys and record.rows and record.rows != self.keys):
+        if not found.same:
             raise LibraryError(
                 f"the instance {self.name!r} is not the one that was opened",
                 where=self.db.safe_url,
                 why="it was unloaded since, and another one was loaded under its name",
                 remedy="open it again",
             )
+        return found.loaded_at

@@ -75,6 +75,23 @@ def is_scenario(template: Any) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What a database remembers of an instance that somebody has opened.
+
+    Attributes:
+        loaded_at: when it was loaded.
+        same: whether it is the one that was opened, and no other that was loaded under its name since.
+    """
+
+    loaded_at: datetime
+    same: bool
+
+
+# Compared by the database, which has the numbers of a template as they were written.
+_PRESENT = sql.SQL("SELECT created_at, template - 'description' = %s - 'description' FROM {} WHERE name = %s")
+
+
 class ScopeRegistry:
     """The scope table of a domain as registry."""
 
@@ -97,11 +114,27 @@ class ScopeRegistry:
         query = sql.SQL("SELECT name FROM {} WHERE name = %s OR starts_with(name, %s)").format(self.name)
         return {row[0] for row in conn.execute(query, [base, f"{base}-"]).fetchall()}
 
-    def add(self, conn: psycopg.Connection[Any], record: Record, description: str) -> None:
-        query = sql.SQL("INSERT INTO {} (id, name, description, template) VALUES (%s, %s, %s, %s)").format(
-            self.name
+    def add(
+        self,
+        conn: psycopg.Connection[Any],
+        record: Record,
+        description: str,
+        loaded_at: datetime | None = None,
+    ) -> None:
+        values: dict[str, Any] = {
+            "id": record.id,
+            "name": record.name,
+            "description": description,
+            "template": Jsonb(dict(record.template)),
+        }
+        if loaded_at is not None:
+            values["created_at"] = loaded_at
+        query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            self.name,
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(sql.Placeholder() * len(values)),
         )
-        conn.execute(query, [record.id, record.name, description, Jsonb(dict(record.template))])
+        conn.execute(query, list(values.values()))
 
     def find(self, conn: psycopg.Connection[Any], name: str | None = None) -> list[Record]:
         where = sql.SQL("WHERE name = %s") if name is not None else sql.SQL("")
@@ -110,6 +143,11 @@ class ScopeRegistry:
         )
         rows = conn.execute(query, [name] if name is not None else []).fetchall()
         return [Record(each, template, created, key) for key, each, template, created in rows]
+
+    def present(self, conn: psycopg.Connection[Any], record: Record) -> Present | None:
+        query = _PRESENT.format(self.name)
+        row = conn.execute(query, [Jsonb(dict(record.template)), record.name]).fetchone()
+        return Present(*row) if row is not None else None
 
     def remove(self, conn: psycopg.Connection[Any], name: str) -> None:
         conn.execute(sql.SQL("DELETE FROM {} WHERE name = %s").format(self.name), [name])
@@ -162,6 +200,17 @@ class OwnRegistry:
         ).format(_OWN, where)
         rows = conn.execute(query, [name] if name is not None else []).fetchall()
         return [Record(each, template, created, None, keys) for each, template, created, keys in rows]
+
+    def present(self, conn: psycopg.Connection[Any], record: Record) -> Present | None:
+        if not self.exists(conn):
+            return None
+        query = _PRESENT.format(_OWN) + sql.SQL(" AND rows = %s")
+        values = [Jsonb(dict(record.template)), record.name, Jsonb(dict(record.rows))]
+        row = conn.execute(query, values).fetchone()
+        if row is not None:
+            return Present(*row)
+        found = self.find(conn, record.name)
+        return Present(found[0].created_at, same=False) if found else None
 
     def remove(self, conn: psycopg.Connection[Any], name: str) -> None:
         conn.execute(sql.SQL("DELETE FROM {} WHERE name = %s").format(_OWN), [name])

@@ -29,6 +29,7 @@ from scenarios.library.sections.essay_coach.facts import (
     title_of,
     word_of,
 )
+from scenarios.library.sections.essay_coach.records import history
 
 
 def _type_id(row: Row, _: Situation) -> int | None:
@@ -178,6 +179,7 @@ FEEDBACK = Section(
     names={"created_at": "at", "feedback": "text"},
     unit="feedback",
     order=("type_id",),
+    inner=(history(),),
     defaults={
         "type_id": _type_id,
         "score": _score,

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from scenarios.domains.essay_coach.enums import RevokeReason
+from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Serial
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
@@ -89,16 +90,26 @@ def _created(row: Row, _: Situation) -> Any:
     return row.values["created_at"]
 
 
+def _subject(entry: Found, gathered: Gathered) -> Found | None:
+    """Return the row that an entry tells of; it names table and key as texts, since it outlives the row."""
+    key = f"{__name__}.rows"
+    if key not in gathered.indexes:
+        gathered.indexes[key] = {(row.table.name, str(row.key[0])): row for row in gathered.rows if row.key}
+    found: Found | None = gathered.indexes[key].get((entry.values["table_name"], entry.values["row_pk"]))
+    return found
+
+
 def history() -> Section:
+    """Return the section of what the audit trail says about the rows it stands under."""
     return Section(
         key="history",
         table="audit_log",
         form="list",
         title="What the audit trail says about this row.",
         names={"old_row": "before", "new_row": "after", "actor_id": "by"},
-        hidden=frozenset(
-            {"id", "table_name", "row_pk", "institution_id", "changed", "tx_id", "payload_hash"}
-        ),
+        hidden=frozenset({"id", "table_name", "row_pk"}),
+        above=_subject,
+        derived=frozenset({"changed", "payload_hash"}),
         unit="entry",
         order=("at",),
         defaults={
