@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg import sql
 
 from scenarios.builders.essay_coach import a_scenario
 from scenarios.domains.essay_coach import DOMAIN
@@ -108,6 +109,97 @@ def test_two_instances_live_side_by_side(db):
         assert found == set()
 
 
+READ = {"processing_started_at": "-8d", "processing_completed_at": timedelta(days=-8, minutes=2)}
+BY = {"prompt": "Judge it.", "model": "essay-reader", "model_version": "3.1"}
+
+
+def word_by_word(**options):
+    return (
+        a_scenario("word_by_word", **options)
+        .institution("north", name="North School", created="-300d")
+        .student("lena", first_name="Lena", columns={"is_active": False, "created_at": "-50d"})
+        .profile(bio="I write on the bus.", preferences={"theme": "dark"})
+        .token("phone_1", issued="-3d", revoked="-2d", why="rotated", session="phone", replaced_by="phone_2")
+        .token("phone_2", issued="-2d", session="phone", ip="203.0.113.9")
+        .token("desk", issued="-1d")
+        .essay("lamp", content=" ".join(["word"] * 60), columns={"created_at": "-9d", **READ})
+        .completed(at="-8d")
+        .version("Begun.", change="First version.", at="-9d")
+        .version(" ".join(["word"] * 60))
+        .answer("grammar", {"error": "timeout"}, at="-8d", tokens=0, cost=0, seconds=60, **BY)
+        .answer("grammar", {"score": 61}, at="-8d", tokens=410, cost=0.002, seconds=7.5, **BY)
+        .feedback(
+            "grammar",
+            61,
+            "Is this a mistake?",
+            at="-8d",
+            confidence=0.41,
+            highlight=(0, 4),
+            seconds=7.5,
+            columns={"ai_model_version": "3.1"},
+        )
+        .logged("refresh_token_reuse", level="WARNING", context={"ip": "192.0.2.1"})
+        .happened("months_created", source="retention")
+        .build()
+    )
+
+
+def test_what_is_said_word_by_word_takes_the_place_of_what_is_made_up(db):
+    loaded = word_by_word().load(db)
+    with db.connect() as conn:
+        assert breaches(conn) == []
+        essay = loaded["lena.lamp"].id
+        kinds = conn.execute(
+            "SELECT t.name, count(*) FROM feedback f JOIN feedback_types t ON t.id = f.type_id"
+            " WHERE essay_id = %s GROUP BY 1 ORDER BY 1",
+            [essay],
+        ).fetchall()
+        assert kinds == [("content", 1), ("grammar", 1), ("structure", 1), ("style", 1)]
+        versions = conn.execute(
+            "SELECT version_number, word_count FROM submissions WHERE essay_id = %s ORDER BY 1", [essay]
+        ).fetchall()
+        assert versions == [(1, 1), (2, 60)]
+        answers = conn.execute("SELECT count(*) FROM ai_responses WHERE essay_id = %s", [essay]).fetchone()
+        assert answers == (5,)
+        families = conn.execute(
+            "SELECT count(DISTINCT family_id), count(*) FROM refresh_tokens WHERE user_id = %s",
+            [loaded["lena"].id],
+        ).fetchone()
+        assert families == (2, 3)
+        logs = conn.execute("SELECT event, user_id IS NULL FROM logs ORDER BY event").fetchall()
+        assert logs == [("months_created", True), ("refresh_token_reuse", False)]
+    assert loaded["lena.lamp.grammar"].highlighted_text == "word"
+    assert loaded["lena.phone_1"].replaced_by == loaded["lena.phone_2"].id
+    assert loaded["lena.profile"].bio == "I write on the bus."
+    assert loaded["lena"].is_active is False
+
+
+def test_as_given_nothing_else_is_made(db):
+    scenario = word_by_word(as_given=True)
+    first, second = scenario.load(db), scenario.load(db, as_name="again")
+    tables = ["feedback", "ai_responses", "submissions", "user_profiles", "refresh_tokens", "logs"]
+    with db.connect() as conn:
+        counts = {
+            table: conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()[
+                0
+            ]
+            for table in tables
+        }
+    assert counts == {
+        "feedback": 2,
+        "ai_responses": 4,
+        "submissions": 4,
+        "user_profiles": 2,
+        "refresh_tokens": 6,
+        "logs": 4,
+    }
+    assert first["lena.lamp"].word_count == 60
+    assert first["lena"].email != second["lena"].email
+    bare = a_scenario("bare", as_given=True).institution("north").student("lena").essay("short").submitted()
+    assert bare.build()["lena.short"].content == ""
+    assert "lena.profile" not in bare.build().rendered.handles
+
+
 def test_it_can_be_looked_at_without_a_database():
     scenario = a_school()
     assert scenario["lena"].first_name == "Lena"
@@ -131,6 +223,13 @@ REFUSED = [
     ("cannot be named", lambda: a_scenario("Wrong Name")),
     ("is taken by a institution", lambda: school().institution("north")),
     ("cannot be a handle", lambda: school().student("Lena B")),
+    ("no feedback type 'gramar'", lambda: school().student("l").essay("a").feedback("gramar", 1, "x")),
+    (
+        "has its feedback on style already",
+        lambda: school().student("l").essay("a").feedback("style", 1, "x").feedback("style", 2, "y"),
+    ),
+    ("no log level 'LOUD'", lambda: school().student("l").logged("x", level="LOUD")),
+    ("cannot be read", lambda: school().student("l").token("t", issued="soon")),
     ("1 to 86 characters", lambda: a_scenario("wrong").institution("north", name=" ")),
     ("at most 20 characters", lambda: school().student("lena", grade_level="x" * 21)),
     ("cannot be read", lambda: school().student("lena", last_login="yesterday")),

@@ -19,7 +19,6 @@ from scenarios.library.files.faults import Faults
 from scenarios.library.files.times import format_offset, parse_time
 from scenarios.library.files.tree import read_tree, to_plain
 from scenarios.library.freezing.freeze import freeze
-from scenarios.library.instances.finding import open_instance
 from scenarios.library.privacy.pseudonyms import Pseudonyms
 
 
@@ -185,48 +184,6 @@ def test_a_subset_stays_consistent(own_db, played):
 def test_a_freeze_of_nobody_is_refused(own_db, arguments):
     with pytest.raises(FreezeError):
         freeze(own_db, name="x", **arguments)
-
-
-def test_frozen_code_is_a_scenario_of_the_catalogue(own_db, played, shelf):
-    from scenarios.library.freezing.code import as_python
-
-    frozen = freeze(own_db, name="as_code", instance=played.name)
-    (shelf / "as_code.py").write_text(as_python(frozen), "utf-8")
-    again = Library(shelf)["as_code"].load(own_db)
-    assert again.counts == {**played.counts, "chat_messages_chatmessage": 53, "user_notes_usernote": 15}
-    open_instance(own_db, "as_code").reset()
-
-
-SAID_AS_DATA = {"one_team": "a person without a coach state", "prompt_versions": "prompts_prompt"}
-"""Scenarios the builder has no words for, and what the comment in their code says."""
-
-
-@pytest.mark.parametrize("name", [e.name for e in Library().entries() if e.system == "dev_coach"])
-def test_frozen_code_builds_the_same_state_with_the_builder(coach_db, tmp_path_factory, library, name):
-    from scenarios.library.freezing.code import as_python, comparable
-
-    smaller = {"very_long_conversation": {"messages": 201}}
-    instance = library[name].load(coach_db, **smaller.get(name, {}))
-    try:
-        frozen = freeze(coach_db, name="seen_again", instance=instance)
-    finally:
-        instance.unload()
-    text = as_python(frozen)
-    shelf = tmp_path_factory.mktemp("code") / "dev_coach"
-    shelf.mkdir()
-    (shelf / "seen_again.py").write_text(text, "utf-8")
-    definition = Library(shelf)["seen_again"]
-    assert comparable(definition.plan()) == comparable(frozen.definition.plan())
-    if name in SAID_AS_DATA:
-        comment = text.partition("the builder cannot say it all:")[2].partition("\n\n")[0]
-        assert SAID_AS_DATA[name] in comment
-    else:
-        assert 'scene = a_scenario("seen_again", now=now, as_given=True)' in text
-    again = definition.load(coach_db, as_name="built")
-    try:
-        assert again.counts == instance.counts
-    finally:
-        again.unload()
 
 
 # -- whatever the texts contain --------------------------------------------------------------------------

@@ -6,16 +6,20 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scenarios.domain import Domain
 from scenarios.domains.dev_coach import CoachingPhase
 from scenarios.errors import LibraryError
 from scenarios.library import FaultyScenario, Library
 from scenarios.library.catalogue.checking import check_library
 from scenarios.library.instances.finding import instances, open_instance
+from scenarios.library.planning.sections import mappers_of
+from scenarios.library.sections import Sections
 from scenarios.postgres import Database
 from scenarios.settings import Settings
 
@@ -292,6 +296,66 @@ def test_a_clock_of_the_function_moves_what_was_built(tmp_path):
         for name, value in row.values.items():
             if isinstance(value, datetime):
                 assert value - plan.anchor == other.values[name] - usual.anchor
+
+
+MODELS = """\
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Author(Base):
+    __tablename__ = "author"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    books: Mapped[list["Book"]] = relationship(back_populates="author")
+
+
+class Book(Base):
+    __tablename__ = "book"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
+    title: Mapped[str]
+    author: Mapped[Author] = relationship(back_populates="books")
+"""
+
+
+def test_objects_of_a_projects_models_are_rows(fresh_db, tmp_path, monkeypatch):
+    (tmp_path / "bookish.py").write_text(MODELS, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    bookish = import_module("bookish")
+    bookish.Base.metadata.create_all(fresh_db.engine)
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    (shelf / "shelf.py").write_text(
+        "from bookish import Author, Book\nfrom scenarios.library import scenario\n\n\n"
+        "@scenario\ndef a_shelf(books: int = 2):\n"
+        "    ada = Author(name='Ada')\n"
+        "    volumes = {f'volume{n}': Book(author=ada, title=f'Volume {n}') for n in range(books)}\n"
+        "    return {'ada': ada, **volumes}\n"
+        "\n\n@scenario\ndef listed():\n"
+        "    return [Author(name='Noor', books=[Book(title='One'), Book(title='Two')])]\n",
+        "utf-8",
+    )
+    project = Sections(
+        Domain("project", "the project", bookish.Base.metadata, lambda: ""), classes=mappers_of(bookish.Base)
+    )
+    library = Library(shelf, project=project)
+    instance = library["a_shelf"].load(fresh_db, books=3)
+    assert instance.counts == {"author": 1, "book": 3}
+    assert instance["volume2"].author_id == instance["ada"].id
+    assert isinstance(instance["ada"], bookish.Author)
+    listed = library["listed"].load(fresh_db)
+    assert listed.counts == {"author": 1, "book": 2}
+    with fresh_db.connect() as conn:
+        conn.execute("UPDATE book SET title = 'x'")
+        instance.reset(connection=conn)
+        titles = conn.execute("SELECT title FROM book ORDER BY id").fetchall()
+    assert [title for (title,) in titles] == ["Volume 0", "Volume 1", "Volume 2", "x", "x"]
+    monkeypatch.delitem(sys.modules, "bookish")
 
 
 # -- part of others ------------------------------------------------------------------------------------

@@ -159,10 +159,11 @@ def test_what_the_application_adds_to_a_loaded_row_goes_and_is_frozen_with_it(sh
         )
 
 
-def test_a_freeze_gives_the_rows_again(shop, library):
+def test_a_freeze_gives_the_rows_and_their_handles_again(shop, library):
     instance = library["two_orders"].load(shop)
     frozen = freeze(shop, name="again", instance=instance)
     assert "[1,5)" in frozen.text
+    assert set(frozen.definition.plan().by_handle) >= {"bea", "cem", "first", "second"}
     again = frozen.definition.load(shop)
     assert again.counts == instance.counts
     assert freeze(shop, name="again", instance=again).text.split("rows:")[1] == frozen.text.split("rows:")[1]

@@ -126,12 +126,14 @@ def freeze(
             last_messages=last_messages,
             session=session,
         )
-    text = frozen.text
-    suffix = ".yaml"
+    text, suffix, remarks = frozen.text, ".yaml", list(frozen.notes)
     if as_code:
-        from scenarios.library.freezing.code import as_python
+        from scenarios.library.freezing.code.module import as_python
 
-        text, suffix = as_python(frozen), ".py"
+        module = as_python(frozen)
+        text, suffix = module.text, ".py"
+        if module.reason:
+            remarks.append(f"said as data, because {module.reason}")
     path = None if str(out) == "-" else out or Path(f"{name}{suffix}")
     if path is not None:
         write_file(path, text, force=force)
@@ -141,7 +143,7 @@ def freeze(
                 "scenario": name,
                 "file": str(path) if path else None,
                 "rows": dict(frozen.rows),
-                "notes": list(frozen.notes),
+                "notes": remarks,
             }
         )
         return
@@ -149,7 +151,7 @@ def freeze(
         show_file(text)
     else:
         typer.echo(f"{path}: {sum(frozen.rows.values())} rows")
-    for note in frozen.notes:
+    for note in remarks:
         notes().print(note)
 
 

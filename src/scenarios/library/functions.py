@@ -1,4 +1,4 @@
-"""Scenarios written in Python: a function that returns a builder, or what a file would say.
+"""Scenarios written in Python: a function that returns a builder, model objects, or what a file would say.
 
 Some states are easier to say in code than in a file. Such a function stands in the same catalogue: its head
 is read from its text (`files.signature`), its keyword arguments are the scenario's parameters, and what it
@@ -11,11 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from sqlalchemy.orm import InstanceState
 
 from scenarios.errors import ScenariosError
 from scenarios.library.files.faults import Faults, Place
@@ -23,9 +25,10 @@ from scenarios.library.files.head import HEAD_KEYS, Head
 from scenarios.library.files.reading_head import read_head
 from scenarios.library.files.signature import ARGUMENTS, Marked
 from scenarios.library.files.tree import Branch, from_plain
-from scenarios.library.freezing.from_builder import from_builder
+from scenarios.library.freezing.from_builder import from_builder, from_objects
 
 if TYPE_CHECKING:
+    from scenarios.builders.base import BuiltScenario
     from scenarios.library.library import Library
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,10 +56,12 @@ def scenario(
 def scenario(function: F | None = None, /, **head: Any) -> F | Callable[[F], F]:
     """Mark a function as a scenario of the library it stands in.
 
-    It returns a builder (``a_scenario(...)``), what a builder built, or the content of a scenario file as
-    plain data. Its keyword arguments are the scenario's parameters: their annotations (``int``, ``float``,
-    ``str``, ``bool``, ``Literal``, an enumeration) are the types and choices, bounds and a description stand
-    in ``Annotated[int, Ge(1), Le(10), "how many"]``, and descriptions in the docstring's ``Args`` as well.
+    It returns a builder (``a_scenario(...)``), what a builder built, objects of mapped classes (a mapping by
+    handle, or a list), or the content of a scenario file as plain data.
+
+    Its keyword arguments are the scenario's parameters: their annotations (``int``, ``float``, ``str``,
+    ``bool``, ``Literal``, an enumeration) are the types and choices, bounds and a description stand in
+    ``Annotated[int, Ge(1), Le(10), "how many"]``, and descriptions in the docstring's ``Args`` as well.
 
     The catalogue reads the mark and the signature without running the file, so each has to say its values.
 
@@ -124,11 +129,14 @@ class _Call:
             )
             return None
         try:
-            content = function(**self.arguments(function, values))
+            content: Any = function(**self.arguments(function, values))
             if not isinstance(content, Mapping) and hasattr(content, "build"):
                 content = content.build()
             if hasattr(content, "render"):
                 return self.built(content)
+            objects = _objects(content)
+            if objects:
+                return self.made(objects)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a function does, with its line
             self.failed(error, f"{self.marked.function} failed")
             return None
@@ -138,7 +146,7 @@ class _Call:
             self.marked.place,
             "",
             f"{self.marked.function} returns {type(content).__name__}",
-            "return a builder, or the content of a scenario file as a dictionary",
+            "return a builder, objects of your models, or the content of a scenario file as a dictionary",
         )
         return None
 
@@ -173,13 +181,19 @@ class _Call:
         assert isinstance(tree, Branch)
         return None if wrong else tree
 
-    def built(self, content: Any) -> Branch | None:
+    def built(self, content: BuiltScenario) -> Branch | None:
+        return self.through(partial(from_builder, content))
+
+    def made(self, objects: Mapping[str, Any]) -> Branch | None:
+        return self.through(partial(from_objects, objects))
+
+    def through(self, make: Callable[..., dict[str, Any]]) -> Branch | None:
+        """Return the tree of the rows that *make* gives, a function of `from_builder`."""
         sections = self.library.sections_for(self.head, self.marked.head, self.marked.path, self.faults)
         if sections is None:
             return None
         clock = self.head.anchor.at(None) if "clock" in self.marked.head.items else None
-        rows = from_builder(
-            content,
+        rows = make(
             self.head.name,
             sections,
             now=clock,
@@ -203,6 +217,25 @@ class _Call:
         else:
             said = " ".join(str(error).split())
             self.faults.add(place, "", f"{what}: {type(error).__name__}{f': {said}' if said else ''}")
+
+
+def _objects(content: Any) -> dict[str, Any] | None:
+    """Return *content* as objects of mapped classes by handle; None where it is something else."""
+    if isinstance(content, Mapping):
+        named = {str(handle): obj for handle, obj in content.items()}
+    elif isinstance(content, list | tuple):
+        counts: dict[str, int] = {}
+        named = {}
+        for obj in content:
+            unit = type(obj).__name__.lower()
+            counts[unit] = counts.get(unit, 0) + 1
+            named[f"{unit}_{counts[unit]}"] = obj
+    else:
+        return None
+    mapped = all(
+        isinstance(getattr(obj, "_sa_instance_state", None), InstanceState) for obj in named.values()
+    )
+    return named if mapped else None
 
 
 def _line(error: BaseException, path: Path) -> int:

@@ -48,6 +48,7 @@ def a_scenario(
     seed: str | None = None,
     locale: str | None = None,
     now: datetime | None = None,
+    as_given: bool = False,
 ) -> ScenarioStep:
     """Begin an EssayCoach scenario.
 
@@ -57,8 +58,13 @@ def a_scenario(
         seed: the seed of all values, by default the setting ``seed``.
         locale: the Faker locale of names and places, by default the setting ``locale``.
         now: what relative times refer to, by default the clock's own anchor.
+        as_given: make the rows exactly as said: nothing is made up but names and addresses that nobody said,
+            and nothing is filled in but what can be counted. For states taken from life.
 
     Raises:
         BuilderError: the name cannot be one.
     """
-    return ScenarioStep(EssayCoachProgram(name, description=description, seed=seed, locale=locale, now=now))
+    program = EssayCoachProgram(
+        name, description=description, seed=seed, locale=locale, now=now, as_given=as_given
+    )
+    return ScenarioStep(program)

@@ -6,14 +6,15 @@ often as wanted, for any instance and any time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Program, Source
+from scenarios.builders.base import Program, Source, did_you_mean
 from scenarios.domain import Domain
 from scenarios.domains.essay_coach import DOMAIN
-from scenarios.domains.essay_coach.enums import EssayStatus, Role
+from scenarios.domains.essay_coach.enums import EssayStatus, LogLevel, Role
 from scenarios.errors import ValuesError
 from scenarios.factories.essay_coach.texts import TYPES
 from scenarios.values.clock import Clock
@@ -23,8 +24,30 @@ When = str | timedelta | datetime
 
 
 @dataclass(slots=True)
+class Said:
+    """A row that was said by itself: a version, an answer, a token, an event.
+
+    Attributes:
+        handle: its full handle; empty for one that is counted when it is made.
+        columns: what was said of it, by attribute.
+        at: when it was made.
+        kind: the side of the essay it is about, for answers and feedback.
+        session: the login session it belongs to, for tokens.
+        replaced_by: the handle of the token that took its place.
+    """
+
+    handle: str
+    columns: dict[str, Any]
+    at: When | None = None
+    kind: str = ""
+    session: str = ""
+    replaced_by: str | None = None
+    source: Source | None = None
+
+
+@dataclass(slots=True)
 class EssayPlan:
-    """One essay as it was said."""
+    """One essay as it was said; versions, answers and feedback said by themselves are not made up."""
 
     handle: str
     status: EssayStatus = EssayStatus.DRAFT
@@ -36,6 +59,9 @@ class EssayPlan:
     kinds: tuple[str, ...] = tuple(TYPES)
     why: str = ""
     number: int = 0
+    said_versions: list[Said] = field(default_factory=list)
+    said_answers: list[Said] = field(default_factory=list)
+    said_feedback: list[Said] = field(default_factory=list)
     source: Source | None = None
 
 
@@ -49,18 +75,27 @@ class PersonPlan:
     columns: dict[str, Any] = field(default_factory=dict)
     profile: dict[str, Any] | None = field(default_factory=dict)
     essays: list[EssayPlan] = field(default_factory=list)
-    measured: list[tuple[str, float, When]] = field(default_factory=list)
+    measured: list[tuple[str, float, When, dict[str, Any]]] = field(default_factory=list)
     reports: list[tuple[str, dict[str, Any], When, Source | None]] = field(default_factory=list)
     sessions: list[tuple[str, int, When, bool]] = field(default_factory=list)
+    tokens: list[Said] = field(default_factory=list)
     logs: list[tuple[dict[str, Any], When]] = field(default_factory=list)
     source: Source | None = None
 
 
-class Said(Program):
-    """What was said of a scenario: its institutions and people, in order."""
+class Told(Program):
+    """What was said of a scenario: its institutions and people, in order.
 
-    def __init__(self, name: str, **options: Any) -> None:
+    Args:
+        name: the scenario's name.
+        as_given: rows are made exactly as said; nothing is filled in but what can be counted.
+        options: as for `Program`.
+    """
+
+    def __init__(self, name: str, *, as_given: bool = False, **options: Any) -> None:
         super().__init__(name, **options)
+        self.as_given = as_given
+        self.system_logs: list[tuple[dict[str, Any], When]] = []
         self.institutions: list[tuple[str, dict[str, Any], Source | None]] = []
         self.people: list[PersonPlan] = []
 
@@ -75,3 +110,34 @@ class Said(Program):
             Clock().at(when)
         except ValuesError as error:
             self.refuse(f"the time {when!r} cannot be read", why=error.why, remedy=error.remedy)
+
+
+def given(columns: Mapping[str, Any] | None = None, **said: Any) -> dict[str, Any]:
+    """Return what was said, without what was not."""
+    return {**{name: value for name, value in said.items() if value is not None}, **(columns or {})}
+
+
+def event_of(
+    program: Told,
+    event: str,
+    level: str,
+    source: str,
+    message: str,
+    context: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the columns of an event.
+
+    Raises:
+        BuilderError: there is no such level.
+    """
+    if level not in set(LogLevel):
+        program.refuse(f"there is no log level {level!r}", remedy=did_you_mean(level, list(LogLevel)))
+    columns: dict[str, Any] = {
+        "event": event,
+        "level": str(level),
+        "source": source,
+        "message": message,
+    }
+    if context is not None:
+        columns["context"] = dict(context)
+    return columns

@@ -5,13 +5,14 @@ An essay's rows lie in five tables and have to agree; made in several places the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from scenarios.builders.base import Rendered, Source
-from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, Said
+from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, Told
 from scenarios.domains.essay_coach.enums import (
     EssayStatus,
     LogLevel,
@@ -24,26 +25,47 @@ from scenarios.factories.context import FactoryContext, entered
 from scenarios.factories.essay_coach import rows as factories
 from scenarios.factories.essay_coach.texts import earlier_versions, essay_text, verdict
 from scenarios.graph import Graph
-from scenarios.values import TEST_PASSWORD
+from scenarios.values import TEST_PASSWORD, Clock
 
 _ROTATION = timedelta(days=1)
+TIMES = frozenset(
+    {
+        "created_at", "updated_at", "date_joined", "last_login", "submitted_at", "processing_started_at",
+        "processing_completed_at", "issued_at", "expires_at", "revoked_at",
+    }
+)  # fmt: skip
+"""Columns that hold a moment; what is said of them may be an offset."""
 _ANSWERED = {EssayStatus.PROCESSING, EssayStatus.COMPLETED}
 
 
-def render(program: Said, context: FactoryContext, instance: str) -> Rendered:
+def render(program: Told, context: FactoryContext, instance: str) -> Rendered:
     """Make the rows of *instance* of the scenario *program*."""
     rendered = Rendered(Graph(), context.id(""), instance)
     with entered(context):
         schools: dict[str, Institution] = {}
         for handle, columns, source in program.institutions:
-            said = dict(columns)
+            said = timed(columns, context.clock)
             if "name" in said and instance != program.name:
                 said["name"] = f"{said['name']} ({context.suffix})"
             schools[handle] = factories.InstitutionFactory.build(handle=handle, **said)
             _keep(rendered, handle, schools[handle], source)
         for plan in program.people:
             _PersonRenderer(plan, schools[plan.institution], context, rendered).render()
+        for number, (columns, when) in enumerate(program.system_logs, 1):
+            handle = f"log_{number}"
+            log = factories.LogFactory.build(
+                handle=handle, user=None, created_at=context.clock.at(when), **columns
+            )
+            _keep(rendered, handle, log, None)
     return rendered
+
+
+def timed(columns: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    """Return *columns* with times as moments."""
+    return {
+        name: clock.at(value) if name in TIMES and value is not None else value
+        for name, value in columns.items()
+    }
 
 
 def _keep(rendered: Rendered, handle: str, row: Any, source: Source | None, *, named: bool = True) -> None:
@@ -63,10 +85,7 @@ class _PersonRenderer:
 
     def render(self) -> None:
         plan, clock = self.plan, self.context.clock
-        said = dict(plan.columns)
-        for name in ("date_joined", "last_login"):
-            if name in said:
-                said[name] = clock.at(said[name])
+        said = timed(plan.columns, clock)
         said.setdefault("date_joined", self._joined())
         person = factories.UserFactory.build(
             handle=plan.handle,
@@ -91,21 +110,20 @@ class _PersonRenderer:
             self._keep(f"{plan.handle}.profile", profile)
         for essay in plan.essays:
             self._essay(person, essay)
-        for number, (metric, value, when) in enumerate(plan.measured, 1):
+        for number, (metric, value, when, columns) in enumerate(plan.measured, 1):
             handle = f"{plan.handle}.{metric}_{number}"
             measured = factories.AnalyticsFactory.build(
-                handle=handle, user=person, metric=metric, value=value, created_at=clock.at(when)
+                handle=handle, user=person, metric=metric, value=value, created_at=clock.at(when), **columns
             )
             self._keep(handle, measured)
         for handle, columns, when, source in plan.reports:
             made = clock.at(when)
-            given = dict(columns)
-            if "expires_at" in given:
-                given["expires_at"] = clock.at(given["expires_at"])
+            given = timed(columns, clock)
             report = factories.ReportFactory.build(handle=handle, user=person, created_at=made, **given)
             _keep(self.rendered, handle, report, source)
         for handle, tokens, when, live in plan.sessions:
             self._session(person, handle, tokens, clock.at(when), live)
+        self._tokens(person)
         for number, (columns, when) in enumerate(plan.logs, 1):
             handle = f"{plan.handle}.log_{number}"
             self._keep(
@@ -119,15 +137,16 @@ class _PersonRenderer:
     def _joined(self) -> datetime:
         clock = self.context.clock
         times = [clock.at(essay.at) for essay in self.plan.essays if essay.at is not None]
-        times += [clock.at(when) for _, _, when in self.plan.measured]
+        times += [clock.at(when) for _, _, when, _ in self.plan.measured]
         times += [clock.at(when) for _, _, when, _ in self.plan.reports]
         times += [clock.at(when) for _, _, when, _ in self.plan.sessions]
+        times += [clock.at(token.columns["issued_at"]) for token in self.plan.tokens]
         return min([clock.now - timedelta(days=60), *times]) - timedelta(days=30)
 
     def _essay(self, author: User, plan: EssayPlan) -> None:
         clock = self.context.clock
         row = self.context.row(plan.handle)
-        said = dict(plan.columns)
+        said = timed(plan.columns, clock)
         if "content" not in said:
             text = essay_text(self.context.row(self.plan.handle), plan.number)
             said = {"title": text.title, **said, "content": text.content}
@@ -166,16 +185,40 @@ class _PersonRenderer:
                 essay.updated_at = failed_at
         if plan.status in _ANSWERED:
             quality = plan.quality if plan.quality is not None else row.integer("quality", 52, 94)
+            told = {each.kind for each in plan.said_feedback}
+            answered = {each.kind for each in plan.said_answers}
             for kind in plan.kinds:
                 # One verdict for both: the feedback is what the raw answer says.
                 said_of_it = verdict(row, kind, essay.content, quality, plan.confidence)
-                for handle, made_by in (
-                    (f"{plan.handle}.{kind}_response", factories.AIResponseFactory),
-                    (f"{plan.handle}.{kind}", factories.FeedbackFactory),
+                for handle, made_by, there in (
+                    (f"{plan.handle}.{kind}_response", factories.AIResponseFactory, answered),
+                    (f"{plan.handle}.{kind}", factories.FeedbackFactory, told),
                 ):
-                    self._keep(handle, made_by.build(handle=handle, essay=essay, kind=kind, said=said_of_it))
+                    if kind not in there:
+                        made = made_by.build(handle=handle, essay=essay, kind=kind, said=said_of_it)
+                        self._keep(handle, made)
+        self._told(essay, plan)
+
+    def _told(self, essay: Essay, plan: EssayPlan) -> None:
+        """Make the answers and the feedback that were said word by word."""
+        for made_by, told in (
+            (factories.AIResponseFactory, plan.said_answers),
+            (factories.FeedbackFactory, plan.said_feedback),
+        ):
+            for each in told:
+                columns = timed(each.columns, self.context.clock)
+                if "start_index" in columns:
+                    start, end = columns["start_index"], columns["end_index"]
+                    columns["highlighted_text"] = essay.content[start:end]
+                if each.at is not None:
+                    columns["created_at"] = self.context.clock.at(each.at)
+                row = made_by.build(handle=each.handle, essay=essay, kind=each.kind, **columns)
+                _keep(self.rendered, each.handle, row, each.source)
 
     def _versions(self, essay: Essay, plan: EssayPlan) -> None:
+        if plan.said_versions:
+            self._said_versions(essay, plan)
+            return
         if plan.status is EssayStatus.DRAFT and plan.versions == 1:
             return
         texts = earlier_versions(essay.content, plan.versions)
@@ -192,6 +235,35 @@ class _PersonRenderer:
                 else essay.created_at + timedelta(minutes=number),
             )
             self._keep(handle, version)
+
+    def _said_versions(self, essay: Essay, plan: EssayPlan) -> None:
+        end = essay.submitted_at or essay.updated_at
+        for number, each in enumerate(plan.said_versions, 1):
+            columns = dict(each.columns)
+            if each.at is not None:
+                columns["created_at"] = self.context.clock.at(each.at)
+            else:
+                columns["created_at"] = essay.created_at + (end - essay.created_at) * number / len(
+                    plan.said_versions
+                )
+            version = factories.SubmissionFactory.build(
+                handle=each.handle, essay=essay, version_number=number, **columns
+            )
+            _keep(self.rendered, each.handle, version, each.source)
+
+    def _tokens(self, person: User) -> None:
+        """Make the tokens that were said one by one."""
+        for token in self.plan.tokens:
+            columns = timed(token.columns, self.context.clock)
+            if token.replaced_by is not None:
+                columns["replaced_by"] = self.context.id(token.replaced_by)
+            row = factories.RefreshTokenFactory.build(
+                handle=token.handle,
+                user=person,
+                family_id=self.context.row(token.session).uuid("family"),
+                **columns,
+            )
+            _keep(self.rendered, token.handle, row, token.source)
 
     def _session(self, person: User, handle: str, tokens: int, began: datetime, live: bool) -> None:
         family = self.context.row(handle).uuid("family")

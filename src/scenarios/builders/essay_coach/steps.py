@@ -8,26 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
-from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, When
+from scenarios.builders.essay_coach.person import Person
+from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, When, event_of, given
 from scenarios.builders.essay_coach.program import EssayCoachProgram
-from scenarios.builders.essay_coach.saying import SayingOfEssay, SayingOfPerson
+from scenarios.builders.essay_coach.writing import Writing
 from scenarios.domains.essay_coach.enums import (
-    EssayStatus,
     LogLevel,
     ReportType,
     Role,
 )
-from scenarios.factories.essay_coach.texts import METRICS, TYPES
+from scenarios.factories.essay_coach.texts import METRICS
 
 
 class ScenarioStep(Step[EssayCoachProgram]):
     """A scenario: add institutions, then build or load it."""
 
-    def institution(self, handle: str, *, name: str | None = None) -> InstitutionStep:
+    def institution(
+        self, handle: str, *, name: str | None = None, created: When | None = None
+    ) -> InstitutionStep:
         """Add a school. People said next belong to it.
+
+        Args:
+            handle: its name in the scenario.
+            name: what it is called.
+            created: when it was entered.
 
         Raises:
             BuilderError: the handle is taken or malformed, or the name is too long.
@@ -37,9 +44,31 @@ class ScenarioStep(Step[EssayCoachProgram]):
             program.refuse(
                 "an institution's name has 1 to 86 characters", remedy="instances add their mark to it"
             )
-        columns = {} if name is None else {"name": name}
+        if created is not None:
+            program.moment(created)
+        columns = given(name=name, created_at=created)
         program.institutions.append((program.claim(handle, "institution"), columns, calling_line()))
         return InstitutionStep(program)
+
+    def happened(
+        self,
+        event: str,
+        *,
+        level: str = LogLevel.INFO,
+        source: str = "app",
+        message: str = "",
+        at: When = "-1h",
+        context: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Add an event of the system's log that is about nobody.
+
+        Raises:
+            BuilderError: there is no such level, or the time cannot be read.
+        """
+        self.program.moment(at)
+        columns = event_of(self.program, event, level, source, message, context)
+        self.program.system_logs.append((columns, at))
+        return self
 
     def build(self) -> BuiltScenario:
         """Return the scenario.
@@ -70,6 +99,7 @@ class InstitutionStep(ScenarioStep):
             role,
             program.institutions[-1][0],
             columns,
+            profile=None if program.as_given else {},
             source=calling_line(),
         )
         program.people.append(plan)
@@ -84,8 +114,18 @@ class InstitutionStep(ScenarioStep):
         grade_level: str | None = None,
         joined: When | None = None,
         last_login: When | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> StudentStep:
         """Add a student of the institution said last.
+
+        Args:
+            handle: their name in the scenario.
+            first_name: by default drawn.
+            last_name: by default drawn.
+            grade_level: by default drawn.
+            joined: by default before anything else of theirs.
+            last_login: by default never.
+            columns: any column that has no argument of its own.
 
         Raises:
             BuilderError: the handle is taken or malformed, a time cannot be read, a text is too long.
@@ -98,6 +138,7 @@ class InstitutionStep(ScenarioStep):
             "grade_level": grade_level,
             "date_joined": joined,
             "last_login": last_login,
+            **(columns or {}),
         }
         return StudentStep(self.program, self._person(handle, Role.STUDENT, said))
 
@@ -121,10 +162,14 @@ class InstitutionStep(ScenarioStep):
         *,
         first_name: str | None = None,
         last_name: str | None = None,
+        joined: When | None = None,
         last_login: When | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> StaffStep:
-        """Add an educator of the institution said last."""
-        said = {"first_name": first_name, "last_name": last_name, "last_login": last_login}
+        """Add an educator of the institution said last; the arguments are those of `student`."""
+        said = given(
+            columns, first_name=first_name, last_name=last_name, date_joined=joined, last_login=last_login
+        )
         return StaffStep(self.program, self._person(handle, Role.EDUCATOR, said))
 
     def admin(
@@ -133,14 +178,18 @@ class InstitutionStep(ScenarioStep):
         *,
         first_name: str | None = None,
         last_name: str | None = None,
+        joined: When | None = None,
         last_login: When | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> StaffStep:
-        """Add an admin of the institution said last."""
-        said = {"first_name": first_name, "last_name": last_name, "last_login": last_login}
+        """Add an admin of the institution said last; the arguments are those of `student`."""
+        said = given(
+            columns, first_name=first_name, last_name=last_name, date_joined=joined, last_login=last_login
+        )
         return StaffStep(self.program, self._person(handle, Role.ADMIN, said))
 
 
-class _PersonStep(InstitutionStep, SayingOfPerson):
+class _PersonStep(Person, InstitutionStep):
     def __init__(self, program: EssayCoachProgram, person: PersonPlan) -> None:
         super().__init__(program)
         self.person = person
@@ -178,13 +227,6 @@ class StaffStep(_PersonStep):
         )
         return self
 
-    def signed_in(
-        self, handle: str = "phone", *, tokens: int = 1, at: When = "-1d", live: bool = True
-    ) -> StaffStep:
-        """Add a login session whose refresh token was rotated each day; not *live*: it was logged out."""
-        self._session(handle, tokens, at, live)
-        return self
-
 
 class StudentStep(_PersonStep):
     """A student: what they wrote and what became of it."""
@@ -196,11 +238,16 @@ class StudentStep(_PersonStep):
         title: str | None = None,
         content: str | None = None,
         category: int | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> EssayStep:
         """Add an essay, a draft until said otherwise.
 
         Args:
+            handle: its name under the student's.
+            title: by default the text's first words, or the title of the text that is made up.
+            content: by default made up.
             category: the key of a category every database has, 1 to 6.
+            columns: any column that has no argument of its own.
 
         Raises:
             BuilderError: the handle is taken or malformed, or the title is blank or too long.
@@ -208,7 +255,7 @@ class StudentStep(_PersonStep):
         program = self.program
         if title is not None and (not title.strip() or len(title) > 200):
             program.refuse("a title has 1 to 200 characters")
-        said = {"title": title, "content": content, "category_id": category}
+        said = {"title": title, "content": content, "category_id": category, **(columns or {})}
         if content is not None and title is None:
             said["title"] = content.split("\n")[0][:60] or "Untitled"
         plan = EssayPlan(
@@ -241,7 +288,15 @@ class StudentStep(_PersonStep):
             step.completed(quality=good, at=timedelta(days=-days_apart * (count - number)))
         return StudentStep(self.program, self.person)
 
-    def measured(self, metric: str, value: float, *, at: When = "-1h") -> StudentStep:
+    def measured(
+        self,
+        metric: str,
+        value: float,
+        *,
+        at: When = "-1h",
+        session: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> StudentStep:
         """Add a measurement.
 
         Raises:
@@ -252,7 +307,10 @@ class StudentStep(_PersonStep):
         if value != value:
             self.program.refuse("a measurement has to be a number")
         self.program.moment(at)
-        self.person.measured.append((metric, value, at))
+        columns = given(session_id=session)
+        if details is not None:
+            columns["details"] = dict(details)
+        self.person.measured.append((metric, value, at, columns))
         return self
 
     def suspended(self) -> StudentStep:
@@ -265,32 +323,13 @@ class StudentStep(_PersonStep):
         self.person.profile = None
         return self
 
-    def signed_in(
-        self, handle: str = "phone", *, tokens: int = 1, at: When = "-1d", live: bool = True
-    ) -> StudentStep:
-        """Add a login session whose refresh token was rotated each day; not *live*: it was logged out."""
-        self._session(handle, tokens, at, live)
-        return self
-
-    def logged(
-        self,
-        event: str,
-        *,
-        level: str = LogLevel.INFO,
-        source: str = "app",
-        message: str = "",
-        at: When = "-1h",
-    ) -> StudentStep:
-        """Add an event of the system's log about the student."""
-        self._log(event, str(level), source, message, at)
-        return self
-
     def report(
         self,
         handle: str,
         *,
         title: str = "My progress",
         summary: str = "",
+        data: Mapping[str, Any] | None = None,
         at: When = "-1d",
         expires: When | None = None,
     ) -> StudentStep:
@@ -300,7 +339,7 @@ class StudentStep(_PersonStep):
             title=title,
             kind=ReportType.STUDENT_PROGRESS.value,
             summary=summary,
-            data={},
+            data=data or {},
             public=False,
             at=at,
             expires=expires,
@@ -308,81 +347,9 @@ class StudentStep(_PersonStep):
         return self
 
 
-class EssayStep(StudentStep, SayingOfEssay):
-    """An essay: how far it is."""
+class EssayStep(Writing, StudentStep):
+    """An essay: how far it is, and what was said of it."""
 
     def __init__(self, program: EssayCoachProgram, person: PersonPlan, essay: EssayPlan) -> None:
         super().__init__(program, person)
         self.plan = essay
-
-    def with_versions(self, count: int) -> EssayStep:
-        """Let the essay have gone through *count* versions.
-
-        Raises:
-            BuilderError: the number is out of range.
-        """
-        if not 1 <= count <= 1000:
-            self.program.refuse("an essay has 1 to 1,000 versions")
-        self.plan.versions = count
-        return self
-
-    def started(self, at: When) -> EssayStep:
-        """Say when a draft was begun."""
-        self.program.moment(at)
-        if self.plan.status is not EssayStatus.DRAFT:
-            self.program.refuse(f"{self.plan.handle} was handed in; say when in that call")
-        self.plan.at = at
-        return self
-
-    def submitted(self, *, at: When = "-1h") -> EssayStep:
-        """Hand the essay in.
-
-        Raises:
-            BuilderError: it was handed in already, its text is too short or long, the time cannot be read.
-        """
-        return self._move(EssayStatus.SUBMITTED, at)
-
-    def processing(
-        self, *, at: When = "-30s", done: tuple[str, ...] = ("grammar",), quality: int | None = None
-    ) -> EssayStep:
-        """Hand the essay in and let the AI be at work; it has judged the sides in *done*.
-
-        Raises:
-            BuilderError: as for `submitted`; *done* names an unknown side, or all of them.
-        """
-        for kind in done:
-            if kind not in TYPES:
-                self.program.refuse(f"there is no feedback type {kind!r}", remedy=did_you_mean(kind, TYPES))
-        if len(set(done)) == len(TYPES):
-            self.program.refuse("an essay with all its feedback is completed", remedy="say .completed(...)")
-        self.plan.kinds = tuple(kind for kind in TYPES if kind in done)
-        self._judged(quality, None)
-        return self._move(EssayStatus.PROCESSING, at)
-
-    def completed(
-        self, *, at: When | None = None, quality: int | None = None, confidence: float | None = None
-    ) -> EssayStep:
-        """Hand the essay in and let the AI have judged it.
-
-        Args:
-            at: when it was handed in; by default a week after the one before it.
-            quality: how good it is, 0 to 100: the scores are near it.
-            confidence: how sure the AI is, 0 to 1.
-
-        Raises:
-            BuilderError: as for `submitted`; a number is out of range.
-        """
-        self._judged(quality, confidence)
-        return self._move(EssayStatus.COMPLETED, at)
-
-    def failed(
-        self, why: str = "The model did not answer within 60 seconds.", *, at: When = "-1d"
-    ) -> EssayStep:
-        """Hand the essay in and let the AI fail on it; the log says why."""
-        self.plan.why = why
-        return self._move(EssayStatus.FAILED, at)
-
-    def cancelled(self, *, at: When = "-1d") -> EssayStep:
-        """Hand the essay in and let somebody cancel its processing."""
-        self.plan.why = "cancelled"
-        return self._move(EssayStatus.FAILED, at)

@@ -41,7 +41,7 @@ from scenarios.domains.essay_coach.models import (
     UserProfile,
 )
 from scenarios.factories.base import Ago, Parent, RowFactory, RowId, Value
-from scenarios.factories.context import current_context
+from scenarios.factories.context import FactoryContext, current_context
 from scenarios.factories.essay_coach.texts import (
     CHANGES,
     METRICS,
@@ -66,13 +66,14 @@ READING = timedelta(seconds=45)
 """How long the AI reads an essay, all sides together."""
 _SECOND = timedelta(seconds=1)
 
-_PROCESSING = {
+PROCESSING = {
     EssayStatus.DRAFT: ProcessingStatus.PENDING,
     EssayStatus.SUBMITTED: ProcessingStatus.PENDING,
     EssayStatus.PROCESSING: ProcessingStatus.RUNNING,
     EssayStatus.COMPLETED: ProcessingStatus.SUCCEEDED,
     EssayStatus.FAILED: ProcessingStatus.FAILED,
 }
+"""How far the AI is with an essay of each status."""
 
 
 def _of(make: Callable[[Any], T]) -> LazyAttribute[Any, T]:
@@ -83,6 +84,11 @@ def _of(make: Callable[[Any], T]) -> LazyAttribute[Any, T]:
 def _own(handle: str) -> str:
     """Return *handle* as a word that no other instance has."""
     return current_context().row(handle).username(suffix=current_context().suffix)
+
+
+def token_hash(context: FactoryContext, handle: str) -> bytes:
+    """Return what is stored of the refresh token *handle*: no other instance has it."""
+    return sha256(f"{context.instance}/{handle}".encode()).digest()
 
 
 class InstitutionFactory(RowFactory[Institution]):
@@ -187,7 +193,7 @@ class RefreshTokenFactory(RowFactory[RefreshToken]):
     user = Parent(UserFactory)
     family_id = Value(lambda row: row.uuid("family"))
     jti = Value(lambda row: row.uuid("jti"))
-    token_hash: Any = _of(lambda o: sha256(f"{current_context().instance}/{o.handle}".encode()).digest())
+    token_hash: Any = _of(lambda o: token_hash(current_context(), o.handle))
     issued_at: Any = Ago(hours=20)
     expires_at: Any = _of(lambda o: o.issued_at + timedelta(days=7))
     revoked_at: Any = None
@@ -242,7 +248,7 @@ class EssayFactory(RowFactory[Essay]):
     word_count: Any = _of(lambda o: count_words(o.content))
     character_count: Any = _of(lambda o: len(o.content))
     reading_time_minutes: Any = _of(lambda o: reading_minutes(o.content))
-    ai_processing_status: Any = _of(lambda o: _PROCESSING[EssayStatus(o.status)].value)
+    ai_processing_status: Any = _of(lambda o: PROCESSING[EssayStatus(o.status)].value)
     created_at: Any = Ago(days=5)
     submitted_at: Any = _of(_submitted)
     processing_started_at: Any = _of(_started)

@@ -1,24 +1,31 @@
-"""What a builder built as a scenario of the library, made of its graph as a freeze makes one of rows.
+"""What a builder built, or plain objects of a project's models, as a scenario: through the freeze, like rows.
 
 A builder loads its rows itself; to be reset, shown, catalogued and unloaded like any other they have to be a
-scenario with handles and a clock. The two ways must not drift apart, so its rows go through the freeze.
+scenario with handles and a clock. The two ways must not drift apart, so its rows go through the freeze. Keys
+that a database would count have numbers here that stand for them, as they do in a freeze.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from scenarios.factories.context import FactoryContext
+from scenarios.graph import Graph
+from scenarios.graph.graph import Node, collect
 from scenarios.library.closure.gather import arrange
 from scenarios.library.freezing.leaving_out import strip
 from scenarios.library.freezing.lossless import shortest
 from scenarios.library.freezing.naming import name_rows
-from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, specs
+from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, key_columns, specs
 from scenarios.library.planning.found import Found, Gathered
+from scenarios.values.clock import Clock
 
 if TYPE_CHECKING:
     from scenarios.builders.base import BuiltScenario
@@ -57,61 +64,153 @@ def from_builder(
         now=now or program.now,
     )
     rendered = program.render(context, program.name)
-    gathered = Gathered()
-    skipped = {handles.table for handles in sections.handles}
-    scope = sections.domain.scope.table if sections.domain.scope is not None else None
     names = {id(obj): handle for handle, obj in rendered.handles.items()}
-    known: dict[tuple[str, tuple[Any, ...]], str] = {}
-
-    def take(table: sa.Table, values: dict[str, Any]) -> Found | None:
-        if table.fullname == scope:
-            return None
-        if table.fullname in skipped:
-            return None
-        found = Found(table, values)
-        gathered.rows.append(found)
-        gathered.by_key[table.fullname, found.key] = found
-        return found
-
-    for obj in rendered.graph.objects():
-        mapper = sa.inspect(obj).mapper
-        table = mapper.local_table
-        state = sa.inspect(obj).dict
-        values = {
-            column.name: _plain(
-                state[key]
-                if (key := mapper.get_property_by_column(column).key) in state
-                else _default(specs(table)[column.name].default)
-            )
-            for column in table.columns
-            if column.computed is None
-        }
-        row = take(table, values)
-        if row is not None and id(obj) in names:
-            # A prompt belongs to nobody: its handle is one word.
-            handle = names[id(obj)]
-            known[table.fullname, row.key] = handle.replace(".", "_") if handle[:7] == "prompt." else handle
-    for stretch in rendered.graph.stretches:
-        for cells in stretch.rows:
-            values = {column.name: None for column in stretch.table.columns if column.computed is None}
-            values.update({name: _plain(cell) for name, cell in zip(stretch.columns, cells, strict=True)})
-            take(stretch.table, values)
+    gathered, known = _gathered(rendered.graph, names, sections, context.clock.now)
     for row in gathered.rows:
         email = row.values.get("email")
         if isinstance(email, str) and "+" in email:
             # The builder's instance has its own suffix; the library adds one when it loads.
             row.values["email"] = f"{email.partition('+')[0]}@{email.rpartition('@')[2]}"
+    return _said(gathered, known, name, sections, context.clock.now, seed, locale)
+
+
+def from_objects(
+    objects: Mapping[str, Any],
+    name: str,
+    sections: Sections,
+    *,
+    now: datetime | None = None,
+    seed: str = "scenarios",
+    locale: str = "en_US",
+) -> dict[str, Any]:
+    """Return the rows that objects of mapped classes are, by handle, with all that they bring along.
+
+    Args:
+        objects: the objects.
+        name: the scenario's name.
+        sections: the system's sections.
+        now: what the clock shows, by default the usual moment.
+        seed: of the values that are left to defaults.
+        locale: of names that are.
+
+    Raises:
+        GraphError: one is no object of a mapped class.
+        FreezeError: the rows do not make a scenario.
+    """
+    anchor = (Clock() if now is None else Clock(now)).now
+    graph = Graph()
+    for handle, obj in objects.items():
+        graph.add(obj, handle)
+    names = {id(obj): handle for handle, obj in objects.items()}
+    gathered, known = _gathered(graph, names, sections, anchor)
+    return _said(gathered, known, name, sections, anchor, seed, locale)
+
+
+def _said(
+    gathered: Gathered,
+    known: Mapping[tuple[str, tuple[Any, ...]], str],
+    name: str,
+    sections: Sections,
+    anchor: datetime,
+    seed: str,
+    locale: str,
+) -> dict[str, Any]:
     arrange(gathered, sections)
     strip(gathered, None)
     name_rows(gathered, known)
-    anchor = context.clock.now
     found = shortest(sections, gathered, anchor, {"scenario": name}, seed=seed, locale=locale)
     del found["scenario"]
     return {"clock": anchor.isoformat(), **found}
 
 
-def _default(value: Any) -> Any:
-    return None if any(value is marker for marker in (MISSING, CLOCK, KEY, DATABASE)) else value
+def _gathered(
+    graph: Graph, names: Mapping[int, str], sections: Sections, anchor: datetime
+) -> tuple[Gathered, dict[tuple[str, tuple[Any, ...]], str]]:
+    """Return the rows of *graph*, and the handles of those that have one."""
+    gathered = Gathered()
+    known: dict[tuple[str, tuple[Any, ...]], str] = {}
+    skipped = {handles.table for handles in sections.handles}
+    if sections.scoped and sections.domain.scope is not None:
+        skipped.add(sections.domain.scope.table)
+    keys = _Keys()
+
+    def take(table: sa.Table, values: dict[str, Any]) -> Found | None:
+        if table.fullname in skipped:
+            return None
+        for name, value in values.items():
+            kind = table.columns[name].type
+            if isinstance(value, float) and isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
+                values[name] = Decimal(str(value))  # as it is stored
+        found = Found(sections.domain.metadata.tables.get(table.fullname, table), values)
+        gathered.rows.append(found)
+        gathered.by_key[table.fullname, found.key] = found
+        return found
+
+    for node in collect(graph).nodes:
+        if node.stored:
+            continue
+        for table, fields in node.plan.tables:
+            values = {}
+            for field in fields:
+                name, value = field.column.name, keys.value(node, field.key)
+                if value is None and field.key not in node.state.dict and field.key not in node.parents:
+                    value = specs(table)[name].default
+                    if value is DATABASE:
+                        continue  # what only the database can say stays unsaid
+                    value = _default(value, anchor)
+                values[name] = _plain(value)
+            row = take(table, values)
+            if row is not None and id(node.obj) in names:
+                # A prompt belongs to nobody: its handle is one word.
+                handle = names[id(node.obj)]
+                known[table.fullname, row.key] = (
+                    handle.replace(".", "_") if handle[:7] == "prompt." else handle
+                )
+    for stretch in graph.stretches:
+        for cells in stretch.rows:
+            values = {
+                name: _plain(_default(spec.default, anchor))
+                for name, spec in specs(stretch.table).items()
+                if spec.default is not DATABASE
+            }
+            values.update({name: _plain(cell) for name, cell in zip(stretch.columns, cells, strict=True)})
+            for name in key_columns(stretch.table):
+                if values.get(name) is None:
+                    values[name] = keys.next(stretch.table.columns[name])
+            take(stretch.table, values)
+    return gathered, known
+
+
+class _Keys:
+    """Numbers in place of the keys that a database would count."""
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[int, str], Any] = {}
+        self._last: dict[str, int] = {}
+
+    def next(self, column: sa.Column[Any]) -> Any:
+        number = self._last[column.table.fullname] = self._last.get(column.table.fullname, 0) + 1
+        return UUID(int=number) if isinstance(column.type, sa.Uuid) else number
+
+    def value(self, node: Node, key: str) -> Any:
+        """Return the value of an attribute: its own, its parent's, or a key that stands for one."""
+        parent = node.parents.get(key)
+        if parent is not None:
+            return self.value(*parent)
+        found = node.state.dict.get(key)
+        part = next((each for each in node.plan.key_fields if each.key == key), None)
+        if found is not None or part is None:
+            return found
+        if (id(node), key) not in self._given:
+            made = part.default() if part.default is not None else self.next(part.column)
+            self._given[id(node), key] = made
+        return self._given[id(node), key]
+
+
+def _default(value: Any, anchor: datetime) -> Any:
+    if value is CLOCK:
+        return anchor
+    return None if any(value is marker for marker in (MISSING, KEY)) else value
 
 
 def _plain(value: Any) -> Any:

@@ -118,7 +118,11 @@ class _Proof:
             section = row.section
             for name, spec in specs(row.table).items():
                 value = row.values.get(name)
-                if value is SECRET or (section is not None and (name in section.links)):
+                if (
+                    name not in row.values
+                    or value is SECRET
+                    or (section is not None and (name in section.links))
+                ):
                     continue
                 if self.anywhere and value is not None and spec.column.info.get(PERSONAL) in _OF_A_LOCALE:
                     self.writer.open.add((id(row), name))

@@ -23,8 +23,9 @@ def name_rows(gathered: Gathered, known: Mapping[tuple[str, tuple[Any, ...]], st
         section = row.section
         above = row.parent.handle if row.parent is not None else ""
         if section is None:
-            old = known.get((row.table.fullname, row.key), "").rpartition(".")[2]
-            row.handle = _unique(old or f"{slug(row.table.name).replace('-', '_')}_1", taken)
+            own = known.get((row.table.fullname, row.key), "").rpartition(".")[2]
+            counted = f"{slug(row.table.name).replace('-', '_')}_1"
+            row.handle = _unique(own if HANDLE.match(own) else counted, taken)
         elif section.form == "one":
             row.handle = f"{above}.{section.key}"
         elif section.form == "named":

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from keyword import iskeyword
 from typing import Any
 from uuid import UUID
 
-from scenarios.domain import PERSONAL
 from scenarios.domains.dev_coach import (
     ActionType,
     CoachingPhase,
@@ -17,7 +14,8 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     PromptType,
 )
-from scenarios.library.freezing.saying import CannotSay, Code, call, member, members, moment, offset
+from scenarios.library.freezing.code.speaker import Speaker, word_of
+from scenarios.library.freezing.code.words import CannotSay, Code, call, member, members
 from scenarios.library.planning.columns import specs
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.rows import Row
@@ -27,10 +25,10 @@ _MESSAGE, _NOTE = "chat_messages_chatmessage", "user_notes_usernote"
 _ACTION, _RESULT = "actions_action", "actions_actionresult"
 _SESSION, _IN_SESSION = "coach_states_coachingsession", "coach_states_coachingsessionmessage"
 _PROFILE, _VERIFICATION, _PROMPT = "users_userprofile", "authentication_verification", "prompts_prompt"
-_KNOWN = {
+_KNOWN = frozenset({
     _USER, _STATE, _IDENTITY, _MESSAGE, _NOTE, _ACTION, _RESULT, _SESSION, _IN_SESSION, _PROFILE,
     _VERIFICATION, _PROMPT,
-}  # fmt: skip
+})  # fmt: skip
 
 _MADE_UP = (
     "bio", "timezone", "date_of_birth", "coaching_goals", "preferred_coaching_style", "session_frequency",
@@ -38,78 +36,30 @@ _MADE_UP = (
 )  # fmt: skip
 
 
-def statements(name: str, plan: Plan) -> str:
-    """Return the body of the function that builds *plan*.
+class DevCoach(Speaker):
+    """Says people with what is theirs, in the order in which one would tell it."""
 
-    Raises:
-        CannotSay: the builder has no words for it.
-    """
-    for row in plan.rows:
-        if row.table.fullname not in _KNOWN:
-            raise CannotSay(f"it has no words for rows of {row.table.fullname}")
-    return "\n".join(f"    {line}" if line else "" for line in _Speaker(name, plan).lines()) + "\n"
+    tables = _KNOWN
+    vocabulary = (
+        "ActionType",
+        "CoachingPhase",
+        "IdentityCategory",
+        "IdentityState",
+        "MessageRole",
+        "PromptType",
+    )
 
-
-class _Speaker:
     def __init__(self, name: str, plan: Plan) -> None:
-        self.name = name
-        self.plan = plan
-        self.anchor = plan.anchor
+        super().__init__(name, plan)
         self.by_id = {str(row.values.get("id")): row for row in plan.rows}
-        self.words: dict[int, str] = {}
-        self.clocked = False
 
-    def lines(self) -> list[str]:
-        """Return the statements."""
-        body: list[str] = []
+    def statements(self) -> Iterable[str]:
+        """Yield the statements."""
         for prompt in self.of(_PROMPT):
-            body.append(self.prompt(prompt))
+            yield self.prompt(prompt)
         for user in self.of(_USER):
-            body += ["", *self.person(user)]
-        first = [f"now = {moment(self.anchor)}"]
-        if self.clocked:
-            first.append("at = Clock(now).at")
-        return [
-            *first,
-            f'scene = a_scenario("{self.name}", now=now, as_given=True)',
-            *body,
-            "return scene",
-        ]
-
-    def of(self, table: str, **wanted: Any) -> list[Row]:
-        """Return the rows of *table* with these values."""
-        return [
-            row
-            for row in self.plan.of(table)
-            if all(str(row.values.get(name)) == str(value) for name, value in wanted.items())
-        ]
-
-    def rest(self, row: Row, *said: str) -> dict[str, Any]:
-        """Return the columns of *row* that were not said yet and are not what they are by default."""
-        found: dict[str, Any] = {}
-        for name, spec in specs(row.table).items():
-            if name in ("id", "test_scenario_id", *said) or spec.column.info.get(PERSONAL) == "secret":
-                continue
-            value = row.values.get(name)
-            if spec.target is None and (value != spec.default or type(value) is not type(spec.default)):
-                found["metadata_" if name == "metadata" else name] = self.value(value)
-        return found
-
-    def value(self, value: Any) -> Any:
-        """Return a value as code, a time by the scenario's clock."""
-        if isinstance(value, datetime):
-            if value == self.anchor:
-                return Code("now")
-            when = offset(value, self.anchor)
-            if isinstance(when, Code):
-                return when
-            self.clocked = True
-            return Code(f"at({when!r})")
-        return value
-
-    def when(self, value: Any) -> Any:
-        """Return a time as the steps of the builder take it."""
-        return None if value is None else offset(value, self.anchor)
+            yield ""
+            yield from self.person(user)
 
     # -- people ----------------------------------------------------------------------------------------
 
@@ -117,14 +67,12 @@ class _Speaker:
         """Yield the statements about one person."""
         values = row.values
         handle = row.handle
-        who = handle if not iskeyword(handle) and handle not in ("scene", "now", "at") else f"{handle}_"
+        who = self.variables.name(handle)
         names = ("first_name", "last_name", "email", "username", "is_staff", "is_active", "is_superuser")
-        said = {name: values.get(name) for name in names}
-        columns = self.rest(row, "created_at", *(name for name in names if said[name] is not None))
-        for name, suffix in row.section.suffixed.items():
-            if isinstance(said.get(name), str):
-                said[name] = suffix.strip(str(said[name]), self.plan.instance)
-        columns.pop("last_login", None)
+        said = {name: self.unsuffixed(row, name) for name in names}
+        columns = self.rest(
+            row, "created_at", "last_login", *(name for name in names if said[name] is not None)
+        )
         yield f"{who} = " + call(
             "scene.user",
             handle,
@@ -144,13 +92,13 @@ class _Speaker:
         (state,) = states
         yield self.state(who, state)
         for profile in self.of(_PROFILE, user_id=values["id"]):
-            columns = self.rest(profile, "user_id")
+            columns = self.rest(profile)
             # The builder makes up what is not said.
             said = {name: columns.get(name, profile.values.get(name)) for name in _MADE_UP}
             said = {name: Code("None") if each is None else self.value(each) for name, each in said.items()}
             yield call(f"{who}.profile", **{**columns, **said})
         for each in self.of(_VERIFICATION, user_id=values["id"]):
-            columns = self.rest(each, "user_id")
+            columns = self.rest(each)
             if columns.get("email") == values.get("email"):
                 del columns["email"]
             yield call(f"{who}.verification", **_handle(each, "verification"), **columns)
@@ -163,7 +111,7 @@ class _Speaker:
         values = row.values
         focus = values.get("identity_focus")
         columns = self.rest(
-            row, "user_id", "current_phase", "who_you_are", "who_you_want_to_be",
+            row, "current_phase", "who_you_are", "who_you_want_to_be",
             "skipped_identity_categories", "metadata", "identity_focus",
         )  # fmt: skip
         if focus is None:
@@ -187,7 +135,7 @@ class _Speaker:
         """Return the statement about an identity."""
         values = row.values
         columns = self.rest(
-            row, "user_id", "category", "state", "name", "affirmation", "visualization", "notes", "created_at"
+            row, "category", "state", "name", "affirmation", "visualization", "notes", "created_at"
         )
         if values.get("state") is None:
             columns["state"] = None
@@ -195,7 +143,7 @@ class _Speaker:
             raise CannotSay(f"an identity without a category: {row.handle}")
         text = call(
             f"{who}.identity",
-            row.handle.rpartition(".")[2],
+            word_of(row),
             category=member(IdentityCategory, values["category"]),
             state=member(IdentityState, values.get("state")),
             name=values.get("name"),
@@ -231,8 +179,7 @@ class _Speaker:
             if wanted is not None and wanted != current:
                 yield self.session(who, waiting.pop(wanted))
                 current = wanted
-            word = row.handle.rpartition(".")[2] if row.named else f"turn_{number}"
-            self.words[id(row)] = word
+            word = word_of(row) if row.named else f"turn_{number}"
             coach = row.values["role"] == MessageRole.COACH
             mine, done = notes.get(str(row.values["id"]), []), actions.get(str(row.values["id"]), [])
             text = call(
@@ -290,7 +237,7 @@ class _Speaker:
             row.values["note"],
             **named,
             at=self.when(row.values["created_at"]),
-            handle=row.handle.rpartition(".")[2] if row.named else None,
+            handle=word_of(row) if row.named else None,
         )
 
     def action(self, row: Row) -> tuple[list[Any], dict[str, Any]]:
@@ -308,7 +255,7 @@ class _Speaker:
                 if name not in ("id", "user_id", "action_id", "test_scenario_id")
             },
             "at": self.when(values["timestamp"]),
-            "handle": row.handle.rpartition(".")[2] if row.named else None,
+            "handle": word_of(row) if row.named else None,
         }
 
     def with_handles(self, value: Any) -> Any:
@@ -341,5 +288,5 @@ class _Speaker:
 
 
 def _handle(row: Row, unit: str) -> dict[str, Any]:
-    word = row.handle.rpartition(".")[2]
+    word = word_of(row)
     return {"handle": word if row.named and not word.startswith(f"{unit}_") else None}
