@@ -28,7 +28,6 @@ from scenarios.library.files.tree import Branch, from_plain
 from scenarios.library.freezing.from_builder import from_builder, from_objects
 
 if TYPE_CHECKING:
-    from scenarios.builders.base import BuiltScenario
     from scenarios.library.library import Library
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,7 +52,21 @@ def scenario(
     seed: str | int = "",
     breaks: Iterable[str] = (),
 ) -> Callable[[F], F]: ...
-def scenario(function: F | None = None, /, **head: Any) -> F | Callable[[F], F]:
+def scenario(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    system: str = "",
+    version: int = 1,
+    title: str = "",
+    description: str = "",
+    tags: Iterable[str] = (),
+    owner: str = "",
+    clock: str | Mapping[str, str] = "",
+    seed: str | int = "",
+    breaks: Iterable[str] = (),
+) -> F | Callable[[F], F]:
     """Mark a function as a scenario of the library it stands in.
 
     It returns a builder (``a_scenario(...)``), what a builder built, objects of mapped classes (a mapping by
@@ -66,6 +79,7 @@ def scenario(function: F | None = None, /, **head: Any) -> F | Callable[[F], F]:
     The catalogue reads the mark and the signature without running the file, so each has to say its values.
 
     Args:
+        function: the function, where the mark has no arguments.
         name: the scenario's name, by default the function's.
         system: the system, by default the directory's name.
         version: its version, from 1.
@@ -80,7 +94,7 @@ def scenario(function: F | None = None, /, **head: Any) -> F | Callable[[F], F]:
     """
 
     def mark(function: F) -> F:
-        function.__scenario__ = head  # type: ignore[attr-defined]  # for people who look; nothing reads it
+        function.__scenario__ = name or function.__name__  # type: ignore[attr-defined]  # the mark of a scenario
         return function
 
     return mark(function) if function is not None else mark
@@ -133,10 +147,11 @@ class _Call:
             if not isinstance(content, Mapping) and hasattr(content, "build"):
                 content = content.build()
             if hasattr(content, "render"):
-                return self.built(content)
+                built: Any = content
+                return self.through(partial(from_builder, built))
             objects = _objects(content)
             if objects:
-                return self.made(objects)
+                return self.through(partial(from_objects, objects))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a function does, with its line
             self.failed(error, f"{self.marked.function} failed")
             return None
@@ -180,12 +195,6 @@ class _Call:
         tree = from_plain(content, self.marked.place)
         assert isinstance(tree, Branch)
         return None if wrong else tree
-
-    def built(self, content: BuiltScenario) -> Branch | None:
-        return self.through(partial(from_builder, content))
-
-    def made(self, objects: Mapping[str, Any]) -> Branch | None:
-        return self.through(partial(from_objects, objects))
 
     def through(self, make: Callable[..., dict[str, Any]]) -> Branch | None:
         """Return the tree of the rows that *make* gives, a function of `from_builder`."""
