@@ -89,7 +89,7 @@ def _prove(text: str, name: str, seeding: Seeding) -> None:
     faults = Faults()
     tree = read_tree(text, f"{name}.yaml", faults)
     if tree is not None:
-        composed = compose(tree, lambda other: None, list, faults)
+        composed = compose(tree, lambda other, given: None, list, faults)
         domain = Domain(PROJECT, "the project", seeding.made[0].metadata, lambda: "")
         if not faults.found:
             ScenarioDefinition(composed, Sections(domain)).check()
