@@ -91,6 +91,8 @@ class Domain:
             views, say.
         parts: dotted names of the modules that complete the domain, imported only when used:
             ``"factories"``, ``"builder"``, ``"sections"``, ``"validators"``, ``"queries"``.
+        schema: what its databases are made from where that is not one script: a ``MetaData``, an Alembic
+            ``Config``, a path, a function; *ddl* is then not asked.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Domain:
     before_load: Callable[[Mapping[str, tuple[datetime, datetime]]], Iterable[Statement]] | None = None
     after_load: Callable[[], Iterable[Statement]] | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
+    schema: object = None
 
     def table(self, name: str) -> Table:
         """Return the table *name* (with its schema where it has one).

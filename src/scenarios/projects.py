@@ -134,7 +134,8 @@ def project_sections(schema: object, clone: Clone) -> Sections:
         with clone() as database:
             tables = reflected(database)
     classes = mappers_of(schema) if hasattr(schema, "registry") else {}
-    return Sections(Domain(NAME, "the project", tables, _no_script), classes=classes)
+    domain = Domain(NAME, "the project", tables, _no_script, schema=template_source(schema))
+    return Sections(domain, classes=classes)
 
 
 def own_sections(settings: Settings) -> Sections:

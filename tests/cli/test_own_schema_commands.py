@@ -120,6 +120,8 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
             return said.stdout
 
         assert done("check", "shelf") == "1 checked, 0 faults\n"
+        properties = json.loads(done("file-schema", "project"))["properties"]["rows"]["properties"]
+        assert {"author", "book"} <= set(properties)
         assert "Ada" in done("show", "shelf")
         told = done("load", "shelf", "--as", "one")
         assert "ada" in told, "the handle and the key it became, since nobody signs in"

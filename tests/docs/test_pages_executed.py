@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -73,4 +74,8 @@ def test_the_ci_files_use_commands_and_settings_that_exist(name):
     assert used <= set(commands)
     assert {each.lower() for each in re.findall(r"SCENARIOS_([A-Z_]+)", text)} <= set(SPECS)
     assert "pytest -n auto" in text
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["classifiers"]
+    supported = [each.rpartition(" ")[2] for each in classifiers if re.search(r":: Python :: 3\.\d+$", each)]
+    (versions,) = re.findall(r"(?:python|PYTHON): (\[.*\])", text)
+    assert yaml.safe_load(versions) == supported
     assert name in (DOCS / "howto" / "ci.md").read_text("utf-8")

@@ -26,8 +26,7 @@ from scenarios.cli.common import (
 from scenarios.errors import LibraryError
 
 if TYPE_CHECKING:
-    from scenarios.library import Instance, ScenarioDefinition
-    from scenarios.settings import Settings
+    from scenarios.library import Instance
 
 _PANEL = "Scenarios"
 _DATA = "Instances in a database"
@@ -225,7 +224,9 @@ def _files_in(name: str) -> list[str]:
 
 
 def file_schema(
-    system: Annotated[str, typer.Argument(help="The system whose files are described.")] = "dev_coach",
+    system: Annotated[
+        str, typer.Argument(help="The system whose files are described; project: your own.")
+    ] = "dev_coach",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=False)
     ] = None,
@@ -237,11 +238,11 @@ def file_schema(
     import json
 
     from scenarios.cli.common import write_file
-    from scenarios.domain import get_domain
     from scenarios.library.sections import sections_of
     from scenarios.library.sections.schema import schema_of
 
-    text = json.dumps(schema_of(sections_of(get_domain(system))), indent=2, ensure_ascii=False) + "\n"
+    domain = open_library(None).domain(system)
+    text = json.dumps(schema_of(sections_of(domain)), indent=2, ensure_ascii=False) + "\n"
     if out is None:
         show_file(text)
     else:
@@ -295,7 +296,7 @@ def load(
         else:
             password_file = keep_server(settings)
             server = stack.enter_context(start_server(settings=settings))
-            db = stack.enter_context(server.database(_schema_of(definition, settings), keep=True))
+            db = stack.enter_context(server.database(definition.domain, keep=True))
         from scenarios.library.instances.load import load as load_instance
 
         instance = load_instance(
@@ -329,15 +330,6 @@ def _announce(instance: Instance) -> None:
         caption = f"{len(instance.plan.rows) - MOST_HANDLES} rows more. {caption}"
     console().print(table)
     typer.echo(caption)
-
-
-def _schema_of(definition: ScenarioDefinition, settings: Settings) -> object:
-    """Return what a database for *definition* is made from."""
-    from scenarios.projects import NAME, named_schema, template_source
-
-    if definition.domain.name != NAME:
-        return definition.domain
-    return template_source(named_schema(settings))
 
 
 def open_(

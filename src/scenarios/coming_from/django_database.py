@@ -40,18 +40,36 @@ def scenario_schema(django_db_blocker: DjangoDbBlocker, django_db_use_migrations
 
 @pytest.fixture(scope="session")
 def django_db_setup(
+    request: pytest.FixtureRequest,
     django_test_environment: None,
     django_db_modify_db_settings: None,
-    scenario_db_url: str,
+    _scenario_worker: Any,
 ) -> Iterator[None]:
-    """Django on the worker's database, in place of one that Django makes."""
-    with pointed_at(scenario_db_url):
+    """Django on the worker's database, in place of one that Django makes.
+
+    Not by `scenario_db_url`, since whoever asks for that is isolated by us: a `TestCase` is by Django alone.
+    """
+    with pointed_at(_scenario_worker.home(request.session).database.url):
         yield
 
 
 @pytest.fixture
+def _scenario_django_aside(request: pytest.FixtureRequest, django_db_setup: None) -> None:
+    """Django's connection out of the way: PostgreSQL copies no database somebody is connected to."""
+    from django.db import connections
+
+    mark = request.node.get_closest_marker("scenario_isolation")
+    if mark is not None and mark.args[0] == "clone":
+        connections.close_all()
+
+
+@pytest.fixture
 def _scenario_django(
-    request: pytest.FixtureRequest, scenario_db_url: str, django_db_setup: None, _scenario_test: object
+    request: pytest.FixtureRequest,
+    scenario_db_url: str,
+    django_db_setup: None,
+    _scenario_django_aside: None,
+    _scenario_test: object,
 ) -> Iterator[None]:
     """Around Django's own isolation: the state of the test before it, and undone after it."""
     from django.db import connections
@@ -162,7 +180,8 @@ def django_schema(blocker: DjangoDbBlocker | None = None, *, migrations: bool = 
     inputs = {"django": digest(_django_version(), repr(migrations), *_deciding_settings())}
     for app in apps.get_app_configs():
         inputs[f"app {app.label}"] = digest(*_code_of(Path(app.path)))
-    return Source("Django's migrations" if migrations else "Django's models", inputs, build)
+    what = "migrations" if migrations else "models"
+    return Source(f"Django's {what} of {Path.cwd()}", inputs, build)
 
 
 def _migrate(migrations: bool) -> None:

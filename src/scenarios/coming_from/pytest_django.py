@@ -13,7 +13,7 @@ database starts in the state that its markers name and is undone afterwards, wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -45,7 +45,10 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if _isolated_here(item) and _AROUND not in item.fixturenames:  # type: ignore[attr-defined]  # a Function
             names = list(item.fixturenames)  # type: ignore[attr-defined]  # as above
-            names.insert(_first_of_a_test(item, names), _AROUND)
+            names.insert(_first(item, names, ("function",)), _AROUND)
+            if getattr(getattr(item, "cls", None), "fixtures", None):
+                # Django loads them when the class begins: they are data of the class, and gone with it.
+                names.insert(_first(item, names, ("class", "function")), "scenario_class_db")
             item.fixturenames = names  # type: ignore[attr-defined]  # as above
 
 
@@ -66,12 +69,12 @@ def _isolated_here(item: pytest.Item) -> bool:
     )
 
 
-def _first_of_a_test(item: pytest.Item, names: Sequence[str]) -> int:
-    """Return where the fixtures of a test begin; before them stand those of its class, module and session."""
+def _first(item: pytest.Item, names: Sequence[str], scopes: Collection[str]) -> int:
+    """Return where the fixtures of one of *scopes* begin; before them stand those of wider ones."""
     manager = item.session._fixturemanager  # pytest says nowhere else how wide a fixture is
     for place, name in enumerate(names):
         definitions = manager.getfixturedefs(name, item)
-        if definitions and definitions[-1].scope == "function":
+        if definitions and definitions[-1].scope in scopes:
             return place
     return len(names)
 

@@ -138,7 +138,7 @@ class Process:
                 else:
                     function(**where)
 
-        return Source(f"loads of {self.name}", inputs, build)
+        return Source(f"loads of {self.name} in {Path.cwd()}", inputs, build)
 
 
 def _function(load: Load) -> Callable[..., object]:

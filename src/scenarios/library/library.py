@@ -237,11 +237,9 @@ class Library(Shelves):
         from scenarios.library.sections import sections_of
 
         name = head.system or path.resolve().parent.name
-        if self._project is not None and name not in (*self._domains, *domain_names()):
-            if callable(self._project):
-                self._project = self._project()
-            if not head.system or name == self._project.domain.name:
-                return self._project
+        own = self._own(name)
+        if own is not None and (not head.system or name == own.domain.name):
+            return own
         try:
             return sections_of(self._domains.get(name) or get_domain(name))
         except DomainError as error:
@@ -265,7 +263,20 @@ class Library(Shelves):
         """
         from scenarios.domain import get_domain
 
+        own = self._own(name)
+        if own is not None and name == own.domain.name:
+            return own.domain
         return self._domains.get(name) or get_domain(name)
+
+    def _own(self, name: str) -> Sections | None:
+        """Return the project's sections, unless *name* is that of a system that is given or installed."""
+        from scenarios.domain import domain_names
+
+        if self._project is None or name in (*self._domains, *domain_names()):
+            return None
+        if callable(self._project):
+            self._project = self._project()
+        return self._project
 
     def tree(self, name: str, faults: Faults, values: Mapping[str, Any] | None = None) -> Branch | None:
         """Return the tree of the scenario *name*, None where there is none.

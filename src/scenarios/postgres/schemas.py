@@ -74,7 +74,8 @@ def read_source(schema: object) -> Source:
     if isinstance(schema, Source):
         return schema
     if isinstance(schema, Described):
-        return _from_domain(schema)
+        made_from = getattr(schema, "schema", None)
+        return _from_domain(schema) if made_from is None else read_source(made_from)
     if isinstance(schema, str | Path):
         return _from_path(Path(schema))
     home = type(schema).__module__.partition(".")[0]
