@@ -497,3 +497,49 @@ def test_the_closest_marker_overrules_its_namesakes(project):
         """,
     )
     assert run.outcomes == {"passed": 2}, run.text
+
+
+def test_what_a_test_does_to_its_connection_is_not_found_by_the_next(project):
+    run = project(
+        "-q",
+        "-p",
+        "no:randomly",
+        test_connections="""
+        import pytest
+        from sqlalchemy import text
+
+
+        @pytest.mark.scenario("one_customer")
+        @pytest.mark.parametrize("n", range(3))
+        def test_it(scenario_db, n):
+            with scenario_db.engine.connect() as connection:
+                pid = connection.scalar(text("SELECT pg_backend_pid()"))
+                assert globals().setdefault("first", pid) == pid, "the connection stays open"
+                assert connection.scalar(text("SHOW default_transaction_read_only")) == "off"
+                assert connection.scalar(text("SHOW statement_timeout")) == "0"
+                assert connection.scalar(text("SELECT current_user")) == "postgres"
+                assert connection.scalar(text("SELECT to_regclass('pg_temp.scratch')")) is None
+                locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = :pid"
+                assert connection.scalar(text(locks), {"pid": pid}) == 0
+                for statement in (
+                    "UPDATE orders SET total = 1",
+                    "CREATE TEMPORARY TABLE scratch (id int)",
+                    "SET statement_timeout = '1min'",
+                    "SELECT pg_advisory_lock(1)",
+                    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                    "SET ROLE pg_read_all_data",
+                ):
+                    connection.execute(text(statement))
+                connection.commit()
+
+
+        @pytest.mark.scenario("one_customer")
+        @pytest.mark.parametrize("n", range(2))
+        def test_a_connection_that_was_ended_is_made_anew(scenario_db, n):
+            with scenario_db.engine.connect() as connection:
+                pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            with scenario_db.connect() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        """,
+    )
+    assert run.outcomes == {"passed": 5}, run.text

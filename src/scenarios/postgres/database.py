@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from scenarios.postgres.server import Server
 
 
+_AS_OPENED = (
+    b"SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;"
+    b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+"""DISCARD ALL but for prepared statements, of which the driver keeps count."""
+
 _NO_RIGHTS = "the role may not set session_replication_role, so a copy was taken and put in place"
 
 
@@ -156,6 +162,22 @@ class Database:
                 self._control = connect(self._parameters, application="pg-scenarios journal")
                 journal.dedicate(self._control)
             return self._control
+
+    def reset_connections(self) -> None:
+        """Give the idle connections of `engine` the state in which they were opened.
+
+        A setting, a role, a session's lock or a temporary table would otherwise be found by whoever gets the
+        connection from the pool next.
+        """
+        with self._lock:
+            if self._engine is None:
+                return
+            pool: Any = self._engine.pool
+            idle = [pool.connect() for _ in range(pool.checkedin())]
+            for connection in idle:
+                if not _answers(connection.driver_connection, _AS_OPENED):
+                    connection.invalidate()  # its server process was ended
+                connection.close()
 
     # The journal
 
@@ -396,6 +418,18 @@ def attach(url: str) -> Database:
     with connect(parameters) as conn:
         name, owned = conn.info.dbname, is_ours(conn)
     return Database({**parameters, "dbname": name}, name=name, server=None, owned=owned)
+
+
+def _answers(conn: psycopg.Connection[Any], command: bytes) -> bool:
+    """Run *command* outside of the driver's transactions, in one round trip; False when it failed."""
+    from psycopg import OperationalError
+    from psycopg.pq import ExecStatus
+
+    try:
+        answer = conn.pgconn.exec_(command)
+    except OperationalError:
+        return False
+    return answer.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
 def _async_driver() -> str:

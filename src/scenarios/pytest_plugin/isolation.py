@@ -245,6 +245,8 @@ def _undo(test: Test, stage: Stage, spare: Database | None) -> None:
         stage.put_back(spare)
         return
     restored = stage.undo(test.start, test.nodeid)
+    if test.rung != "rollback":  # there, what a test set went with its transaction
+        test.database.reset_connections()
     test.rows_undone += restored.rows
     if not restored.in_place:
         test.climbed = f"clone: {restored.why}"
