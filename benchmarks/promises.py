@@ -14,6 +14,11 @@ Results = dict[str, Any]
 """What the scripts wrote, by the script's name."""
 
 
+RESTORE_RUNG = "scenarios, restore rung"
+COMPUTING = "no database, computing for as long"
+"""Tests, as `pytest_overhead` calls them."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """One promised cost.
@@ -25,6 +30,7 @@ class Promise:
         look: finds the measured number, in the same unit.
         at_least: whether more is better.
         script: where it is measured.
+        beside: finds what to read the number against, in words; nothing where that was not measured.
     """
 
     what: str
@@ -33,6 +39,16 @@ class Promise:
     look: Callable[[Any], float]
     script: str
     at_least: bool = False
+    beside: Callable[[Any], str] | None = None
+
+    def remark(self, results: Results) -> str:
+        """Return what belongs beside the number, in brackets, or nothing."""
+        if self.beside is None or self.measured(results) is None:
+            return ""
+        try:
+            return f" ({self.beside(results[self.script])})"
+        except KeyError:
+            return ""
 
     def measured(self, results: Results) -> float | None:
         """Return the number, or None when the script did not run or did not get that far."""
@@ -196,9 +212,10 @@ PROMISES = (
         "two workers against one process",
         1.8,
         "×",
-        lambda found: found["two_workers_times_faster"],
+        lambda found: found["two_workers"][RESTORE_RUNG]["times_faster"],
         "pytest_overhead",
         True,
+        lambda found: f"{found['two_workers'][COMPUTING]['times_faster']} × without a database",
     ),
     Promise(
         "reading a scenario file of 157 rows", 30, "ms", _library("read and validate the file"), "library"

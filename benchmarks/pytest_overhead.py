@@ -1,12 +1,16 @@
 """What isolation costs a test: this plugin beside the usual ways, the same tests in one run.
 
-    python benchmarks/pytest_overhead.py [--quick] [--json PATH]
+    python -m benchmarks.pytest_overhead [--quick] [--json PATH]
 
 Each test commits two rows and reads some. Every variant runs them in a pytest of its own, on the same
 server, with only its own plugin loaded; variants take turns, and the median of the turns counts. A test's
 milliseconds are counted from the end of the first test to the end of the last, so start-up is left out;
 start-up is measured by itself, as the time of a run of one test. Where no container engine answers,
 testcontainers is left out and the output says so.
+
+What two workers of pytest-xdist gain is measured for some of them, one process and two in turns, beside tests
+that compute for as long and touch no database: more than those gain is not to be had. The processor's time,
+of pytest with all its workers and of the server, is counted as well, since it says why.
 """
 
 from __future__ import annotations
@@ -14,20 +18,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.promises import COMPUTING
 from scenarios.postgres import Server, start_server
+from scenarios.postgres.processes import postmaster_of
 from scenarios.settings import Settings
 
 MODELS = """
+import os
+import time
+
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -47,7 +58,14 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
     total: Mapped[int]
+
+
+def compute():
+    until = time.process_time() + float(os.environ["MS"]) / 1000
+    while time.process_time() < until:
+        pass
 """
+"""What the tests work with; `compute` takes a processor for as many milliseconds as the environment says."""
 
 TESTS = """
 import os
@@ -55,7 +73,7 @@ import os
 import pytest
 from sqlalchemy import func, select
 
-from models import Customer, Order
+from models import Customer, Order, compute
 
 
 @pytest.mark.parametrize("n", range(int(os.environ["TESTS"])))
@@ -67,6 +85,7 @@ def test_commits_two_rows_and_reads_some(session, n):
     session.commit()
     assert session.scalar(select(func.count()).select_from(Customer)) == 1
     assert [order.total for order in session.scalars(select(Order))] == [n]
+    compute()
 """
 
 NOTHING = """
@@ -75,12 +94,12 @@ import os
 import pytest
 import sqlalchemy.orm
 
-import models
+from models import compute
 
 
 @pytest.mark.parametrize("n", range(int(os.environ["TESTS"])))
 def test_touches_no_database(n):
-    pass
+    compute()
 """
 
 TIMER = """
@@ -114,7 +133,8 @@ from models import Base
 
 @pytest.fixture(scope="session")
 def engine():
-    engine = create_engine(os.environ["URL"])
+    own = "URL_" + os.environ.get("PYTEST_XDIST_WORKER", "")
+    engine = create_engine(os.environ.get(own, os.environ["URL"]))
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()
@@ -263,8 +283,28 @@ VARIANTS = (
     Variant("pytest-postgresql, template clone", POSTGRESQL, ("pytest_postgresql.plugin",), fewer=4),
     Variant("testcontainers with create_all", CONTAINERS, environ=NO_RYUK, fewer=4),
 )
-BARE, RECIPE_NAME, RESTORE_NAME = VARIANTS[0].name, VARIANTS[1].name, VARIANTS[3].name
+NAMED = {variant.name: variant for variant in VARIANTS}
+BARE, RECIPE_NAME, ROLLBACK_NAME, RESTORE_NAME = list(NAMED)[:4]
 PEER = "pytest-postgresql, template clone"
+
+LONGER_MS = 10.0
+"""What a longer test computes beside its work in the database."""
+XDIST = ("-p", "xdist", "-n2")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a test costs.
+
+    Attributes:
+        ms: milliseconds from one test's end to the next.
+        pytest_ms: milliseconds of a processor that pytest and its workers take.
+        server_ms: milliseconds of a processor that the server takes.
+    """
+
+    ms: float
+    pytest_ms: float
+    server_ms: float
 
 
 class Bench:
@@ -282,20 +322,36 @@ class Bench:
             (project / "test_it.py").write_text(variant.tests, "utf-8")
             (project / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{variant.ini}", "utf-8")
 
-    def per_test(self, variant: Variant, tests: int, *options: str) -> float:
+    def per_test(self, variant: Variant, tests: int, *options: str, compute_ms: float = 0) -> float:
         """Return the milliseconds of each test but the first of a run of *tests* tests."""
-        self.run(variant, tests, *options)
+        self.run(variant, tests, *options, compute_ms=compute_ms)
         return float((self.home / "took").read_text("utf-8"))
 
-    def run(self, variant: Variant, tests: int, *options: str, cold: bool = False) -> float:
-        """Return the seconds of a run of *tests* tests.
+    def cost(self, variant: Variant, tests: int, *options: str, compute_ms: float = 0) -> Cost:
+        """Return what a test costs, in time and of the processors; what a run of a few costs is taken off."""
+        few = tests // 10
+        spent = []
+        for count in (few, tests):
+            pytest_before, server_before = _pytest_seconds(), _server_seconds(self.server)
+            ms = self.per_test(variant, count, *options, compute_ms=compute_ms)
+            spent.append((_pytest_seconds() - pytest_before, _server_seconds(self.server) - server_before))
+        by_pytest, by_server = (
+            max(0.0, (many - one) * 1000 / (tests - few)) for one, many in zip(*spent, strict=True)
+        )
+        return Cost(ms, by_pytest, by_server)
+
+    def run(
+        self, variant: Variant, tests: int, *options: str, cold: bool = False, compute_ms: float = 0
+    ) -> float:
+        """Return the seconds of a run of *tests* tests, each of which computes for *compute_ms* besides.
 
         Raises:
             RuntimeError: a test did not pass, so the time would mean nothing.
         """
         project = self.home / str(VARIANTS.index(variant))
         plugins = [option for plugin in (*variant.plugins,) for option in ("-p", plugin)]
-        with self.server.database() as database:
+        with ExitStack() as databases:
+            database, *own = (databases.enter_context(self.server.database()) for _ in range(3))
             began = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, *options],
@@ -305,6 +361,8 @@ class Bench:
                     **self.environ,
                     **variant.environ,
                     "URL": database.url,
+                    **{f"URL_gw{number}": each.url for number, each in enumerate(own)},
+                    "MS": str(compute_ms),
                     "PYTEST_SQLA_URL": database.url,
                     "TESTS": str(tests),
                     "TOOK": str(self.home / "took"),
@@ -319,6 +377,29 @@ class Bench:
         if f"{tests} passed" not in done.stdout:
             raise RuntimeError(f"{variant.name}: {done.stdout}{done.stderr}")
         return elapsed
+
+
+def _pytest_seconds() -> float:
+    """Return the processor seconds of all runs of pytest so far, workers included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _server_seconds(server: Server) -> float:
+    """Return the processor seconds of the server's processes so far; 0 where the system does not say."""
+    assert server.directory is not None
+    postmaster = postmaster_of(server.directory / "data")
+    ticks = 0
+    for process in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = process.read_text("utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended, and its parent counts it
+        if process.parent.name == str(postmaster):
+            ticks += sum(map(int, words[11:15]))
+        elif words[1] == str(postmaster):
+            ticks += sum(map(int, words[11:13]))
+    return float(ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def _reach(server: Server) -> dict[str, str]:
@@ -352,11 +433,7 @@ def measure(bench: Bench, tests: int, turns: int) -> dict[str, Any]:
                 left_out[variant.name] = (
                     (told or str(error).strip().splitlines())[-1].removeprefix("E").strip()
                 )
-    restore = next(variant for variant in VARIANTS if variant.name == RESTORE_NAME)
-    cold = [bench.run(restore, 1, cold=True) for _ in range(turns)]
-    # Many more tests, so that the later start of one worker does not decide.
-    alone = [bench.per_test(restore, tests * 4) for _ in range(turns)]
-    two = [bench.per_test(restore, tests * 4, "-p", "xdist", "-n2") for _ in range(turns)]
+    cold = [bench.run(NAMED[RESTORE_NAME], 1, cold=True) for _ in range(turns)]
     per_test = {name: statistics.median(values) for name, values in manies.items()}
     first = {name: statistics.median(values) * 1000 for name, values in ones.items()}
     return {
@@ -375,9 +452,46 @@ def measure(bench: Bench, tests: int, turns: int) -> dict[str, Any]:
             "cold": round(statistics.median(cold) * 1000 - first[BARE]),
             "warm": round(first[RESTORE_NAME] - first[BARE]),
         },
-        "two_workers_times_faster": round(statistics.median(alone) / statistics.median(two), 2),
+        "two_workers": two_workers(bench, tests, turns, per_test[RESTORE_NAME]),
         "left_out": left_out,
     }
+
+
+def two_workers(bench: Bench, tests: int, turns: int, restore_ms: float) -> dict[str, dict[str, float]]:
+    """Return by variant what two workers gain, and what a test then costs.
+
+    Args:
+        restore_ms: how long a test on the restore rung takes, for the tests that only compute.
+    """
+    # Many more tests, so that the later start of one worker does not decide.
+    contenders = {
+        COMPUTING: (NAMED[BARE], tests * 4, restore_ms),
+        RECIPE_NAME: (NAMED[RECIPE_NAME], tests * 4, 0.0),
+        ROLLBACK_NAME: (NAMED[ROLLBACK_NAME], tests * 4, 0.0),
+        RESTORE_NAME: (NAMED[RESTORE_NAME], tests * 4, 0.0),
+        f"{RESTORE_NAME}, computing {LONGER_MS:g} ms as well": (NAMED[RESTORE_NAME], tests * 2, LONGER_MS),
+    }
+    costs: dict[str, tuple[list[Cost], list[Cost]]] = {name: ([], []) for name in contenders}
+    for _ in range(turns):
+        for name, (variant, count, compute_ms) in contenders.items():
+            alone, two = costs[name]
+            alone.append(bench.cost(variant, count, compute_ms=compute_ms))
+            two.append(bench.cost(variant, count, *XDIST, compute_ms=compute_ms))
+    found = {}
+    for name, (alone, two) in costs.items():
+        found[name] = {
+            "times_faster": round(_median(alone, "ms") / _median(two, "ms"), 2),
+            **{
+                f"{figure} {workers}": round(_median(each, figure), 2)
+                for workers, each in (("alone", alone), ("two workers", two))
+                for figure in ("ms", "pytest_ms", "server_ms")
+            },
+        }
+    return found
+
+
+def _median(costs: list[Cost], figure: str) -> float:
+    return statistics.median(getattr(cost, figure) for cost in costs)
 
 
 def main() -> int:
@@ -403,7 +517,15 @@ def main() -> int:
     for name, budget in {"cold": 1200, "warm": 400}.items():
         first = found["first_test_over_bare_ms"][name]
         print(f"first test, {name}: {first} ms over bare pytest (budget {budget})")
-    print(f"two workers: {found['two_workers_times_faster']} times faster than one process")
+    print(
+        "two workers against one process, and a processor's milliseconds a test, pytest's and the server's:"
+    )
+    for name, gain in found["two_workers"].items():
+        spent = "  ".join(
+            f"{workers} {gain[f'pytest_ms {workers}']:.2f} + {gain[f'server_ms {workers}']:.2f}"
+            for workers in ("alone", "two workers")
+        )
+        print(f"  {name:48} {gain['times_faster']:5.2f} times faster   {spent}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
     return 0

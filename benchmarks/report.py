@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from benchmarks.plots import bars, lines, number, plain
-from benchmarks.promises import PROMISES, Results, shapes
+from benchmarks.promises import COMPUTING, PROMISES, RESTORE_RUNG, Results, shapes
 
 _SCRIPT = re.compile(r"<!-- measured by (\w+) -->\n")
 
@@ -94,7 +94,7 @@ def promises(results: Results) -> str:
                 yield each.what, bound, "not measured", "–"
             else:
                 verdict = "met" if each.met(value) else "**missed**"
-                yield each.what, bound, f"{number(value)} {each.unit}", verdict
+                yield each.what, bound, f"{number(value)} {each.unit}{each.remark(results)}", verdict
 
     return table(("promise", "bound", "measured", ""), rows())
 
@@ -228,8 +228,9 @@ def _pytest(found: dict[str, Any], images: Path) -> Slots:
         "milliseconds a test",
         {named[name]: value for name, value in per_test.items()},
     )
-    base = per_test["scenarios, restore rung"]
+    base = per_test[RESTORE_RUNG]
     left_out = "".join(f"\nNot measured: {name}; {why}\n" for name, why in found["left_out"].items())
+    gains: dict[str, dict[str, float]] = found["two_workers"]
     return {
         "tests": found["tests"],
         "turns": found["turns"],
@@ -241,8 +242,29 @@ def _pytest(found: dict[str, Any], images: Path) -> Slots:
             ],
         ),
         "left_out": left_out,
-        "two_workers": found["two_workers_times_faster"],
+        "two_workers": _gains(gains),
+        "xdist": number(gains[COMPUTING]["pytest_ms two workers"] - gains[COMPUTING]["pytest_ms alone"]),
+        "most": f"{gains[COMPUTING]['times_faster']:.2f}",
+        "gain": f"{gains[RESTORE_RUNG]['times_faster']:.2f}",
     }
+
+
+def _gains(gains: dict[str, dict[str, float]]) -> str:
+    def rows() -> Iterator[Sequence[str]]:
+        for name, each in gains.items():
+            yield (
+                f"**{name}**" if name.startswith("scenarios") else name,
+                number(each["ms alone"]),
+                number(each["ms two workers"]),
+                f"{each['times_faster']:.2f}×",
+                *(
+                    f"{number(each[f'pytest_ms {who}'])} + {number(each[f'server_ms {who}'])}"
+                    for who in ("alone", "two workers")
+                ),
+            )
+
+    head = ("ms a test", "one process", "two workers", "gain", "processors, one process", "two workers")
+    return table(head, rows())
 
 
 def _servers(found: dict[str, Any], images: Path) -> Slots:

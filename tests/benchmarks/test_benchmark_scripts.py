@@ -114,8 +114,14 @@ def test_restore(server):
 def test_pytest_overhead(tmp_path):
     with pytest_overhead.start_server("embedded", settings=Settings({"tcp": "on"})) as reachable:
         bench = pytest_overhead.Bench(tmp_path, reachable)
-        ours = next(each for each in pytest_overhead.VARIANTS if each.name == pytest_overhead.RESTORE_NAME)
+        ours = pytest_overhead.NAMED[pytest_overhead.RESTORE_NAME]
         assert bench.per_test(ours, 4) > 0
+        for name in (pytest_overhead.RESTORE_NAME, pytest_overhead.RECIPE_NAME):
+            cost = bench.cost(
+                pytest_overhead.NAMED[name], 40, *pytest_overhead.XDIST, compute_ms=pytest_overhead.LONGER_MS
+            )
+            assert cost.ms > pytest_overhead.LONGER_MS / 2
+            assert cost.pytest_ms >= pytest_overhead.LONGER_MS / 2
         with pytest.raises(RuntimeError, match=ours.name):
             bench.run(ours, 2, "--no-such-option")
 

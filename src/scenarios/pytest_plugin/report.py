@@ -12,18 +12,22 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.pytest_plugin.isolation import describe
-
 if TYPE_CHECKING:
     import pytest
+    from sqlalchemy.orm import Session
 
+    from scenarios.journal import Change
     from scenarios.pytest_plugin.isolation import Test
 
 SHOWN = 5
 """Tests named as slowest and greediest."""
+
+MOST_ROWS = 40
+"""Changed rows a failure shows; a test that rewrote a table must not bury its own assertion."""
 
 
 def annotate(report: pytest.TestReport, test: Test) -> None:
@@ -37,6 +41,52 @@ def annotate(report: pytest.TestReport, test: Test) -> None:
             # pytest prints a section of a teardown with the failure of the test if its name says so.
             report.sections.append(("scenarios: the test's database after teardown", text))
         report.scenarios = test.record()  # type: ignore[attr-defined]  # reports carry extra attributes over xdist
+
+
+def describe(test: Test) -> str:
+    """Return what a person wants to know of a failed test's database, bounded."""
+    states = ", ".join(map(str, test.states)) or "the bare schema"
+    lines = [f"state: {states}; seed {test.seed}; isolation: {test.rung} ({test.why_rung})"]
+    lines += [f"clock of {name}: {instance.anchor}" for name, instance in test.instances.items()]
+    if test.async_session_open:
+        return "\n".join([*lines, "rows it changed: see below, after its session was closed"])
+    try:
+        if test.session is not None and _end_failed_transaction(test.session):
+            lines.append("its last transaction had failed and is rolled back; committed before that:")
+        changes = test.changes()
+    except Exception as error:  # noqa: BLE001  # the test's own failure must stay the message
+        return "\n".join([*lines, f"its changes cannot be read: {error}"])
+    if not changes:
+        return "\n".join([*lines, "no row changed since the state was loaded"])
+    lines.append(f"changed since the state was loaded: {changes.summary()}")
+    lines += [f"  {row}" for row in _some_of_each(changes.rows)]
+    if len(changes) > MOST_ROWS:
+        lines.append(f"  ... and {len(changes) - MOST_ROWS} rows more")
+    return "\n".join(lines)
+
+
+def _end_failed_transaction(session: Session) -> bool:
+    """Roll back a transaction in which a statement failed, since nothing can be read in it; say if it was."""
+    from psycopg.pq import TransactionStatus
+
+    if session.is_active:
+        raw: Any = session.connection().connection.driver_connection
+        if raw.info.transaction_status != TransactionStatus.INERROR:
+            return False
+    session.rollback()
+    return True
+
+
+def _some_of_each(rows: Sequence[Change]) -> list[Change]:
+    """Return at most `MOST_ROWS` rows in their order, of each table and operation as many as fit.
+
+    A thousand inserted rows must not hide the one that was updated.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault((row.table, row.op), []).append(number)
+    by_turns = chain.from_iterable(zip_longest(*groups.values()))
+    return [rows[number] for number in sorted(islice((n for n in by_turns if n is not None), MOST_ROWS))]
 
 
 def summarise(header: Sequence[str], tests: Sequence[dict[str, Any]], *, verbosity: int) -> list[str]:
