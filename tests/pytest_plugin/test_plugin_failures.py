@@ -224,6 +224,7 @@ def test_the_database_of_a_failed_test_is_kept_and_can_be_opened(project, projec
 def test_reports_and_budgets(project):
     module = """
     import pytest
+    from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import Session
 
     from models import Customer
@@ -242,16 +243,35 @@ def test_reports_and_budgets(project):
         scenario_session.commit()
 
 
+    @pytest.mark.scenario("two_customers")
+    @pytest.mark.scenario_readonly
+    def test_expects_a_refusal(scenario, scenario_session):
+        scenario_session.add(Customer(id=scenario["bob"].id, name="Twin"))
+        with pytest.raises(IntegrityError):
+            scenario_session.flush()
+
+
+    @pytest.mark.scenario("two_customers")
+    @pytest.mark.scenario_readonly
+    def test_leaves_something_incomplete(scenario_session):
+        scenario_session.add(Customer())
+
+
     def test_none():
         pass
     """
     run = project("-v", "--scenarios-report=json", "--scenarios-max-rows=10", test_budget=module)
-    assert run.outcomes == {"passed": 2, "failed": 1}, run.text
+    assert run.outcomes == {"passed": 4, "failed": 1}, run.text
     run.has(r"built or wrote 12 rows, the budget is 10", r"3 by scenarios, 9 by the test")
     run.has(r"slowest test_budget.py::test_\w+ \d+\.\d ms", r"greediest test_budget.py::test_greedy 12 rows")
     report = json.loads((run.directory / "scenarios-report.json").read_text("utf-8"))
     tests = {test["test"].rpartition("::")[2]: test for test in report["tests"]}
-    assert set(tests) == {"test_greedy", "test_modest"}
+    assert set(tests) == {
+        "test_greedy",
+        "test_modest",
+        "test_expects_a_refusal",
+        "test_leaves_something_incomplete",
+    }
     greedy, modest = tests["test_greedy"], tests["test_modest"]
     assert (greedy["rows_loaded"], greedy["rows_written"], greedy["rung"]) == (3, 9, "restore")
     assert (modest["rows_loaded"], modest["rows_written"], modest["rung"]) == (2, 1, "rollback")
@@ -260,7 +280,7 @@ def test_reports_and_budgets(project):
     assert greedy["ms_after"] > 0
 
     run = project("-q", environ={"SCENARIOS_REPORT": "html"})
-    assert run.outcomes == {"passed": 3}, run.text
+    assert run.outcomes == {"passed": 5}, run.text
     page = (run.directory / "scenarios-report.html").read_text("utf-8")
     assert re.search(r"<td>test_budget.py::test_greedy</td><td>one_customer</td><td>restore</td>", page)
     assert "{{" not in page

@@ -62,6 +62,8 @@ class Test:
     """Its changes are in the transaction of an asynchronous driver, where nobody else can look."""
     failed_unseen: bool = False
     """It failed with such a session, which was therefore committed so that its changes can be shown."""
+    transaction_failed: bool = False
+    """A statement failed in its session's transaction, which was therefore rolled back at the end."""
     rows_loaded: int = 0
     rows_written: int | None = None
     rows_undone: int = 0
@@ -96,14 +98,24 @@ class Test:
         return instance
 
     def changes(self) -> Changes:
-        """Return the rows the test changed since its start, those of an open rollback session included."""
+        """Return the rows the test has changed so far, those it has added to its session included."""
         if self.session is not None:
-            from scenarios import journal
-
             self.session.flush()
-            raw: Any = self.session.connection().connection.driver_connection
-            return journal.changes(raw, self.start)
-        return self.database.changes(self.start)
+        return self.written()
+
+    def written(self) -> Changes:
+        """Return the rows the test changed, as far as the database has heard of them.
+
+        A transaction of its session in which a statement failed is rolled back first: the test is over, and
+        nothing can be read in it. What was added to the session and not flushed may not even be complete.
+        """
+        if self.session is None:
+            return self.database.changes(self.start)
+        from scenarios import journal
+        from scenarios.pytest_plugin.sessions import driver_connection, end_failed_transaction
+
+        self.transaction_failed |= end_failed_transaction(self.session)
+        return journal.changes(driver_connection(self.session), self.start)
 
     def keep_promises(self) -> None:
         """Fail the test itself when it changed what it promised to leave, or more than it may.
@@ -113,7 +125,7 @@ class Test:
         __tracebackhide__ = True
         if not (self.readonly or self.max_rows or self.counts) or self.async_session_open:
             return
-        changes = self.changes()
+        changes = self.written()
         self.rows_written = len(changes)
         if self.readonly and changes:
             self.failed = True

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pytest
-    from sqlalchemy.orm import Session
 
     from scenarios.journal import Change
     from scenarios.pytest_plugin.isolation import Test
@@ -51,11 +50,11 @@ def describe(test: Test) -> str:
     if test.async_session_open:
         return "\n".join([*lines, "rows it changed: see below, after its session was closed"])
     try:
-        if test.session is not None and _end_failed_transaction(test.session):
-            lines.append("its last transaction had failed and is rolled back; committed before that:")
-        changes = test.changes()
+        changes = test.written()
     except Exception as error:  # noqa: BLE001  # the test's own failure must stay the message
         return "\n".join([*lines, f"its changes cannot be read: {error}"])
+    if test.transaction_failed:
+        lines.append("its last transaction had failed and is rolled back; committed before that:")
     if not changes:
         return "\n".join([*lines, "no row changed since the state was loaded"])
     lines.append(f"changed since the state was loaded: {changes.summary()}")
@@ -63,18 +62,6 @@ def describe(test: Test) -> str:
     if len(changes) > MOST_ROWS:
         lines.append(f"  ... and {len(changes) - MOST_ROWS} rows more")
     return "\n".join(lines)
-
-
-def _end_failed_transaction(session: Session) -> bool:
-    """Roll back a transaction in which a statement failed, since nothing can be read in it; say if it was."""
-    from psycopg.pq import TransactionStatus
-
-    if session.is_active:
-        raw: Any = session.connection().connection.driver_connection
-        if raw.info.transaction_status != TransactionStatus.INERROR:
-            return False
-    session.rollback()
-    return True
 
 
 def _some_of_each(rows: Sequence[Change]) -> list[Change]:

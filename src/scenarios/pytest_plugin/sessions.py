@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncTransaction, create_async_engine
 from sqlalchemy.orm import Session
@@ -43,6 +44,23 @@ def session_for(test: Test) -> Iterator[Session]:
         finally:
             test.session = None
             outer.rollback()
+
+
+def driver_connection(session: Session) -> psycopg.Connection[Any]:
+    """Return the connection below *session*, in whose transaction its changes can be seen."""
+    raw: psycopg.Connection[Any] | None = session.connection().connection.driver_connection
+    assert raw is not None, "a session that was closed"
+    return raw
+
+
+def end_failed_transaction(session: Session) -> bool:
+    """Roll back a transaction in which a statement failed, since nothing can be read in it; say if it was."""
+    if session.is_active:
+        status = driver_connection(session).info.transaction_status
+        if status != psycopg.pq.TransactionStatus.INERROR:
+            return False
+    session.rollback()
+    return True
 
 
 @asynccontextmanager
