@@ -192,7 +192,7 @@ def our_factories(database: Database, _user: UUID, count: int) -> float:
             graph = Graph()
             with factory_context("benchmark", seed="benchmark", graph=graph):
                 ChatMessageFactory.create_batch(count, user=UserFactory.create())
-            write(conn, graph)
+            write(conn, graph, domain=DOMAIN)
 
         return timed(work)
 
