@@ -22,6 +22,7 @@ from scenarios.cli.common import (
     show_json,
     write_file,
 )
+from scenarios.cli.progress import shown
 
 if TYPE_CHECKING:
     from scenarios.library.privacy.forget import Report
@@ -113,27 +114,29 @@ def freeze(
 
     if (instance is None) == (user is None):
         raise typer.BadParameter("name an instance, or give --user", param_hint="INSTANCE")
-    with database(where, action="freeze from") as db:
-        frozen = take(
-            db,
-            name=name,
-            user=user,
-            instance=open_instance(db, instance) if instance is not None else None,
-            system=system,
-            anonymise=private,
-            key=key,
-            now=parse_now(now),
-            last_messages=last_messages,
-            session=session,
-        )
-    text, suffix, remarks = frozen.text, ".yaml", list(frozen.notes)
-    if as_code:
-        from scenarios.library.freezing.code.module import as_python
+    with shown("freezing", quiet=as_json) as progress:
+        with database(where, action="freeze from") as db:
+            frozen = take(
+                db,
+                name=name,
+                user=user,
+                instance=open_instance(db, instance) if instance is not None else None,
+                system=system,
+                anonymise=private,
+                key=key,
+                now=parse_now(now),
+                last_messages=last_messages,
+                session=session,
+                progress=progress,
+            )
+        text, suffix, remarks = frozen.text, ".yaml", list(frozen.notes)
+        if as_code:
+            from scenarios.library.freezing.code.module import as_python
 
-        module = as_python(frozen)
-        text, suffix = module.text, ".py"
-        if module.reason:
-            remarks.append(f"said as data, because {module.reason}")
+            module = as_python(frozen, progress=progress)
+            text, suffix = module.text, ".py"
+            if module.reason:
+                remarks.append(f"said as data, because {module.reason}")
     path = None if str(out) == "-" else out or Path(f"{name}{suffix}")
     if path is not None:
         write_file(path, text, force=force)
@@ -166,7 +169,8 @@ def catalogue(
     """
     from scenarios.library.catalogue.html import render
 
-    written = render(open_library(library), out)
+    with shown("rendering", quiet=as_json) as progress:
+        written = render(open_library(library), out, progress=progress)
     if as_json:
         show_json([str(path) for path in written])
         return

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenarios.cli.common import AsJson, Where, console, database, notes, parse_now, show_json
+from scenarios.cli.common import AsJson, Where, console, database, parse_now, show_json
+from scenarios.cli.progress import Shown, shown
 from scenarios.errors import ValuesError
 
 if TYPE_CHECKING:
     from scenarios.volume import Generated
-    from scenarios.volume.generation import Progress
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:
@@ -73,7 +74,7 @@ def register(app: typer.Typer) -> None:
         with (
             database(to, action="generate") as db,
             _pool(workers) as executor,
-            _bar(quiet=as_json) as progress,
+            shown("generating", quiet=as_json) as tell,
         ):
             done = run(
                 system,
@@ -85,7 +86,7 @@ def register(app: typer.Typer) -> None:
                 shard=parse_shard(shard),
                 executor=executor,
                 indexes_after=False if keep_indexes else None,
-                progress=progress,
+                progress=None if tell is None else partial(_told, tell),
             )
         if as_json:
             show_json(as_dict(done))
@@ -134,26 +135,5 @@ def _pool(workers: int) -> Iterator[Executor | None]:
         yield pool
 
 
-@contextmanager
-def _bar(*, quiet: bool) -> Iterator[Progress | None]:
-    terminal = notes()
-    if quiet or not terminal.is_terminal:
-        with nullcontext():
-            yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("generating"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("parts, {task.fields[rows]:,} rows"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=terminal, transient=True) as bar:
-        task = bar.add_task("generating", total=None, rows=0)
-
-        def progress(done: Generated, parts: int) -> None:
-            bar.update(task, total=parts, completed=done.parts, rows=done.rows)
-
-        yield progress
+def _told(tell: Shown, done: Generated, parts: int) -> None:
+    tell(f"parts, {done.rows:,} rows", done.parts, parts)

@@ -23,6 +23,7 @@ from scenarios.cli.common import (
     show_file,
     show_json,
 )
+from scenarios.cli.progress import shown
 from scenarios.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ def check(
 
     known = open_library(library)
     wanted = [each for name in names or [] for each in ([name] if name in known else _files_in(name))]
-    report = check_library(known, wanted, pii=pii)
+    with shown("checking", quiet=as_json) as progress:
+        report = check_library(known, wanted, pii=pii, progress=progress)
     if as_json:
         show_json(report.as_dict())
     else:
@@ -284,7 +286,10 @@ def load(
     from scenarios.settings import Settings
 
     settings = Settings()
-    definition = open_library(library).find(name)
+    with shown("loading", quiet=as_json) as progress:
+        if progress is not None:
+            progress(f"reading {name}", 0, 0)
+        definition = open_library(library).find(name)
     parameters = definition.parameters(parse_parameters(param))
     moment = parse_now(now)
     url = to or settings["database"]
@@ -296,12 +301,22 @@ def load(
         else:
             password_file = keep_server(settings)
             server = stack.enter_context(start_server(settings=settings))
-            db = stack.enter_context(server.database(definition.domain, keep=True))
+            db = stack.enter_context(server.database(definition.domain))
         from scenarios.library.instances.load import load as load_instance
 
-        instance = load_instance(
-            definition, db, as_name=as_name, now=moment, parameters=parameters, remember=True
-        )
+        with shown("loading", quiet=as_json) as progress:
+            instance = load_instance(
+                definition,
+                db,
+                as_name=as_name,
+                now=moment,
+                parameters=parameters,
+                remember=True,
+                progress=progress,
+            )
+        if not url:
+            # Not before: who stops the load leaves no database behind.
+            server.keep(db)
         if as_json:
             show_json(
                 {**instance.sign_in_sheet().as_dict(), "database": db.safe_url, "rows": instance.counts}

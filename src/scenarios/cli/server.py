@@ -98,6 +98,9 @@ def take_down(settings: Settings) -> list[str]:
 
 def list_servers(settings: Settings) -> list[Running]:
     """Return every running server of ours of this user."""
+    import psycopg
+
+    from scenarios.errors import ServerError
     from scenarios.postgres import registry, urls
     from scenarios.postgres.connections import connect
     from scenarios.postgres.ownership import all_marks
@@ -111,9 +114,15 @@ def list_servers(settings: Settings) -> list[Running]:
         record = registry.read_record(directory)
         if record is None or not registry.is_alive(directory, record):
             continue
-        with connect(record.parameters) as conn:
-            marks = list(all_marks(conn).values())
-            version = conn.info.parameter_status("server_version") or ""
+        here = directory.name.startswith(project_prefix(settings))
+        try:
+            with connect(record.parameters) as conn:
+                marks = list(all_marks(conn).values())
+                version = conn.info.parameter_status("server_version") or ""
+        except (ServerError, psycopg.Error):
+            if here:
+                raise
+            continue  # another project's, which is just about to end
         found.append(
             Running(
                 provider=record.provider,
@@ -125,7 +134,7 @@ def list_servers(settings: Settings) -> list[Running]:
                 kept_until=kept_until(directory),
                 databases=sum(mark.kind == "database" for mark in marks),
                 templates=sum(mark.kind == "template" for mark in marks),
-                here=directory.name.startswith(project_prefix(settings)),
+                here=here,
             )
         )
     remove_if_empty(runtime)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import DomainError, LibraryError
 from scenarios.library.files.faults import Fault, FaultyScenario, Place, shown
+from scenarios.library.progress import Progress, told
 from scenarios.library.shelves import is_path
 
 if TYPE_CHECKING:
@@ -35,14 +36,22 @@ class Report:
         return {"checked": self.checked, "faults": [fault.as_dict() for fault in self.faults]}
 
 
-def check_library(library: Library, names: Sequence[str] = (), *, pii: bool = False) -> Report:
+def check_library(
+    library: Library, names: Sequence[str] = (), *, pii: bool = False, progress: Progress | None = None
+) -> Report:
     """Check the scenarios *names* (names or paths; none: all of them).
+
+    Args:
+        library: where they are.
+        names: which.
+        pii: also look for what may be somebody's address, phone number or name.
+        progress: is told before each scenario.
 
     Raises:
         LibraryError: a name is unknown.
     """
     report = Report()
-    for name in names or library.names():
+    for name in told(progress, list(names) or library.names()):
         path = Path(name) if is_path(name) else None
         try:
             path = library.find(name).path or path

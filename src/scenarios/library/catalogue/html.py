@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
 from scenarios.library.catalogue.view import fields, handle_of
 from scenarios.library.files.expressions import word
+from scenarios.library.progress import Progress, told
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
@@ -42,8 +44,15 @@ _MOST_TURNS = 400
 """Turns of one conversation on a page; of longer ones the last ones are shown."""
 
 
-def render(library: Library, out: Path) -> list[Path]:
+def render(library: Library, out: Path, *, progress: Progress | None = None) -> list[Path]:
     """Write the catalogue into the directory *out*; return the files, the index first.
+
+    All pages are made before the first is put there, so that whoever stops it finds what was there before.
+
+    Args:
+        library: the scenarios.
+        out: the directory; other files in it stay.
+        progress: is told before each scenario.
 
     Raises:
         FaultyScenario: a scenario is wrong.
@@ -51,7 +60,7 @@ def render(library: Library, out: Path) -> list[Path]:
     """
     pages: list[tuple[str, str]] = []
     lines: dict[str, list[str]] = {}
-    for name in library.names():
+    for name in told(progress, library.names()):
         definition = library[name]
         plan = definition.plan()
         pages.append((f"{name}.html", page(definition, plan)))
@@ -67,12 +76,22 @@ def render(library: Library, out: Path) -> list[Path]:
     )
     pages.insert(0, ("index.html", _document("The scenario library", f"<h1>The scenario library</h1>{body}")))
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in pages:
-            (out / name).write_text(text, "utf-8")
+        _put(out, pages)
     except OSError as error:
         raise LibraryError(f"cannot write the catalogue to {out}", why=error.strerror) from error
     return [out / name for name, _ in pages]
+
+
+def _put(out: Path, pages: list[tuple[str, str]]) -> None:
+    """Write *pages* beside *out* and move them there; the index comes last, when all it leads to is there."""
+    beside = out.parent if out.name else out
+    beside.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=beside, prefix=f".{out.name}.") as made:
+        for name, text in pages:
+            (Path(made) / name).write_text(text, "utf-8")
+        out.mkdir(exist_ok=True)
+        for name, _ in reversed(pages):
+            (Path(made) / name).replace(out / name)
 
 
 def page(definition: ScenarioDefinition, plan: Plan) -> str:

@@ -28,6 +28,7 @@ from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.sections import Sections
 from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
+from scenarios.library.progress import Progress, Stages
 from scenarios.library.sections import sections_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def freeze(
     session: str | None = None,
     title: str = "",
     connection: Any = None,
+    progress: Progress | None = None,
 ) -> Frozen:
     """Return the scenario of a person or of an instance.
 
@@ -85,6 +87,8 @@ def freeze(
         last_messages: take only that many messages of each person, the last ones.
         session: take only the messages of this session (its key, or its handle in the instance).
         title: the scenario's title.
+        connection: a connection to use instead of a new one.
+        progress: is told what is being done.
 
     Raises:
         FreezeError: there is no such person or instance; a column is not classified; the rows cannot be
@@ -98,12 +102,15 @@ def freeze(
         )
     if (user is None) == (instance is None):
         raise FreezeError("name either a user or an instance to freeze")
+    stages = Stages(progress, 4)
+    stages.begin("reading the rows")
     label = instance if isinstance(instance, str) else instance.name if instance is not None else None
     with one_moment(db, label, connection) as conn:
         taken = _take(conn, db, user, instance, system, domain)
     sections, gathered, known = taken.sections, taken.gathered, taken.known
     if not gathered.rows:
         raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
+    stages.begin(f"arranging {len(gathered.rows):,} rows")
     private = anonymise if anonymise is not None else instance is None
     notes = list(gathered.notes)
     subset(gathered, sections, last_messages, session, known, notes)
@@ -112,6 +119,7 @@ def freeze(
     notes += strip(gathered, label)
     if private:
         notes += _anonymise(gathered, key)
+    stages.begin(f"naming {len(gathered.rows):,} rows")
     # No handle keeps a name that was replaced.
     name_rows(gathered, {} if private else known)
     head = {
@@ -123,6 +131,7 @@ def freeze(
         # What the file leaves out comes of it, whatever the seed of the project that loads it.
         "seed": "scenarios",
     }
+    stages.begin("writing the shortest file that gives them again")
     text, definition = lossless(sections, gathered, anchor.astimezone(UTC), head, notes)
     counts: dict[str, int] = {}
     for row in gathered.rows:

@@ -20,6 +20,7 @@ from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.locking import alone, take
 from scenarios.library.instances.registry import Record, registry_of
 from scenarios.library.instances.writing import keys_of, write_plan
+from scenarios.library.progress import Progress, Stages
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
@@ -39,13 +40,17 @@ def load(
     connection: Any = None,
     parameters: Mapping[str, Any] | None = None,
     remember: bool | None = None,
+    progress: Progress | None = None,
 ) -> Instance:
     """Load an instance; see `ScenarioDefinition.load`.
 
     Args:
+        progress: is told what is being done.
         remember: keep a record of the instance in a schema that has no place for one; by default only in
             databases that are not ours.
     """
+    stages = Stages(progress, 3)
+    stages.begin("planning the rows")
     values = definition.parameters(parameters or {})
     if as_name is not None:
         _check_name(as_name)
@@ -53,6 +58,7 @@ def load(
     plan = definition.plan(instance=as_name or definition.name, now=now, parameters=values)
     registry = registry_of(definition.sections)
     base = as_name or definition.name
+    stages.begin("waiting for its turn")
     with alone(db, base, connection) as conn:
         _require_schema(conn, definition, db)
         taken = registry.names(conn, base)
@@ -75,6 +81,7 @@ def load(
         record = Record(name, template, plan.anchor, plan.scope_id)
         if definition.sections.scoped:
             registry.add(conn, record, definition.head.title or definition.head.description)
+        stages.begin(f"writing {len(plan.rows):,} rows")
         written = write_plan(conn, plan)
         keys = keys_of(plan)
         remembered = definition.sections.scoped or (remember if remember is not None else not db.owned)

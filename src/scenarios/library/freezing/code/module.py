@@ -18,6 +18,7 @@ from scenarios.library.files.tree import to_plain
 from scenarios.library.freezing.code.proof import prove
 from scenarios.library.freezing.code.speaker import Speaker
 from scenarios.library.freezing.code.words import CannotSay, call, literal
+from scenarios.library.progress import Progress, Stages
 
 if TYPE_CHECKING:
     from scenarios.library.freezing.freeze import Frozen
@@ -39,11 +40,16 @@ class Module:
     reason: str = ""
 
 
-def as_python(frozen: Frozen) -> Module:
+def as_python(frozen: Frozen, *, progress: Progress | None = None) -> Module:
     """Return a module with one function marked ``@scenario`` that makes what was frozen.
 
     It is run before it is handed out, and what it makes is compared with what was frozen, row by row.
+
+    Args:
+        frozen: what was frozen.
+        progress: is told what is being done.
     """
+    stages = Stages(progress, 2)
     definition = frozen.definition
     system = definition.domain.name
     if system not in _SPEAKERS:
@@ -52,7 +58,9 @@ def as_python(frozen: Frozen) -> Module:
         import_module(f"scenarios.library.freezing.code.{system}"), _SPEAKERS[system]
     )
     try:
+        stages.begin("saying it with the builder")
         text = _with_builder(frozen, speaker(definition.name, definition.plan()))
+        stages.begin("running what was said, and comparing")
         prove(text, definition)
     except CannotSay as reason:
         return _as_data(frozen, f"the builder cannot say it all: {reason}")
