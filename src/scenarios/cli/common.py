@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from scenarios.library import Instance, Library
     from scenarios.library.sections import Sections
     from scenarios.postgres import Database
-    from scenarios.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 LibraryPath = Annotated[
@@ -164,16 +163,6 @@ def parse_now(text: str | None) -> datetime | None:
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a moment: {error}", param_hint="--now") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def keep_server(settings: Settings) -> str:
-    """Keep the project's server for a working day, so that a database stays when the command ends.
-
-    Returns the file with its password, for ``PGPASSFILE``.
-    """
-    from scenarios.cli.server import bring_up
-
-    return bring_up(settings).password_file
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:

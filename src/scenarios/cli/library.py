@@ -14,7 +14,6 @@ from scenarios.cli.common import (
     console,
     database,
     hold_instance,
-    keep_server,
     notes,
     open_instance,
     open_library,
@@ -299,7 +298,10 @@ def load(
             db = attach(url)
             stack.callback(db.close)
         else:
-            password_file = keep_server(settings)
+            from scenarios.cli.server import bring_up
+
+            # Kept for a working day, so that the database stays when the command ends.
+            password_file = bring_up(settings).password_file
             server = stack.enter_context(start_server(settings=settings))
             db = stack.enter_context(server.database(definition.domain))
         from scenarios.library.instances.load import load as load_instance
