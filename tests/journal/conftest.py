@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from scenarios import journal
 from scenarios.postgres import Database, Server
@@ -46,6 +48,23 @@ class Bench:
             assert journal.contents(self.control) == before
             assert not journal.changes(self.control, taken)
         return restored
+
+
+@pytest.fixture
+def with_roles() -> Callable[[psycopg.Connection[Any], sql.Composed], None]:
+    """Runs a statement about roles, which all workers of a run share: of two at once one is refused."""
+
+    def run(conn: psycopg.Connection[Any], query: sql.Composed) -> None:
+        for _ in range(50):
+            try:
+                conn.execute(query)
+            except psycopg.errors.InternalError_:  # "tuple concurrently updated"
+                time.sleep(0.02)
+            else:
+                return
+        conn.execute(query)
+
+    return run
 
 
 @pytest.fixture

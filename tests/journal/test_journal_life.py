@@ -330,19 +330,21 @@ def test_installing_again_and_taking_out(bench):
 
 
 @pytest.fixture
-def plain(any_bench):
+def plain(any_bench, with_roles):
     """A role that owns the tables and is nothing special otherwise."""
     bench = any_bench
     name = sql.Identifier(f"journal_role_{bench.database.name}"[:60])
     where = sql.Identifier(bench.database.name)
-    bench.app.execute(sql.SQL("CREATE ROLE {}; GRANT CREATE ON DATABASE {} TO {}").format(name, where, name))
+    with_roles(
+        bench.app, sql.SQL("CREATE ROLE {}; GRANT CREATE ON DATABASE {} TO {}").format(name, where, name)
+    )
     bench.app.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}; SET ROLE {}").format(name, name))
     bench.ddl(TABLES)
     bench.app.execute("RESET ROLE")
     yield name
     bench.app.execute("RESET ROLE")
     bench.control.close()
-    bench.app.execute(sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(name, name))
+    with_roles(bench.app, sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(name, name))
 
 
 @pytest.mark.postgres_matrix
@@ -367,9 +369,9 @@ def test_any_role_restores_what_a_superuser_installed(any_bench, plain):
 
 
 @pytest.mark.postgres_matrix
-def test_a_role_with_just_the_right_it_needs(any_bench, plain):
+def test_a_role_with_just_the_right_it_needs(any_bench, plain, with_roles):
     bench = any_bench
-    bench.app.execute(sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(plain))
+    with_roles(bench.app, sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(plain))
     bench.control.execute(sql.SQL("SET ROLE {}").format(plain))
     bench.app.execute(sql.SQL("SET ROLE {}").format(plain))
     bench.cycle("DELETE FROM a WHERE id = 3", "INSERT INTO b (a_id) VALUES (1)")
@@ -383,9 +385,9 @@ def test_a_role_with_just_the_right_it_needs(any_bench, plain):
 
 
 @pytest.mark.postgres_matrix
-def test_a_role_that_policies_would_blind(any_bench, plain):
+def test_a_role_that_policies_would_blind(any_bench, plain, with_roles):
     bench = any_bench
-    bench.app.execute(sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(plain))
+    with_roles(bench.app, sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(plain))
     bench.app.execute("ALTER TABLE a ENABLE ROW LEVEL SECURITY")
     bench.control.execute(sql.SQL("SET ROLE {}").format(plain))
     with pytest.raises(JournalError, match="row-level security"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -17,7 +19,7 @@ from scenarios.resources import resource
 @pytest.fixture
 def stranger(server):
     """A database somebody else made on the server, with Dev Coach's schema and one real user."""
-    name = "somebody_elses"
+    name = f"somebody_elses_{os.getpid()}"  # The workers of a run share the server.
     with server.connect() as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
@@ -55,7 +57,8 @@ def test_a_database_without_the_mark_is_refused(stranger, destroy):
 def test_a_copy_is_not_ours(server):
     from scenarios.postgres.ownership import is_ours
 
-    copy = sql.Identifier("a_copy_of_ours")
+    copied = f"a_copy_of_ours_{os.getpid()}"
+    copy = sql.Identifier(copied)
     with server.database() as db:
         with db.connect() as conn:
             assert is_ours(conn)
@@ -65,7 +68,7 @@ def test_a_copy_is_not_ours(server):
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(copy))
             admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, sql.Identifier(name)))
             try:
-                with server.connect("a_copy_of_ours") as conn:
+                with server.connect(copied) as conn:
                     assert not is_ours(conn)
             finally:
                 admin.execute(sql.SQL("DROP DATABASE {}").format(copy))

@@ -1,7 +1,8 @@
 """Snapshot in no time, restore what changed, show what changed: the undo log inside the database.
 
-Begin with `snapshots`, which is what callers use, then `tables`, which makes the triggers and functions, and
-``core.sql``, where a restore happens. It works on plain psycopg connections and any tables a database has.
+Begin with `snapshots`, which is what callers use, and ``restoring.sql``, where a restore happens; then
+`recording`, which makes the triggers of a table, and `undoing`, which makes what puts it back. It works on
+plain psycopg connections and any tables a database has.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from scenarios.journal.changes import Change, Changes, changes, changes_between
 from scenarios.journal.checksum import checksum, contents
 from scenarios.journal.difference import diff
 from scenarios.journal.errors import CannotRestoreInPlace
-from scenarios.journal.files import SnapshotFile, check_file, open_file, read_header, save
+from scenarios.journal.file_format import SnapshotFile, check_file, read_header
+from scenarios.journal.files import open_file, save
 from scenarios.journal.install import install, is_installed, uninstall
 from scenarios.journal.snapshots import (
     Restored,

@@ -26,9 +26,15 @@ _HOLDERS = b"""
      ORDER BY a.pid
 """
 
+# A prepared transaction has no process, and keeps its locks after a restart of the server.
+_PREPARED = b"""
+    SELECT p.gid, p.owner, extract(epoch FROM clock_timestamp() - p.prepared)::float8
+      FROM pg_prepared_xacts p WHERE p.database = current_database() ORDER BY p.prepared
+"""
+
 
 def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psycopg.Error) -> JournalError:
-    """Return the error that names every session with uncommitted writes.
+    """Return the error that names every session, and every prepared transaction, with uncommitted writes.
 
     Args:
         conn: the connection that waited in vain; it must be able to run a query.
@@ -37,6 +43,11 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         cause: the error of the server.
     """
     lines = holders(conn)
+    lines += [
+        f"prepared transaction {gid!r} ({owner}), prepared {age:.1f} s ago, which needs COMMIT PREPARED or"
+        " ROLLBACK PREPARED"
+        for gid, owner, age in conn.execute(_PREPARED).fetchall()
+    ]
     return JournalError(
         f"cannot {action}: another connection has an open transaction",
         where=f"database {conn.info.dbname!r}",

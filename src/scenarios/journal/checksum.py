@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from scenarios.journal.install import Connection, plain_rows
+from scenarios.journal.pinned import look_up, pin
 
 _RELATIONS = b"""
     SELECT n.nspname, c.relname, c.relkind::text, c.relispopulated
@@ -30,11 +31,7 @@ def contents(conn: Connection) -> Mapping[str, str]:
     """
     found: dict[str, str] = {}
     with conn.transaction():
-        conn.execute(
-            b"SET LOCAL extra_float_digits = 1; SET LOCAL \"DateStyle\" = 'ISO';"
-            b"SET LOCAL \"IntervalStyle\" = 'postgres'; SET LOCAL \"TimeZone\" = 'UTC';"
-            b"SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL jit = off"
-        )
+        look_up(conn, pin(conn))
         relations = conn.execute(_RELATIONS).fetchall()
         parts = []
         for schema, name, kind, populated in relations:

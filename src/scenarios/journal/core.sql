@@ -2,6 +2,8 @@
 --
 -- Three rules hold in this file:
 --   * every name is qualified or the search_path is pinned, because the functions run with the owner's rights;
+--     only while rows are put back it is the application's, whose indexes, checks and generated columns may call
+--     functions that need it, and then it begins with pg_catalog;
 --   * the settings a function needs are on the function, so that no caller can take them away;
 --   * what counts the writes (clock, touched) is read or locked without regard to transaction snapshots, so that
 --     a REPEATABLE READ transaction that began before a snapshot is still recorded after it.
@@ -41,6 +43,7 @@ CREATE TABLE scenarios_journal.state (
     home oid NOT NULL,            -- the database it was installed in; another one is a clone of that
     watching boolean NOT NULL,    -- event triggers tell of DDL; otherwise the catalogue is compared
     catalogue text,               -- what it was compared with, when not watching
+    path text NOT NULL,           -- by which functions of the application find what they call
     outside text[] NOT NULL       -- relations whose rows no trigger can see
 );
 CREATE TABLE scenarios_journal.ddl (
@@ -65,7 +68,7 @@ CREATE TABLE scenarios_journal.snapshots (
     restores integer NOT NULL DEFAULT 0,
     last_values bigint[], called boolean[],
     view_versions jsonb,
-    roles text[],
+    server_wide text[],
     large_objects text            -- null: there were none
 ) WITH (fillfactor = 40);
 

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 from scenarios.journal.changes import OPS, Change, Changes, Op
-from scenarios.journal.files import check_file, database_lines, table_lines
+from scenarios.journal.file_format import check_file
+from scenarios.journal.files import database_lines, file_lines
 from scenarios.journal.install import Connection
 from scenarios.journal.snapshots import Snapshot
 
@@ -92,7 +93,7 @@ def _read(source: Source) -> dict[str, _Rows]:
         tables = database_lines(source)
     else:
         check_file(source)
-        tables = table_lines(Path(source))
+        tables = file_lines(Path(source))
     return {
         f"{described['schema']}.{described['name']}": _Rows(described, lines) for described, lines in tables
     }

@@ -3,10 +3,7 @@
 A dump that stops in the middle, or that was made for yesterday's schema, is found out when half of it is
 loaded. Here the whole file is checked against its checksum and the schema before the database is touched, and
 everything is loaded in one transaction. A file holds no code, so reading one is safe whoever made it.
-
-Layout, version 1: a line ``pg-scenarios snapshot 1``, a zlib stream, and the SHA-256 of all bytes before it.
-The stream holds frames, each a length in four bytes and that many bytes: the header as JSON, then for each
-table the data as `COPY .. TO STDOUT` gives them, ended by an empty frame.
+`file_format` has its bytes.
 """
 
 from __future__ import annotations
@@ -14,13 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -28,46 +22,18 @@ from psycopg import sql
 
 from scenarios.errors import SnapshotFileError
 from scenarios.journal.blockers import blocked
-from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
-from scenarios.journal.tables import Table, read_tables
-
-FORMAT = 1
-_MAGIC = b"pg-scenarios snapshot "
-_FRAME = 1 << 20
-#: No frame, and so no header, may claim to be larger; a damaged length must not eat the memory.
-_LARGEST = 64 << 20
-_DIGEST = hashlib.sha256().digest_size
-
-_PINNED = (
-    b'SET LOCAL extra_float_digits = 1; SET LOCAL "DateStyle" = \'ISO, YMD\'; SET LOCAL "TimeZone" ='
-    b" 'UTC';"
-    b"SET LOCAL \"IntervalStyle\" = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL"
-    b" client_encoding = 'UTF8';"
-    b"SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL jit = off"
+from scenarios.journal.file_format import (
+    FORMAT,
+    FRAME,
+    SnapshotFile,
+    Writer,
+    check_file,
+    content,
+    read_header,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFile:
-    """What a snapshot file says about itself.
-
-    Attributes:
-        path: where it is.
-        database: the name of the database it was made from.
-        created: when, ISO 8601, UTC.
-        server_version: ``server_version_num`` of the server it was made on.
-        fingerprint: of the schema it was made from.
-        size: bytes of the file.
-        header: everything, as written.
-    """
-
-    path: Path
-    database: str
-    created: str
-    server_version: int
-    fingerprint: str
-    size: int
-    header: dict[str, Any]
+from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
+from scenarios.journal.pinned import look_up, pin
+from scenarios.journal.tables import Table, read_tables
 
 
 @plain_rows
@@ -88,14 +54,15 @@ def save(conn: Connection, path: str | Path) -> SnapshotFile:
     try:
         with draft.open("wb") as file, conn.transaction():
             conn.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            conn.execute(_PINNED)
-            writer = _Writer(file)
+            path_of_theirs = pin(conn)
+            writer = Writer(file)
             tables = read_tables(conn)
             writer.frame(json.dumps(_header(conn, tables), sort_keys=True).encode())
+            look_up(conn, path_of_theirs)
             for table in tables:
                 for chunk in _copied(conn, table):
-                    for start in range(0, len(chunk), _FRAME):
-                        writer.frame(chunk[start : start + _FRAME])
+                    for start in range(0, len(chunk), FRAME):
+                        writer.frame(chunk[start : start + FRAME])
                 writer.frame(b"")
             writer.finish()
         draft.replace(target)
@@ -144,63 +111,21 @@ def open_file(conn: Connection, path: str | Path, *, wait: float = WAIT) -> Snap
     return info
 
 
-def read_header(path: str | Path) -> SnapshotFile:
-    """Return what the file says about itself, without checking the rest of it.
-
-    Raises:
-        SnapshotFileError: it is not a snapshot file of this format.
-    """
-    source = Path(path)
-    with _frames(source) as frames:
-        header = _parsed(source, next(frames, b""))
-    return SnapshotFile(
-        path=source,
-        database=str(header.get("database", "")),
-        created=str(header.get("created", "")),
-        server_version=int(header["server_version"]),
-        fingerprint=str(header["fingerprint"]),
-        size=source.stat().st_size,
-        header=header,
-    )
-
-
-def check_file(path: str | Path) -> SnapshotFile:
-    """Like `read_header`, after comparing the whole file with its checksum.
-
-    Raises:
-        SnapshotFileError: it is truncated, altered, or no snapshot file of this format.
-    """
-    source = Path(path)
-    try:
-        with source.open("rb") as file:
-            _require_format(source, file)
-            left = source.stat().st_size - _DIGEST
-            file.seek(0)
-            digest = hashlib.sha256()
-            while left > 0 and (chunk := file.read(min(_FRAME, left))):
-                digest.update(chunk)
-                left -= len(chunk)
-            if file.read() != digest.digest():
-                raise _damaged(source, "its checksum is not that of its content")
-    except OSError as error:
-        raise SnapshotFileError("cannot read the snapshot file", where=str(source), why=str(error)) from error
-    return read_header(source)
-
-
-def table_lines(path: Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
+def file_lines(path: Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
     """Yield each table of a checked file with its rows as lines of COPY's text format."""
-    with _frames(path) as frames:
-        header = _parsed(path, next(frames, b""))
-        for table in header["tables"]:
-            yield table, _lines(iter(frames.__next__, b""))
+    with content(path) as tables:
+        for described, chunks in tables:
+            yield described, _lines(chunks)
 
 
 def database_lines(conn: Connection) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
     """Yield each table of a database with its rows as lines of COPY's text format."""
     with conn.transaction():
         conn.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        conn.execute(_PINNED)
-        for table in read_tables(conn):
+        path_of_theirs = pin(conn)
+        tables = read_tables(conn)
+        look_up(conn, path_of_theirs)
+        for table in tables:
             yield _described(table), _lines(_copied(conn, table))
 
 
@@ -211,28 +136,6 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from whole
     if rest:
         yield rest
-
-
-# Writing
-
-
-class _Writer:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
-        self._compress = zlib.compressobj(6)
-        self._write(_MAGIC + str(FORMAT).encode() + b"\n")
-
-    def _write(self, data: bytes) -> None:
-        self._digest.update(data)
-        self._file.write(data)
-
-    def frame(self, data: bytes) -> None:
-        self._write(self._compress.compress(len(data).to_bytes(4, "big") + data))
-
-    def finish(self) -> None:
-        self._write(self._compress.flush())
-        self._file.write(self._digest.digest())
 
 
 def _columns(table: Table) -> sql.Composed:
@@ -312,87 +215,8 @@ def _fingerprint(schema: dict[str, list[str]]) -> str:
     return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
 
 
-# Reading
-
-
-@contextmanager
-def _frames(source: Path) -> Iterator[Iterator[bytes]]:
-    try:
-        with source.open("rb") as file:
-            _require_format(source, file)
-            yield _unpacked(source, file)
-    except OSError as error:
-        raise SnapshotFileError("cannot read the snapshot file", where=str(source), why=str(error)) from error
-
-
-def _unpacked(source: Path, file: IO[bytes]) -> Iterator[bytes]:
-    left = source.stat().st_size - file.tell() - _DIGEST
-    inflate = zlib.decompressobj()
-    held = b""
-    packed = b""
-    wanted: int | None = None
-    while True:
-        if wanted is None and len(held) >= 4:
-            wanted, held = int.from_bytes(held[:4], "big"), held[4:]
-            if wanted > _LARGEST:
-                raise _damaged(source, f"a frame claims {wanted} bytes")
-        if wanted is not None and len(held) >= wanted:
-            yield held[:wanted]
-            held, wanted = held[wanted:], None
-            continue
-        if not packed:
-            packed = file.read(max(0, min(_FRAME, left)))
-            left -= len(packed)
-        try:
-            grown = inflate.decompress(packed, _FRAME)
-        except zlib.error as error:
-            raise _damaged(source, str(error)) from error
-        packed = inflate.unconsumed_tail
-        if not grown and not packed and left <= 0:
-            if held or wanted is not None:
-                raise _damaged(source, "it ends in the middle of a frame")
-            return
-        held += grown
-
-
-def _require_format(source: Path, file: IO[bytes]) -> None:
-    line = file.readline(64)
-    if not line.startswith(_MAGIC) or not line.endswith(b"\n"):
-        raise SnapshotFileError(
-            "this is not a snapshot file",
-            where=str(source),
-            why=f"it does not begin with {_MAGIC.decode().strip()!r}",
-        )
-    version = line.removeprefix(_MAGIC).strip().decode("ascii", "replace")
-    if version != str(FORMAT):
-        raise SnapshotFileError(
-            "the snapshot file has another format",
-            where=str(source),
-            why=f"it is of format {version}, and this release reads format {FORMAT}",
-            remedy="make the file anew with this release",
-        )
-
-
-def _parsed(source: Path, data: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(data)
-        if not isinstance(header, dict):
-            raise TypeError("the header is not an object")
-        for name in ("server_version", "fingerprint", "schema", "tables", "sequences", "views"):
-            header[name]
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(source, f"its header cannot be read ({error!r})") from error
-    return header
-
-
-def _damaged(source: Path, why: str) -> SnapshotFileError:
-    return SnapshotFileError(
-        "the snapshot file is damaged", where=str(source), why=why, remedy="make or copy the file anew"
-    )
-
-
 def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> None:
-    conn.execute(_PINNED)
+    path_of_theirs = pin(conn)
     conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
     tables = {table.label: table for table in read_tables(conn)}
     _require_schema(source, info, _schema(conn, list(tables.values())))
@@ -401,16 +225,16 @@ def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> No
     if tables:
         names = sql.SQL(", ").join(table.identifier for table in tables.values())
         conn.execute(sql.SQL("TRUNCATE {}").format(names))
-    with _frames(source) as frames:
-        next(frames)
-        for described in info.header["tables"]:
+    look_up(conn, path_of_theirs)
+    with content(source) as described_tables:
+        for described, chunks in described_tables:
             table = tables[f"{described['schema']}.{described['name']}"]
             # The file's order of columns, which need not be the table's.
             into = sql.SQL("COPY {} ({}) FROM STDIN").format(
                 table.identifier, sql.SQL(", ").join(sql.Identifier(name) for name in described["columns"])
             )
             with conn.cursor() as cursor, cursor.copy(into) as copy:
-                for chunk in iter(frames.__next__, b""):
+                for chunk in chunks:
                     copy.write(chunk)
     _switch(conn, list(tables.values()), on=True)
     for schema, name, populated in _by_need(conn, info.header["views"]):

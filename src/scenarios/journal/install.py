@@ -7,7 +7,7 @@ rows, the others are fitted anew, and what no trigger can see is written down fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import resources
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -22,15 +22,18 @@ from psycopg.rows import tuple_row
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.pinned import application_path, look_up
 from scenarios.journal.recording import recording
 from scenarios.journal.sequences import reader_of_sequences
-from scenarios.journal.tables import read_tables, refuse_row_security
+from scenarios.journal.tables import Table, read_tables, refuse_row_security
 from scenarios.journal.tracked import Tracked
 from scenarios.journal.undoing import dispatcher, undoing
 
 #: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
 LAYOUT = 2
 _CORE = ("core.sql", "noticing.sql", "views.sql", "restoring.sql")
+#: How many columns a table may have: an undo table has two more, and PostgreSQL ends at 1,600.
+WIDEST = 1598
 #: How long anything here waits for open transactions of others, in seconds.
 WAIT = 5.0
 
@@ -113,15 +116,17 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
     Raises:
         SafetyError: the database is not one this project created.
         CannotRestoreInPlace: the role may neither act as a superuser nor set ``session_replication_role``,
-            without which user triggers would fire during a restore.
+            without which user triggers would fire during a restore; or a table is too wide.
         JournalError: the journal cannot be fitted, for the reason given.
     """
     require_idle(conn, "install the journal")
     require_ownership(conn, "install the journal")
     try:
         with conn.transaction():
+            path = application_path(conn)
             # With no schema of theirs in the path, the server names their types in full, whoever installs.
-            conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'; SET LOCAL search_path = pg_catalog")
+            look_up(conn, "pg_catalog")
+            conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
             conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
             # Two processes may come first to a database at the same time.
             conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
@@ -129,7 +134,7 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
             if not is_installed(conn):
                 _uninstall(conn)
                 _create_core(conn, watching)
-            _fit(conn)
+            _fit(conn, path)
     except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
         raise blocked(conn, "install the journal", wait, error) from error
 
@@ -180,8 +185,8 @@ def _create_core(conn: Connection, watching: bool) -> None:
     for part in _CORE:
         conn.execute(resources.files("scenarios.journal").joinpath(part).read_bytes())
     conn.execute(
-        "INSERT INTO scenarios_journal.state (layout, home, watching, outside)"
-        " SELECT %s, oid, %s, '{}' FROM pg_database WHERE datname = current_database()",
+        "INSERT INTO scenarios_journal.state (layout, home, watching, path, outside)"
+        " SELECT %s, oid, %s, '', '{}' FROM pg_database WHERE datname = current_database()",
         [LAYOUT, watching],
     )
     if watching:
@@ -195,8 +200,9 @@ def _create_core(conn: Connection, watching: bool) -> None:
         )
 
 
-def _fit(conn: Connection) -> None:
+def _fit(conn: Connection, path: str) -> None:
     tables = read_tables(conn)
+    _refuse_too_wide(conn, tables)
     row = conn.execute(b"SELECT watching FROM scenarios_journal.state").fetchone()
     watching = bool(row and row[0])
     known: dict[int, tuple[int, str]] = {
@@ -241,9 +247,9 @@ def _fit(conn: Connection) -> None:
     conn.execute(b"SELECT scenarios_journal.fit_views()")
     outside = [name for table in tables for name in table.foreign]
     conn.execute(
-        "UPDATE scenarios_journal.state SET outside = %s,"
+        "UPDATE scenarios_journal.state SET path = %s, outside = %s,"
         " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END",
-        [outside],
+        [path, outside],
     )
     conn.execute(
         b"UPDATE scenarios_journal.ddl SET settled = true WHERE NOT settled;"
@@ -252,6 +258,17 @@ def _fit(conn: Connection) -> None:
         b"INSERT INTO scenarios_journal.touched SELECT -9223372036854775808, 0"
         b" WHERE NOT EXISTS (SELECT FROM scenarios_journal.touched WHERE n = -9223372036854775808)"
     )
+
+
+def _refuse_too_wide(conn: Connection, tables: Sequence[Table]) -> None:
+    wide = [table.label for table in tables if len(table.names) > WIDEST]
+    if wide:
+        raise CannotRestoreInPlace(
+            f"cannot journal a table of more than {WIDEST:,} columns",
+            where=f"{', '.join(wide)}, database {conn.info.dbname!r}",
+            why=f"its undo table needs two more, and PostgreSQL allows {WIDEST + 2:,}",
+            remedy="split the table, or use the clone rung",
+        )
 
 
 def _enter(conn: Connection, rows: list[tuple[Any, ...]]) -> dict[int, int]:

@@ -23,7 +23,9 @@ BEGIN
 END
 $$;
 
--- The catalogue in one value, for a role that may not create event triggers.
+-- The catalogue in one value, for a role that may not create event triggers. Columns are named where the system
+-- or a restore rewrites rows itself (a TRUNCATE gives a table a new file, a rule is disabled for a moment);
+-- elsewhere the transaction that wrote a row tells.
 CREATE FUNCTION scenarios_journal.catalogue() RETURNS text LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -31,15 +33,20 @@ AS $$
         SELECT n.oid FROM pg_namespace n
          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'scenarios_journal')
            AND n.nspname !~ '^pg_(toast_)?temp_'
+    ), relations AS (
+        SELECT c.* FROM pg_class c JOIN ours ON ours.oid = c.relnamespace
     ), lines AS (
-        SELECT format('c %s %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
-                      c.relforcerowsecurity, c.relispartition) AS line
-          FROM pg_class c JOIN ours ON ours.oid = c.relnamespace
+        SELECT format('c %s %s %s %s %s %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relkind,
+                      c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.relreplident,
+                      c.relacl, c.reloptions) AS line
+          FROM relations c
         UNION ALL
-        SELECT format('a %s %s %s %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
-                      a.attnotnull, a.attisdropped, a.attgenerated)
-          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN ours ON ours.oid = c.relnamespace
-         WHERE a.attnum > 0
+        SELECT format('a %s %s %s %s %s %s %s %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid,
+                      a.atttypmod, a.attnotnull, a.attisdropped, a.attgenerated, a.attidentity, a.attstorage,
+                      a.attacl, a.attoptions)
+          FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid WHERE a.attnum > 0
+        UNION ALL
+        SELECT format('i %s %s', i.inhrelid, i.inhparent) FROM pg_inherits i
         UNION ALL
         SELECT format('k %s %s', k.oid, pg_get_constraintdef(k.oid))
           FROM pg_constraint k JOIN ours ON ours.oid = k.connamespace
@@ -48,6 +55,9 @@ AS $$
         UNION ALL
         SELECT format('t %s %s %s', t.oid, t.tgname, t.tgenabled) FROM pg_trigger t
          WHERE NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
+        UNION ALL
+        SELECT format('u %s %s %s %s', u.oid, u.rulename, u.ev_enabled, md5(u.ev_action::text))
+          FROM pg_rewrite u JOIN relations c ON c.oid = u.ev_class
         UNION ALL
         SELECT format('y %s %s', y.oid, y.xmin) FROM pg_type y JOIN ours ON ours.oid = y.typnamespace
         UNION ALL
@@ -59,7 +69,37 @@ AS $$
         UNION ALL
         SELECT format('x %s %s', x.oid, x.extversion) FROM pg_extension x
         UNION ALL
-        SELECT format('n %s %s', n.oid, n.nspname) FROM pg_namespace n JOIN ours ON ours.oid = n.oid
+        SELECT format('n %s %s %s %s', n.oid, n.nspname, n.nspowner, n.nspacl)
+          FROM pg_namespace n JOIN ours ON ours.oid = n.oid
+        UNION ALL
+        SELECT format('q %s %s %s %s %s %s %s', q.seqrelid, q.seqstart, q.seqincrement, q.seqmin, q.seqmax,
+                      q.seqcache, q.seqcycle)
+          FROM pg_sequence q JOIN relations c ON c.oid = q.seqrelid
+        UNION ALL
+        SELECT format('s %s %s', s.oid, s.xmin) FROM pg_statistic_ext s JOIN ours ON ours.oid = s.stxnamespace
+        UNION ALL
+        SELECT format('o %s %s', o.oid, o.xmin) FROM pg_operator o JOIN ours ON ours.oid = o.oprnamespace
+        UNION ALL
+        SELECT format('l %s %s', l.oid, l.xmin) FROM pg_opclass l JOIN ours ON ours.oid = l.opcnamespace
+        UNION ALL
+        SELECT format('z %s %s', z.oid, z.xmin) FROM pg_collation z JOIN ours ON ours.oid = z.collnamespace
+        UNION ALL
+        SELECT format('f %s %s', f.oid, f.xmin) FROM pg_ts_config f JOIN ours ON ours.oid = f.cfgnamespace
+        UNION ALL
+        SELECT format('g %s %s', g.oid, g.xmin) FROM pg_ts_dict g JOIN ours ON ours.oid = g.dictnamespace
+        UNION ALL
+        SELECT format('h %s %s', h.oid, h.xmin) FROM pg_cast h WHERE h.oid >= 16384
+        UNION ALL
+        SELECT format('j %s %s', j.oid, j.xmin) FROM pg_publication j
+        UNION ALL
+        SELECT format('jr %s %s', j.oid, j.xmin) FROM pg_publication_rel j
+        UNION ALL
+        SELECT format('m %s %s', m.oid, m.xmin) FROM pg_default_acl m
+        UNION ALL
+        SELECT format('v %s %s', v.oid, v.xmin) FROM pg_foreign_server v
+        UNION ALL
+        SELECT format('w %s %s %s %s', w.objoid, w.classoid, w.objsubid, md5(w.description))
+          FROM pg_description w WHERE w.objoid >= 16384
     )
     SELECT md5(string_agg(line, E'\n' ORDER BY line COLLATE "C")) FROM lines
 $$;
@@ -106,8 +146,9 @@ BEGIN
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
         FOR command IN SELECT * FROM pg_event_trigger_dropped_objects() LOOP
+            -- A column goes without its table being named when its type is dropped.
             CONTINUE WHEN command.is_temporary OR command.schema_name = 'pg_temp'
-                       OR NOT (command.original OR command.object_type = 'table');
+                       OR NOT (command.original OR command.object_type IN ('table', 'table column'));
             INSERT INTO scenarios_journal.ddl
             VALUES (nextval('scenarios_journal.clock'), TG_TAG, command.object_identity, session_user,
                     clock_timestamp());
@@ -119,7 +160,7 @@ BEGIN
         RETURN;
     END IF;
     FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
-        CONTINUE WHEN command.schema_name = 'pg_temp';
+        CONTINUE WHEN command.schema_name = 'pg_temp' OR command.command_tag = 'REINDEX';
         IF command.command_tag = 'REFRESH MATERIALIZED VIEW' THEN
             UPDATE scenarios_journal.views v SET version = nextval('scenarios_journal.clock')
              WHERE v.relation = command.objid;
@@ -164,15 +205,33 @@ BEGIN
 END
 $$;
 
--- Roles belong to the whole server: they are told, and stay as they are.
-CREATE FUNCTION scenarios_journal.role_notes(roles_before text[]) RETURNS text[] LANGUAGE sql STABLE
+-- What belongs to the whole server is told and stays as it is, since other databases see it as well.
+CREATE VIEW scenarios_journal.server_wide AS
+    SELECT 'role ' || r.rolname || ' ' || r.oid AS line
+      FROM pg_catalog.pg_roles r WHERE r.oid >= 16384
+    UNION ALL
+    SELECT 'settings ' || g.setdatabase || ' ' || g.setrole || ' ' || g.setconfig::text
+      FROM pg_catalog.pg_db_role_setting g;
+
+CREATE FUNCTION scenarios_journal.server_notes(lines_before text[]) RETURNS text[] LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+    WITH here AS (
+        SELECT d.oid FROM pg_database d WHERE d.datname = current_database()
+    ), told AS (
+        SELECT DISTINCT CASE
+               WHEN coalesce(a.line, b.line) LIKE 'settings %' THEN 'settings of a role or of the database were changed'
+               WHEN b.line IS NULL THEN substring(a.line FROM '^role .*(?= \d+$)') || ' was created'
+               ELSE substring(b.line FROM '^role .*(?= \d+$)') || ' was dropped' END AS what
+          FROM unnest(lines_before) b(line)
+          FULL JOIN scenarios_journal.server_wide a ON a.line = b.line
+         WHERE (a.line IS NULL OR b.line IS NULL)
+           -- Settings of other databases are the business of whoever works there.
+           AND coalesce(nullif(substring(coalesce(a.line, b.line) FROM '^settings (\d+)')::oid, 0)
+                        IN (SELECT here.oid FROM here), true)
+    )
     SELECT coalesce(array_agg(
-           CASE WHEN b.r IS NULL THEN 'role ' || split_part(a.r, ' ', 1) || ' was created'
-                ELSE 'role ' || split_part(b.r, ' ', 1) || ' was dropped' END
-           || ' since the snapshot; roles belong to the whole server and stay as they are'), '{}')
-      FROM unnest(roles_before) b(r)
-      FULL JOIN (SELECT r.rolname || ' ' || r.oid FROM pg_roles r WHERE r.oid >= 16384) a(r) ON a.r = b.r
-     WHERE a.r IS NULL OR b.r IS NULL
+           told.what || ' since the snapshot; this belongs to the whole server and stays as it is'
+           ORDER BY told.what), '{}')
+      FROM told
 $$;

@@ -37,9 +37,10 @@ DECLARE
     lasts bigint[];
     calls boolean[];
     moment timestamptz := clock_timestamp();
+    ignored text;
     settled boolean := scenarios_journal.settle(wait_ms);
 BEGIN
-    SELECT c.watching, c.catalogue, c.home,
+    SELECT c.watching, c.catalogue, c.home, c.path,
            EXISTS (SELECT FROM scenarios_journal.ddl d WHERE NOT d.settled) AS altered,
            EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.n = -9223372036854775808) AS intact,
            EXISTS (SELECT FROM scenarios_journal.views) AS has_views
@@ -59,7 +60,9 @@ BEGIN
         DELETE FROM scenarios_journal.touched t WHERE t.tracked <> 0;
     END IF;
     IF st.has_views THEN
+        ignored := set_config('search_path', st.path, true);
         kept := scenarios_journal.keep_views(here);
+        ignored := set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     SELECT array_agg(q.last ORDER BY q.place), array_agg(q.called ORDER BY q.place)
       INTO lasts, calls FROM scenarios_journal.sequences() q;
@@ -68,8 +71,7 @@ BEGIN
     END IF;
     INSERT INTO scenarios_journal.snapshots
     VALUES (here, new_name, here, here, moment, pristine, 0, lasts, calls, kept,
-            (SELECT array_agg(r.rolname || ' ' || r.oid) FROM pg_roles r WHERE r.oid >= 16384),
-            scenarios_journal.large_objects());
+            (SELECT array_agg(w.line) FROM scenarios_journal.server_wide w), scenarios_journal.large_objects());
     number := here;
     taken_at := moment;
     RETURN NEXT;
@@ -116,11 +118,11 @@ BEGIN
            EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808) AS intact,
            EXISTS (SELECT FROM scenarios_journal.snapshots i WHERE i.number > which) AS has_inner,
            o.large_objects IS NOT NULL OR EXISTS (SELECT FROM pg_largeobject_metadata)
-           OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base)
-           OR EXISTS (SELECT FROM scenarios_journal.state st WHERE NOT st.watching) AS doubtful,
-           o.roles IS DISTINCT FROM (SELECT array_agg(r.rolname || ' ' || r.oid)
-                                       FROM pg_roles r WHERE r.oid >= 16384) AS other_roles
-      INTO s FROM scenarios_journal.snapshots o WHERE o.number = which;
+           OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base) OR NOT st.watching AS doubtful,
+           st.path,
+           o.server_wide IS DISTINCT FROM (SELECT array_agg(w.line) FROM scenarios_journal.server_wide w)
+           AS elsewhere
+      INTO s FROM scenarios_journal.snapshots o, scenarios_journal.state st WHERE o.number = which;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no snapshot %', which USING ERRCODE = 'SJ004';
     END IF;
@@ -136,6 +138,7 @@ BEGIN
     IF s.has_inner THEN
         dead := scenarios_journal.dead_since(which);
     END IF;
+    ignored := set_config('search_path', s.path, true);
     FOR t IN
         SELECT r.id, r.label
           FROM (SELECT DISTINCT k.tracked FROM scenarios_journal.touched k WHERE k.n >= s.mark) w
@@ -144,14 +147,15 @@ BEGIN
         written := true;
         done := scenarios_journal.undo(t.id, s.mark, dead);
         IF done > 0 THEN
-            relations := relations || t.label;
-            counts := counts || done;
+            relations := relations OPERATOR(pg_catalog.||) t.label;
+            counts := counts OPERATOR(pg_catalog.||) done;
             undone := undone + done;
         END IF;
     END LOOP;
     IF s.view_versions IS NOT NULL THEN
         PERFORM scenarios_journal.restore_views(s.view_versions);
     END IF;
+    ignored := set_config('search_path', 'pg_catalog, pg_temp', true);
     FOR v IN
         SELECT q.relation, s.last_values[q.place] AS last, s.called[q.place] AS called, n.seqcache
           FROM scenarios_journal.sequences() q JOIN pg_sequence n ON n.seqrelid = q.relation
@@ -163,8 +167,8 @@ BEGIN
         END IF;
         PERFORM setval(v.relation, v.last, v.called);
     END LOOP;
-    IF s.other_roles THEN
-        notes := scenarios_journal.role_notes(s.roles);
+    IF s.elsewhere THEN
+        notes := scenarios_journal.server_notes(s.server_wide);
     END IF;
     IF written THEN
         here := nextval('scenarios_journal.clock');

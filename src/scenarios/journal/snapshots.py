@@ -248,26 +248,33 @@ def _call(
                 row = conn.execute(query, arguments).fetchone()
     except psycopg.Error as error:
         _clear(conn)
-        raise _explained(conn, action, arguments, wait, error) from error
+        raise _explained(conn, action, function, arguments, wait, error) from error
     return row
 
 
+# Classes of errors that say nothing about the rows: the connection, resources, the operator, the server.
+_NOT_THE_ROWS = frozenset({"", "08", "53", "57", "58", "XX"})
+
+
 def _explained(
-    conn: Connection, action: str, arguments: list[Any], wait: float, error: psycopg.Error
+    conn: Connection, action: str, function: str, arguments: list[Any], wait: float, error: psycopg.Error
 ) -> Exception:
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error)
-    if isinstance(error, (pg.InvalidSchemaName, pg.UndefinedFunction)) and "scenarios_journal" in message:
+    missing = (
+        isinstance(error, (pg.InvalidSchemaName, pg.UndefinedFunction)) and "scenarios_journal" in message
+    )
+    if missing and function == "take_snapshot":
         return error
     if isinstance(error, (pg.LockNotAvailable, pg.DeadlockDetected)):
         return blocked(conn, action, wait, error)
     if state == "SJ004":
         return _unknown(conn, arguments[0], list_snapshots(conn))
-    if state == "SJ001" or state.startswith("23"):
+    if function == "restore" and state[:2] not in _NOT_THE_ROWS:
         return CannotRestoreInPlace(
             f"cannot {action} in place",
             where=f"database {conn.info.dbname!r}",
-            why=message,
+            why=f"the journal was taken out since the snapshot ({message})" if missing else message,
             remedy="take a fresh clone of the template (Database.recreate)",
         )
     return JournalError(f"cannot {action}", where=f"database {conn.info.dbname!r}", why=message)

@@ -18,7 +18,7 @@ from scenarios.journal.tracked import Tracked, comma, own, raw
 
 # The undo rows that count: since the mark, without the stretches that were undone already. The parameters go
 # by number, for a column of the table may have any name.
-_WINDOW = sql.SQL("u.n >= $1 AND NOT u.n <@ $2")
+_WINDOW = sql.SQL("u.n >= $1 AND NOT u.n OPERATOR(pg_catalog.<@) $2")
 
 # Most tests only insert into a table, only delete from it, or update some of its rows once. Then nothing
 # cancels, and the sums, which need the text of every row, are left out.
@@ -77,8 +77,8 @@ _ONLY_UPDATED = """
                 SELECT FROM {undo} u WHERE {window} GROUP BY {undo_key} HAVING count(*) = 2) p)
         THEN
             UPDATE {target} t SET {assignments} FROM {undo} u
-             WHERE {window} AND u.op > 0 AND {same_key} AND record_image_eq({fixed}, {undo_fixed})
-               AND record_image_ne({free}, {undo_free});
+             WHERE {window} AND u.op > 0 AND {same_key} AND pg_catalog.record_image_eq({fixed}, {undo_fixed})
+               AND pg_catalog.record_image_ne({free}, {undo_free});
             GET DIAGNOSTICS removed = ROW_COUNT;
             returned := removed;
             met := removed = expected;
@@ -105,7 +105,7 @@ def _net(tracked: Tracked) -> sql.Composed:
     """`n_<number>(since, until, dead)`: the rows that remain when everything that cancels is gone."""
     entry = sql.SQL(
         'SELECT u.op, {content} COLLATE "C" AS content{columns} FROM {undo} u'
-        " WHERE u.n >= since AND u.n < until AND NOT u.n <@ dead"
+        " WHERE u.n >= since AND u.n < until AND NOT u.n OPERATOR(pg_catalog.<@) dead"
     ).format(
         content=tracked.content(tracked.undo_columns_of("u")),
         columns=sql.Composed([sql.SQL(", {}").format(column) for column in tracked.undo_columns_of("u")]),
@@ -182,39 +182,33 @@ def _restorer(tracked: Tracked) -> sql.Composed:
 
 def _updater(tracked: Tracked, target: sql.Composed) -> sql.Composed:
     table = tracked.table
-    free = [place for place in range(len(table.names)) if place not in table.fixed]
+    fixed = frozenset(table.fixed)
+    free = [place for place in range(len(table.names)) if place not in fixed]
     if not free or not table.key_groups:
         return sql.Composed([])
 
-    def row(alias: str, places: Sequence[int]) -> sql.Composed:
-        # Rows are compared as they are stored, which needs equal types: domains are left behind.
-        undo, theirs = tracked.undo_columns_of(alias), tracked.columns_of(alias)
-        return sql.SQL("ROW({})").format(
-            comma(
-                [
-                    undo[place]
-                    if alias == "u"
-                    else sql.SQL("{}::{}").format(theirs[place], raw(tracked.plain_type(place)))
-                    for place in places
-                ]
-            )
-        )
+    theirs, undo = tracked.columns_of("t"), tracked.undo_columns_of("u")
+    # Rows are compared as they are stored, which needs equal types: domains are left behind.
+    plain = [
+        sql.SQL("{}::{}").format(column, raw(tracked.plain_type(place)))
+        for place, column in enumerate(theirs)
+    ]
+
+    def row(columns: Sequence[sql.Composable], places: Sequence[int]) -> sql.Composed:
+        return sql.SQL("ROW({})").format(comma([columns[place] for place in places]))
 
     return sql.SQL(_ONLY_UPDATED).format(
         target=target,
         undo=tracked.undo,
         window=_WINDOW,
-        undo_key=comma([tracked.undo_columns_of("u")[place] for place in table.key]),
+        undo_key=comma([undo[place] for place in table.key]),
         same_key=_same_key(tracked, "u"),
-        fixed=row("t", table.fixed),
-        undo_fixed=row("u", table.fixed),
-        free=row("t", free),
-        undo_free=row("u", free),
+        fixed=row(plain, table.fixed),
+        undo_fixed=row(undo, table.fixed),
+        free=row(plain, free),
+        undo_free=row(undo, free),
         assignments=comma(
-            [
-                sql.SQL("{} = {}").format(tracked.columns[place], tracked.undo_columns_of("u")[place])
-                for place in free
-            ]
+            [sql.SQL("{} = {}").format(sql.Identifier(table.names[place]), undo[place]) for place in free]
         ),
     )
 

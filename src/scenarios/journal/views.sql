@@ -32,8 +32,8 @@ AS $$
                version = excluded.version
 $$;
 
+-- The rest is called with the application's search_path: views, and indexes on them, call its functions.
 CREATE FUNCTION scenarios_journal.view_content(view oid) RETURNS text LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
     SET extra_float_digits = 1 SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC'
     SET enable_seqscan = on SET row_security = off
 AS $$
@@ -44,8 +44,9 @@ BEGIN
         RETURN 'not populated';
     END IF;
     EXECUTE format(
-        'SELECT count(*) || '' '' || coalesce(sum(hashtextextended(scenarios_row::text, 0)::numeric), 0)'
-        ' || '' '' || coalesce(sum(hashtextextended(scenarios_row::text, 1)::numeric), 0) FROM %s scenarios_row',
+        'SELECT pg_catalog.concat_ws('' '', count(*),'
+        ' coalesce(sum(hashtextextended(scenarios_row::text, 0)::numeric), 0),'
+        ' coalesce(sum(hashtextextended(scenarios_row::text, 1)::numeric), 0)) FROM %s scenarios_row',
         (SELECT w.qualified FROM scenarios_journal.views w WHERE w.relation = view)
     ) INTO found_content;
     RETURN found_content;
@@ -54,7 +55,6 @@ $$;
 
 -- Write down what the views hold now; returns their versions.
 CREATE FUNCTION scenarios_journal.keep_views(here bigint) RETURNS jsonb LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT (SELECT st.watching FROM scenarios_journal.state st) THEN
@@ -70,7 +70,6 @@ END
 $$;
 
 CREATE FUNCTION scenarios_journal.restore_views(versions jsonb) RETURNS void LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v record;

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from scenarios.errors import DatabaseError, SafetyError
 from scenarios.postgres import urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.ownership import is_ours, require_ours
+from scenarios.postgres.ways_back import WaysBack
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,8 +34,6 @@ _AS_OPENED = (
     b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
 """DISCARD ALL but for prepared statements, of which the driver keeps count."""
-
-_NO_RIGHTS = "the role may not set session_replication_role, so a copy was taken and put in place"
 
 
 class Database:
@@ -74,8 +72,7 @@ class Database:
         self._async_engine: AsyncEngine | None = None
         self._closed = False
         self._pristine = owned
-        self._untouched: dict[tuple[int, object], Snapshot] = {}
-        self._copies: dict[Snapshot, str] = {}
+        self._ways_back = WaysBack()
 
     # How to reach it
 
@@ -184,8 +181,8 @@ class Database:
     def snapshot(self, name: str | None = None) -> Snapshot:
         """Remember the state of the database; costs a fraction of a millisecond.
 
-        Where our role may not undo rows (see `Server.limits`), the snapshot is a copy of the database and
-        costs what a clone costs; nobody else may be connected then.
+        Where rows cannot be undone (our role may not, see `Server.limits`; or a table is too wide), the
+        snapshot is a copy of the database and costs what a clone costs; nobody else may be connected then.
 
         Raises:
             SafetyError: the database is not ours.
@@ -198,12 +195,13 @@ class Database:
             pristine = self._pristine
             try:
                 taken = journal.snapshot(self._journal, name)
-            except journal.CannotRestoreInPlace:
+            except journal.CannotRestoreInPlace as error:
                 if self.server is None:
                     raise
-                return self._copied(name)
+                source = self.source if pristine else self.fork().name
+                return self._ways_back.by_copy(name, self.name, source, error)
             if pristine or taken.pristine:
-                self._untouched[taken.number, taken.taken_at] = taken
+                self._ways_back.by_clone(taken)
             return taken
 
     def restore(self, snapshot: Snapshot | str) -> Restored:
@@ -220,59 +218,31 @@ class Database:
 
         with self._lock:
             begun = time.perf_counter()
-            copy = self._copy_of(snapshot)
+
+            def replaced(why: str) -> Restored:
+                return journal.Restored(ms=(time.perf_counter() - begun) * 1000, in_place=False, why=why)
+
+            copy = self._ways_back.copy_of(snapshot)
             if copy is not None:
-                self._replace_by(copy)
-                elapsed = (time.perf_counter() - begun) * 1000
-                return journal.Restored(ms=elapsed, in_place=False, why=_NO_RIGHTS)
-            current = self._current(snapshot)
+                self._replace_by(copy.source)
+                return replaced(f"a copy was put in place: {copy.why}")
+            current = self._ways_back.current(snapshot)
             try:
                 return journal.restore(self._journal, current)
             except journal.CannotRestoreInPlace as error:
-                first = self._untouched_at(current)
+                first = self._ways_back.clone_of(current)
                 if first is None or self.server is None:
                     raise
                 self.recreate()
-                again = journal.snapshot(self._journal, first.name)
-                self._untouched = dict.fromkeys(self._untouched, again)
-                self._untouched[again.number, again.taken_at] = again
-                elapsed = (time.perf_counter() - begun) * 1000
-                return journal.Restored(ms=elapsed, in_place=False, why=error.why or error.what)
-
-    def _copied(self, name: str | None) -> Snapshot:
-        from scenarios import journal
-
-        source = self.source if self._pristine else self.fork().name
-        taken = journal.Snapshot(-1 - len(self._copies), name, datetime.now(UTC), self.name)
-        self._copies[taken] = source
-        return taken
-
-    def _copy_of(self, snapshot: Snapshot | str) -> str | None:
-        """Return the database that is the copy taken for *snapshot*, if it was taken as one."""
-        for known in reversed(self._copies):
-            if snapshot in (known, known.name):
-                return self._copies[known]
-        return None
-
-    def _current(self, snapshot: Snapshot | str) -> Snapshot | str:
-        """Return the snapshot that stands for *snapshot* since the database was made anew."""
-        if isinstance(snapshot, str):
-            return snapshot
-        return self._untouched.get((snapshot.number, snapshot.taken_at), snapshot)
-
-    def _untouched_at(self, wanted: Snapshot | str) -> Snapshot | None:
-        """Return the snapshot if it was taken before anybody could write."""
-        for known in reversed(self._untouched.values()):
-            if wanted in (known, known.name):
-                return known
-        return None
+                self._ways_back.renew(journal.snapshot(self._journal, first.name))
+                return replaced(error.why or error.what)
 
     def changes(self, since: Snapshot | str) -> Changes:
         """Return the rows inserted, updated and deleted since *since*."""
         from scenarios import journal
 
         with self._lock:
-            return journal.changes(self._journal, self._current(since))
+            return journal.changes(self._journal, self._ways_back.current(since))
 
     @contextmanager
     def restored(self) -> Iterator[Snapshot]:
