@@ -293,6 +293,7 @@ def load(
     moment = parse_now(now)
     url = to or settings["database"]
     password_file = ""
+    server = None
     with ExitStack() as stack:
         if url:
             db = attach(url)
@@ -316,7 +317,7 @@ def load(
                 remember=True,
                 progress=progress,
             )
-        if not url:
+        if server is not None:
             # Not before: who stops the load leaves no database behind.
             server.keep(db)
         if as_json:
