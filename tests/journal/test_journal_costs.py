@@ -1,0 +1,113 @@
+"""What a restore costs, counted in pages and bytes: a clock would tell how busy the machine is.
+
+The two-thousandth restore touches what the first did, a large table costs no more than a small one, and one
+row put back does not make the server read a table from end to end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from scenarios import journal
+
+pytestmark = pytest.mark.postgres_matrix
+
+TABLES = """
+    CREATE TABLE a (id integer PRIMARY KEY, owner integer, v text, note text); CREATE INDEX ON a (owner);
+    CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL);
+"""
+FILL = "INSERT INTO {0} SELECT g, g % 10, 'v' || g, repeat('x', 50) FROM generate_series(1, {1}) g;"
+SEVEN_ROWS = """
+    INSERT INTO a VALUES (-1, 1, 'new'), (-2, 2, 'new');
+    UPDATE b SET v = 'seen' WHERE id IN (3, 7);
+    UPDATE c SET owner = 99 WHERE id = 5; DELETE FROM c WHERE id IN (8, 9)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Pages that one restore looked at, and the bytes it wrote to the log."""
+
+    pages: int
+    wal: int
+
+
+def cost_of_restore(conn: psycopg.Connection[Any], taken: journal.Snapshot) -> Cost:
+    row = conn.execute(
+        "EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON)"
+        " SELECT * FROM scenarios_journal.restore(%s, 5000, 1000000)",
+        [taken.number],
+        prepare=False,
+    ).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return Cost(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], plan["WAL Bytes"])
+
+
+def pages_of_everything(conn: psycopg.Connection[Any]) -> int:
+    row = conn.execute(
+        "SELECT sum(pg_total_relation_size(c.oid) / 8192)::bigint FROM pg_class c JOIN pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE c.relkind = 'r'"
+        " AND (n.nspname IN ('public', 'scenarios_journal') OR c.relname IN ('pg_class', 'pg_attribute',"
+        " 'pg_proc', 'pg_trigger', 'pg_depend', 'pg_statistic', 'pg_type'))"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def ready(bench: Any, rows: int) -> journal.Snapshot:
+    bench.ddl(TABLES + "".join(FILL.format(table, rows) for table in "abc"))
+    journal.dedicate(bench.control)
+    bench.control.execute("VACUUM ANALYZE a, b, c")
+    taken = journal.snapshot(bench.control)
+    for _ in range(3):  # The plans of the session are made.
+        bench.ddl(SEVEN_ROWS)
+        journal.restore(bench.control, taken)
+    return taken
+
+
+def test_the_two_thousandth_restore_touches_what_the_first_did(bench):
+    taken = ready(bench, 300)
+    costs, sizes = [], []
+    for number in range(1, 2001):
+        bench.ddl(SEVEN_ROWS)
+        if number % 100 == 50:  # Half-way between two tidyings.
+            costs.append(cost_of_restore(bench.control, taken))
+            sizes.append(pages_of_everything(bench.control))
+        else:
+            journal.restore(bench.control, taken)
+    early, late = costs[:3], costs[-3:]
+    assert max(cost.pages for cost in late) <= 1.3 * min(cost.pages for cost in early)
+    assert max(cost.wal for cost in late) <= 1.3 * min(cost.wal for cost in early)
+    assert max(sizes) <= 1.1 * sizes[0]
+
+
+def test_a_large_table_costs_no_more_than_a_small_one(any_bench, any_server):
+    with any_server.database() as database:
+        large = type(any_bench)(database)
+        pages = []
+        for bench, rows in ((any_bench, 50), (large, 20_000)):
+            taken = ready(bench, rows)
+            bench.ddl(SEVEN_ROWS)
+            pages.append(cost_of_restore(bench.control, taken).pages)
+        table = large.control.execute("SELECT pg_relation_size('c') / 8192").fetchone()
+        large.close()
+    # An index of a large table is a level or two deeper, and that is all.
+    assert pages[1] <= 2 * pages[0]
+    assert table is not None
+    assert table[0] > pages[1]
+
+
+def test_what_was_not_written_costs_next_to_nothing(any_bench):
+    taken = ready(any_bench, 50)
+    nothing = cost_of_restore(any_bench.control, taken)
+    any_bench.ddl("UPDATE a SET v = 'x' WHERE id = 1")
+    one = cost_of_restore(any_bench.control, taken)
+    any_bench.ddl("UPDATE a SET v = 'x' WHERE id = 1; DELETE FROM b WHERE id < 10; DELETE FROM c")
+    many = cost_of_restore(any_bench.control, taken)
+    assert nothing.pages < one.pages < many.pages
+    assert nothing.wal == 0
