@@ -546,7 +546,7 @@ def test_a_path_names_the_only_function_of_its_file(tmp_path):
     assert library.find(str(shelf / "dev_coach" / "other.py")).name == "built"
     with pytest.raises(LibraryError, match=r"2 functions(.|\n)*twin, twin2"):
         library.find(str(shelf / "dev_coach" / "two.py"))
-    with pytest.raises(LibraryError, match="cannot read"):
+    with pytest.raises(LibraryError, match="no such scenario file"):
         library.find(str(shelf / "nowhere.py"))
 
 
