@@ -28,7 +28,6 @@ def scenarios(*arguments, **environment):
         (["load", "."], "--library ."),
         (["show", "no/such/file.yaml"], "scenarios list says what there is by name"),
         (["check", "{home}/empty"], "there is no scenario file in the directory"),
-        (["load", "one_team", "--as", ""], "is not an instance's name"),
         (["load", "one_team", "--to", "nowhere"], "postgresql://user@host:5432/dbname"),
         (["file-schema", "dev_coach", "--out", "/proc/x/y.json"], "cannot write"),
         (["catalogue", "--out", "/proc/x"], "cannot write"),
