@@ -234,7 +234,7 @@ def test_an_error_names_file_and_line_and_leaves_nothing(server: Server, tmp_pat
     with pytest.raises(TemplateError, match=r"wrong\.sql, line 3") as caught:
         server.template(script)
     assert 'type "nonsense" does not exist' in str(caught.value)
-    assert made_here(server) == before
+    assert made_here(server) <= before, "an earlier test's database may still be going, none may have come"
 
 
 def test_psql_commands_are_refused_by_name(server: Server, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_failing_populate_is_explained_and_leaves_nothing(server: Server) -> N
     before = made_here(server)
     with pytest.raises(TemplateError, match="ZeroDivisionError"):
         server.template(metadata("body"), populate=lambda conn: 1 / 0)
-    assert made_here(server) == before
+    assert made_here(server) <= before, "an earlier test's database may still be going, none may have come"
 
 
 def test_one_build_for_many_who_come_at_once(server: Server, tmp_path: Path) -> None:

@@ -97,6 +97,9 @@ rows:
 """
 
 
+ELSEWHERE = ("CI", "BUILD_NUMBER")
+"""Where pytest sees these it prints whole messages twice; the tests count what is said once."""
+
 QUICK = [
     option
     for plugin in (
@@ -181,7 +184,8 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
         outside = {"SCENARIOS_LIBRARY": str(home / "scenarios")} | {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTEST_", "SCENARIOS_")) or name.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
+            if name.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
+            or not (name in ELSEWHERE or name.startswith(("PYTEST_", "SCENARIOS_")))
         }
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *(QUICK[2:] if cached else QUICK), *options],
