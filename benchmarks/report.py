@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from benchmarks.plots import bars, lines, number, plain
-from benchmarks.promises import COMPUTING, PROMISES, RESTORE_RUNG, Results, shapes
+from benchmarks.promises import COMPUTING, PROMISES, RESTORE_RUNG, Results, shapes, wear
 
 _SCRIPT = re.compile(r"<!-- measured by (\w+) -->\n")
 
@@ -194,9 +194,6 @@ def _restore(found: dict[str, Any], images: Path) -> Slots:
 
     journals = [each["journal"] for _, each in every]
     same = all(each["checksums equal after all cycles"] for each in journals)
-    drift = max(
-        each["restore, last tenth"]["median"] / each["restore, first tenth"]["median"] for each in journals
-    )
     return {
         "table": table(
             ("where, size", "snapshot", *ways),
@@ -214,7 +211,7 @@ def _restore(found: dict[str, Any], images: Path) -> Slots:
             [(size(place, each), *cost(each)) for place, each in every],
         ),
         "cycles": f"{min(each['restore']['runs'] for each in journals):,}",
-        "drift": f"{drift:.2f}",
+        "wear": f"{max(wear(each) for _, each in every):.2f}",
         "checksums": "the same as before" if same else "**not the same as before**",
     }
 

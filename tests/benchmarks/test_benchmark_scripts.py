@@ -100,8 +100,8 @@ def test_populate(server):
 
 def test_restore(server):
     template = server.template(restore.schema(3, 12), key="bench-test")
-    with server.database(template=template) as database:
-        found = restore.measure_journal(database, 20)
+    with server.database(template=template) as database, server.database(template=template) as fresh:
+        found = restore.measure_journal(database, fresh, 20)
     assert found["checksums equal after all cycles"]
     assert found["restore"]["runs"] == 20
     with server.database(template=template) as database:

@@ -244,6 +244,18 @@ def test_a_load_without_a_database_keeps_one_and_prints_no_password(tmp_path):
         scenarios("down", cwd=tmp_path)
 
 
+def test_a_load_that_fails_keeps_no_server(tmp_path):
+    try:
+        failed = scenarios("load", "one_team", "--as", "n" * 300, cwd=tmp_path)
+        assert failed.returncode == 1
+        assert "is not an instance's name" in failed.stderr
+        assert [
+            each for each in json.loads(scenarios("status", "--json", cwd=tmp_path).stdout) if each["here"]
+        ] == []
+    finally:
+        scenarios("down", cwd=tmp_path)
+
+
 def test_people_who_were_long_away_are_forgotten_or_made_nobody(db):
     Library()["retention_and_consent"].load(db)
 

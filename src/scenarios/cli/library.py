@@ -299,11 +299,10 @@ def load(
             db = attach(url)
             stack.callback(db.close)
         else:
-            from scenarios.cli.server import bring_up
+            from scenarios.cli.server import directory_of
 
-            # Kept for a working day, so that the database stays when the command ends.
-            password_file = bring_up(settings).password_file
             server = stack.enter_context(start_server(settings=settings))
+            directory_of(server)  # Refused before anything is loaded where the server is not ours to keep.
             db = stack.enter_context(server.database(definition.domain))
         from scenarios.library.instances.load import load as load_instance
 
@@ -318,8 +317,11 @@ def load(
                 progress=progress,
             )
         if server is not None:
-            # Not before: who stops the load leaves no database behind.
+            # Not before: a load that fails or is stopped leaves neither a database nor a server behind.
+            from scenarios.cli.server import directory_of, keep_up
+
             server.keep(db)
+            password_file = keep_up(directory_of(server), settings).password_file
         if as_json:
             show_json(
                 {**instance.sign_in_sheet().as_dict(), "database": db.safe_url, "rows": instance.counts}

@@ -14,6 +14,9 @@ import typer
 from scenarios.cli.common import AsJson, Where, show_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scenarios.postgres import Server
     from scenarios.postgres.doctor import Diagnosis
     from scenarios.postgres.leftovers import Leftover
     from scenarios.settings import Settings
@@ -60,18 +63,34 @@ def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
     Raises:
         ServerError: no server can be had, or an external one is set, which is not ours to keep.
     """
-    from scenarios.errors import ServerError
-    from scenarios.postgres import registry, start_server
+    from scenarios.postgres import start_server
 
     with start_server(settings=settings) as server:
-        if server.directory is None:
-            raise ServerError(
-                "an external server is set, which needs no `up`",
-                where=server.safe_url,
-                remedy="set SCENARIOS_PROVIDER to auto, embedded or container to keep one of ours",
-            )
-        registry.keep(server.directory, time.time() + hours * 3600)
-        directory = server.directory
+        return keep_up(directory_of(server), settings, hours)
+
+
+def directory_of(server: Server) -> Path:
+    """Return where a server of ours lives.
+
+    Raises:
+        ServerError: it is an external one, which is not ours to keep.
+    """
+    from scenarios.errors import ServerError
+
+    if server.directory is None:
+        raise ServerError(
+            "an external server is set, which needs no `up`",
+            where=server.safe_url,
+            remedy="set SCENARIOS_PROVIDER to auto, embedded or container to keep one of ours",
+        )
+    return server.directory
+
+
+def keep_up(directory: Path, settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
+    """Keep the running server in *directory* for *hours* without users."""
+    from scenarios.postgres import registry
+
+    registry.keep(directory, time.time() + hours * 3600)
     return next(each for each in list_servers(settings) if each.password_file.startswith(f"{directory}/"))
 
 
