@@ -179,6 +179,26 @@ class Settings:
             )
         return table
 
+    @property
+    def misspelt(self) -> list[str]:
+        """A sentence on each ``SCENARIOS_*`` variable that is none of ours and all but reads like one.
+
+        Others may be a project's own, so none of them is an error.
+        """
+        known = {spec.variable for spec in SPECS.values()}
+        others = [name for name in self._environ if name.startswith("SCENARIOS_") and name not in known]
+        if not others:
+            return []
+        from difflib import get_close_matches
+
+        said = []
+        for name in sorted(others):
+            # The common beginning would make any two alike.
+            near = get_close_matches(name[10:], [each[10:] for each in known], n=1, cutoff=0.75)
+            if near:
+                said.append(f"{name} in the environment is no setting; did you mean SCENARIOS_{near[0]}?")
+        return said
+
     def get(self, name: str) -> Setting[Any]:
         """Return the setting *name* with its source.
 

@@ -44,6 +44,16 @@ def test_wrong_places(arguments, what, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_misspelt_variable_is_told_and_the_work_is_done():
+    done = scenarios("list", "--json", SCENARIOS_PROVDER="embedded", SCENARIOS_OF_THE_PLAY="2")
+    assert done.returncode == 0
+    assert (
+        done.stderr
+        == "note: SCENARIOS_PROVDER in the environment is no setting; did you mean SCENARIOS_PROVIDER?\n"
+    )
+    assert json.loads(done.stdout)
+
+
 def test_a_directory_is_checked_file_by_file(tmp_path):
     (tmp_path / "dev_coach").mkdir()
     for name in ("one", "two"):

@@ -116,6 +116,19 @@ def test_a_server_that_is_not_there_is_said_once_without_a_traceback(project):
     run.lacks("Traceback")
 
 
+def test_a_misspelt_variable_is_told_and_somebody_elses_is_not(project):
+    run = project(
+        environ={"SCENARIOS_SEDE": "1", "SCENARIOS_OF_THE_PLAY": "2"},
+        test_seed="""
+        def test_one(scenario_db):
+            pass
+        """,
+    )
+    assert run.outcomes == {"passed": 1}, run.text
+    run.has(r"scenarios: SCENARIOS_SEDE in the environment is no setting; did you mean SCENARIOS_SEED\?")
+    run.lacks("SCENARIOS_OF_THE_PLAY")
+
+
 def test_options_and_markers_are_documented(pytestconfig):
     documented = " ".join(pytestconfig.getini("markers"))
     for marker in ("scenario(name, /, **params): ", "scenario_isolation(rung): ", "scenario_readonly: "):

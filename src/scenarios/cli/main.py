@@ -50,6 +50,10 @@ def main(
     ] = False,
 ) -> None:
     """Put a PostgreSQL database into a named, realistic state, and back into it."""
+    from scenarios.settings import Settings
+
+    for sentence in Settings().misspelt:
+        typer.echo(f"note: {sentence}", err=True)
 
 
 @cache

@@ -85,6 +85,7 @@ def diagnose(settings: Settings | None = None) -> Diagnosis:
         name: str(settings.get(name))
         for name in ("provider", "postgres_bin", "image", "tcp", "runtime_dir", "cache_dir")
     }
+    found.advice += settings.misspelt
     search = Search()
     try:
         found.binaries = [

@@ -215,6 +215,7 @@ class Worker:
         return [
             ("server", not server.joined, f"scenarios: {said}"),
             ("seed", True, f"scenarios: seed {self.settings.get('seed')}"),
+            *((sentence, True, f"scenarios: {sentence}") for sentence in self.settings.misspelt),
             *(
                 (template.name, template.built, f"scenarios: {_built(template)}")
                 for template in self._templates.values()
