@@ -32,6 +32,7 @@ def scenarios(*arguments, **environment):
         (["file-schema", "dev_coach", "--out", "/proc/x/y.json"], "cannot write"),
         (["catalogue", "--out", "/proc/x"], "cannot write"),
         (["list", "--library", "{home}/a.yaml"], "it is not a directory"),
+        (["show", "refinement_in_progress", "--now", "0001-01-02"], "leaves the calendar"),
         (["import", "{home}/none.json", "--name", "x"], "there is no such seed file"),
     ],
 )

@@ -105,3 +105,23 @@ def test_the_same_seed_gives_the_same_rows(library):
     other = library["base"].plan(instance="other")
     assert first.by_handle["a"].values["id"] != other.by_handle["a"].values["id"]
     assert first.by_handle["a"].values["last_name"] == other.by_handle["a"].values["last_name"]
+
+
+def test_a_draft_named_by_its_path_is_made_of_those_beside_it(tmp_path):
+    def draft(name: str, text: str) -> str:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"scenario: {name}\nsystem: dev_coach\n{text}", "utf-8")
+        return str(path)
+
+    def people(path: str) -> list[str]:
+        return [row.values["first_name"] for row in library.find(path).plan().of("users_user")]
+
+    library = Library()
+    draft("one_team", "users: {z: {first_name: Zoe}}\n")
+    path = draft("draft", "extends: one_team\ninclude: [refinement_in_progress]\n")
+    assert people(path) == ["Zoe", "Maya", "Omar"]
+    draft("one_team", "users: {z: {first_name: Zora}}\n")
+    assert people(path) == ["Zora", "Maya", "Omar"]
+    with pytest.raises(FaultyScenario, match="did you mean one_team"):
+        library.find(draft("wrong", "extends: one_tem\n"))
+    assert "z" not in library["one_team"].plan().by_handle

@@ -78,6 +78,24 @@ BY_HAND: dict[str, tuple[str | bytes, int, str]] = {
     "a time in words": (USER + "    created_at: yesterday\n", 5, "not a time"),
     "a day that never was": (USER + "    created_at: 2025-02-30T00:00\n", 5, "not a moment"),
     "a time outside the calendar": (USER + "    created_at: -999999999d\n", 5, "calendar"),
+    "a moment outside the calendar": (USER + "    created_at: 9999-12-31T23:00-05:00\n", 5, "not a moment"),
+    "a clock outside the calendar": (HEAD + "clock: 9999-12-31T23:00-05:00\nusers: {a: {}}\n", 3, "a moment"),
+    "a weekday before the first": (
+        HEAD + "clock: {anchor: 0001-01-02T00:00, weekday: sunday}\nusers: {a: {}}\n",
+        3,
+        "leaves the calendar",
+    ),
+    "what follows the last day": (
+        HEAD
+        + "clock: 9999-12-31T23:59:59Z\nusers:\n  a: {conversation: [{coach: Hi., at: now}, {user: Hi.}]}\n",
+        5,
+        "would be outside the calendar",
+    ),
+    "what comes before the first": (
+        HEAD + "clock: 0001-01-01T00:00Z\nusers:\n  a: {}\n",
+        5,
+        "'date_joined' would be outside the calendar",
+    ),
     "null where nothing may be": (USER + "    email: null\n", 5, "cannot be empty"),
     "a NUL": (USER + '    first_name: "a\\0b"\n', 5, "NUL"),
     "an unknown phase": (

@@ -21,7 +21,7 @@ from scenarios.settings import Settings
 if TYPE_CHECKING:
     from scenarios.domain import Domain
     from scenarios.library.definition import ScenarioDefinition
-    from scenarios.library.files.compose import Composed
+    from scenarios.library.files.compose import Composed, Source
     from scenarios.library.sections import Sections
 
 
@@ -158,10 +158,7 @@ class Library(Shelves):
         from scenarios.library.definition import ScenarioDefinition
         from scenarios.library.files.compose import compose
 
-        def source(name: str, values: Mapping[str, Any]) -> Branch | None:
-            return self.tree(name, faults, values)
-
-        composed = compose(tree, source, self.names, faults)
+        composed = compose(tree, self._source(path, faults), lambda: self._names_for(path), faults)
         head = composed.head
         if function is None and head.name and head.name != path.stem:
             faults.add(
@@ -173,8 +170,10 @@ class Library(Shelves):
         sections = self.sections_for(head, tree, path, faults)
         if sections is None:
             raise FaultyScenario(shown(path), faults.found)
-        functions = self.functions() if any(name not in self.files() for name in composed.parts) else {}
-        varies = function is not None or any(name in functions for name in composed.parts)
+        files = {**self.files(), **self.beside(path)}
+        called = [name for name in composed.parts if name not in files]
+        functions = self.functions() if called else {}
+        varies = function is not None or any(name in functions for name in called)
         definition = ScenarioDefinition(
             composed,
             sections,
@@ -187,7 +186,6 @@ class Library(Shelves):
             self._also(definition, faults)
             raise FaultyScenario(shown(path), faults.found)
         definition.check()
-        files = self.files()
         used = [path, *(files.get(name) or functions[name].path for name in composed.parts)]
         self._definitions[key] = (tuple((file, *stamp_of(file)) for file in used), definition)
         return definition
@@ -207,11 +205,21 @@ class Library(Shelves):
         own = tree if function is None else tree_of(self, function, values, faults)
         faults.raise_if_any(shown(path))
         assert own is not None
-        composed = compose(
-            own, lambda name, known: self.tree(name, faults, known), self.names, faults, values
-        )
+        composed = compose(own, self._source(path, faults), lambda: self._names_for(path), faults, values)
         faults.raise_if_any(shown(path))
         return composed
+
+    def _source(self, path: Path, faults: Faults) -> Source:
+        """Return where the scenario in the file *path* finds those it is made of."""
+        beside = self.beside(path)
+
+        def source(name: str, values: Mapping[str, Any]) -> Branch | None:
+            return self._tree(beside[name], faults) if name in beside else self.tree(name, faults, values)
+
+        return source
+
+    def _names_for(self, path: Path) -> list[str]:
+        return sorted({*self.beside(path), *self.names()})
 
     def _also(self, definition: ScenarioDefinition, faults: Faults) -> None:
         """Add the faults of the rows to those of the head, so that one run shows both."""

@@ -91,6 +91,16 @@ class Shelves:
                     found.setdefault(path.stem, path)
         return found
 
+    def beside(self, path: Path) -> dict[str, Path]:
+        """Return the files in the directory of *path* by name, where that is none of the library's.
+
+        A draft that is named by its path, and what it is made of, need no library to be in.
+        """
+        home = path.resolve().parent
+        if not home.is_dir() or any(home.is_relative_to(root.resolve()) for root in self.roots):
+            return {}
+        return {each.stem: each for each in sorted(home.iterdir()) if _is_file(each)}
+
     def functions(self) -> dict[str, Marked]:
         """Return the functions marked ``@scenario`` by the name of their scenario; nothing is imported.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scenarios.errors import LibraryError
 from scenarios.library.files.faults import Place, suggest
 from scenarios.library.files.tree import shortened
 from scenarios.values.clock import DEFAULT_ANCHOR
@@ -150,8 +151,22 @@ class Anchor:
     clock: int | None = None
 
     def at(self, now: datetime | None) -> datetime:
-        """Return the anchor of a loading; *now* takes the place of the file's moment."""
+        """Return the anchor of a loading; *now* takes the place of the file's moment.
+
+        Raises:
+            LibraryError: it would be before the calendar's first day or after its last.
+        """
         given = now or self.moment
+        try:
+            return self._moved_from(given)
+        except OverflowError:
+            raise LibraryError(
+                f"a clock that shows {given} leaves the calendar",
+                why="it is moved to the time zone, weekday and time of day of the scenario's clock",
+                remedy="give a moment that is not in the first or the last days of the years 1 to 9999",
+            ) from None
+
+    def _moved_from(self, given: datetime | None) -> datetime:
         present = (given or datetime.now(UTC)).astimezone(UTC)
         anchor = present if given is not None else present.replace(second=0, microsecond=0)
         if self.clock is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from scenarios.errors import LibraryError
 from scenarios.library.files.faults import Faults, Place, suggest
 from scenarios.library.files.head import _TYPES, HANDLE, NAME, Anchor, Head, Include, Parameter
 from scenarios.library.files.times import Offset, parse_time
@@ -89,6 +90,15 @@ class _HeadReader:
         node = self.tree.items.get("clock")
         if node is None:
             return Anchor()
+        found = self._anchor(node)
+        try:
+            found.at(None)
+        except LibraryError as error:
+            self.faults.add(node.place, "clock", error.what, error.remedy)
+            return Anchor()
+        return found
+
+    def _anchor(self, node: Node) -> Anchor:
         if isinstance(node, Leaf):
             return Anchor(self.moment(node, "clock"))
         if isinstance(node, Series):

@@ -83,9 +83,11 @@ def parse_time(text: str) -> Offset | datetime:
     if text[:4].isdigit():
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment.astimezone(UTC)
+        except (OverflowError, ValueError) as error:
             raise ValueError(f"{text!r} is not a moment: {error}") from None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment
     raise ValueError(f"{text!r} is not a time")
 
 

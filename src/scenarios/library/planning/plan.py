@@ -171,7 +171,11 @@ class Planner:
                 row.values[section.time] = self._moment(given, self.plan.anchor)
         elif given is None:
             assert section.pace is not None, f"the section {section.key} has turns and no pace"
-            row.values[section.time] = start + row.pause + section.pace(row, before, self)
+            try:
+                row.values[section.time] = start + row.pause + section.pace(row, before, self)
+            except OverflowError:
+                self._outside(row, section.time)
+                row.values[section.time] = start
 
     def _moment(self, value: Moment, base: datetime) -> datetime | date:
         try:
@@ -180,6 +184,11 @@ class Planner:
             self.faults.add(value.node.place, value.path, "this time is outside the calendar", SYNTAX)
             return self.plan.anchor
         return found.date() if value.kind is date else found
+
+    def _outside(self, row: Row, column: str) -> None:
+        """A time that nobody wrote, derived from one at the calendar's edge."""
+        hint = "move what it follows, or the scenario's clock, away from the first and the last year"
+        self.faults.add(row.place, row.path, f"its {column!r} would be outside the calendar", hint)
 
     # -- columns ---------------------------------------------------------------------------------------
 
@@ -210,7 +219,11 @@ class Planner:
 
     def _default(self, row: Row, spec: ColumnSpec, late: list[tuple[Row, str, Any]]) -> None:
         own = row.section.defaults.get(spec.name)
-        value = spec.default if own is None else own(row, self)
+        try:
+            value = spec.default if own is None else own(row, self)
+        except OverflowError:
+            self._outside(row, spec.name)
+            value = INVALID
         if isinstance(value, Row):
             value = self._key_of(value, spec)
         if value is MISSING:
