@@ -78,6 +78,16 @@ BY_HAND: dict[str, tuple[str | bytes, int, str]] = {
     "a time in words": (USER + "    created_at: yesterday\n", 5, "not a time"),
     "a day that never was": (USER + "    created_at: 2025-02-30T00:00\n", 5, "not a moment"),
     "a time outside the calendar": (USER + "    created_at: -999999999d\n", 5, "calendar"),
+    "a choice of another type": (
+        HEAD + "parameters:\n  n: {type: integer, default: 1, choices: [1, b]}\nusers: {a: {}}\n",
+        4,
+        "n is a whole number",
+    ),
+    "a choice that is a list": (
+        HEAD + "parameters:\n  n: {type: integer, default: 1, choices: [1, [2]]}\nusers: {a: {}}\n",
+        4,
+        "a choice is one value",
+    ),
     "a moment outside the calendar": (USER + "    created_at: 9999-12-31T23:00-05:00\n", 5, "not a moment"),
     "a clock outside the calendar": (HEAD + "clock: 9999-12-31T23:00-05:00\nusers: {a: {}}\n", 3, "a moment"),
     "a weekday before the first": (

@@ -19,6 +19,7 @@ from scenarios.values.clock import DEFAULT_ANCHOR
 _PARAMETER_KEYS = ("type", "default", "min", "max", "choices", "description")
 _OPTIONS = ("self", "db", "as_name", "now", "connection")
 """Names that a parameter cannot have, since loading takes parameters as arguments."""
+_NESTED = ("a choice is one value", "write each as a text, a number, true or false")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -227,7 +228,13 @@ class _HeadReader:
                     listing.place, f"{path}.choices", f"choices are a list, not {kind_of(listing)}"
                 )
                 return None
-            choices = tuple(item.value if isinstance(item, Leaf) else None for item in listing.items)
+            bounds = Parameter(name, str(kind), default, node.place, low, high)
+            for number, item in enumerate(listing.items):
+                wrong = bounds.problem(item.value) if isinstance(item, Leaf) else _NESTED
+                if wrong:
+                    self.faults.add(item.place, f"{path}.choices.{number}", *wrong)
+                    return None
+            choices = tuple(item.value for item in listing.items if isinstance(item, Leaf))
         found = Parameter(
             name,
             str(kind),
