@@ -178,9 +178,14 @@ def reflected(database: Database) -> MetaData:
 
     Words of enumerations and CHECK constraints are read as well, since files are checked against them.
     """
-    from sqlalchemy import CheckConstraint, MetaData, inspect
+    import warnings
 
-    with database.engine.connect() as connection:
+    from sqlalchemy import CheckConstraint, MetaData, inspect
+    from sqlalchemy.exc import SAWarning
+
+    with database.engine.connect() as connection, warnings.catch_warnings():
+        # A type that SQLAlchemy does not know is read and written as PostgreSQL's text.
+        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
         inspector: Any = inspect(connection)
         default = inspector.default_schema_name
         metadata = MetaData()

@@ -29,7 +29,7 @@ class Setting(Generic[T]):
     source: str
 
     def __str__(self) -> str:
-        return f"{redact(str(self.value))} (from {self.source})"
+        return f"{redact(str(self.value)) or 'not set'} (from {self.source})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,3 +175,18 @@ def test_a_running_server_comes_first_whatever_its_provider(own_settings: Settin
         start_server(settings=own_settings) as same,
     ):
         assert same.directory == running.directory
+
+
+def test_a_server_that_outlives_its_starter_is_no_warning(own_runtime: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "scenarios.cli.main", *arguments],
+            env={**os.environ, "SCENARIOS_RUNTIME_DIR": str(own_runtime)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+
+    assert run("up") == ""
+    assert run("down") == ""

@@ -318,10 +318,11 @@ def load(
             )
         if server is not None:
             # Not before: a load that fails or is stopped leaves neither a database nor a server behind.
-            from scenarios.cli.server import directory_of, keep_up
+            from scenarios.cli.server import directory_of, keep_up, running_in
 
             server.keep(db)
-            password_file = keep_up(directory_of(server), settings).password_file
+            keep_up(directory_of(server))
+            password_file = running_in(directory_of(server), settings).password_file
         if as_json:
             show_json(
                 {**instance.sign_in_sheet().as_dict(), "database": db.safe_url, "rows": instance.counts}

@@ -66,7 +66,9 @@ def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
     from scenarios.postgres import start_server
 
     with start_server(settings=settings) as server:
-        return keep_up(directory_of(server), settings, hours)
+        directory = directory_of(server)
+        keep_up(directory, hours)
+    return running_in(directory, settings)
 
 
 def directory_of(server: Server) -> Path:
@@ -86,11 +88,15 @@ def directory_of(server: Server) -> Path:
     return server.directory
 
 
-def keep_up(directory: Path, settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
+def keep_up(directory: Path, hours: float = WORKING_DAY_HOURS) -> None:
     """Keep the running server in *directory* for *hours* without users."""
     from scenarios.postgres import registry
 
     registry.keep(directory, time.time() + hours * 3600)
+
+
+def running_in(directory: Path, settings: Settings) -> Running:
+    """Return the running server in *directory*."""
     return next(each for each in list_servers(settings) if each.password_file.startswith(f"{directory}/"))
 
 

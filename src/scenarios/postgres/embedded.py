@@ -24,7 +24,7 @@ from scenarios.errors import ServerError
 from scenarios.postgres.binaries import Binaries
 from scenarios.postgres.locks import exclusive
 from scenarios.postgres.places import Account, remove_if_empty, socket_directory
-from scenarios.postgres.processes import adopt, end_server, is_ready
+from scenarios.postgres.processes import Outliving, end_server, is_ready
 
 START_SECONDS = 60.0
 SUPERUSER = "postgres"
@@ -222,7 +222,7 @@ def _launch(
         command += ["-c", f"{name}={value}"]
     begun = log.stat().st_size
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        child = Outliving(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -233,7 +233,6 @@ def _launch(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
-    adopt(child)
     deadline = time.monotonic() + START_SECONDS
     while not is_ready(data):
         if child.poll() is not None or time.monotonic() > deadline:

@@ -16,17 +16,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 STOP_SECONDS = 10.0
 _PROGRAMS = frozenset({"postgres", "initdb", "cp"})
 """What a starter that was killed may leave running: the server, or what makes and copies its data."""
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[int, Outliving] = {}
 
 
-def adopt(child: subprocess.Popen[bytes]) -> None:
-    """Remember *child*, so that it can be waited for and is no zombie when it ends."""
-    _children[child.pid] = child
+class Outliving(subprocess.Popen[bytes]):
+    """A child that may outlive us: whoever uses the server last ends it, and that need not be us.
+
+    It is remembered, so that it can be waited for and is no zombie when it ends before us.
+    """
+
+    def __init__(self, *command: Any, **how: Any) -> None:
+        super().__init__(*command, **how)
+        _children[self.pid] = self
+
+    def __del__(self) -> None:
+        """Say nothing at our end: that it still runs is no mistake."""
 
 
 def command_of(pid: int) -> str:
@@ -36,7 +46,13 @@ def command_of(pid: int) -> str:
         del _children[pid]
         return ""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        command = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        )
+        if not command and child is not None:
+            # For a moment after its start the kernel has no command line of it yet, and we know it.
+            return " ".join(map(str, child.args)) if isinstance(child.args, list) else ""
+        return command
     except OSError:
         if Path("/proc/self/cmdline").exists():
             return ""

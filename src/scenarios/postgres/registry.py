@@ -28,7 +28,7 @@ from scenarios.postgres import watcher
 from scenarios.postgres.embedded import remove_tree
 from scenarios.postgres.locks import HeldLock, exclusive, is_locked, try_lock
 from scenarios.postgres.places import remove_if_empty
-from scenarios.postgres.processes import adopt, command_of, end_process, end_server, postmaster_of
+from scenarios.postgres.processes import Outliving, command_of, end_process, end_server, postmaster_of
 from scenarios.postgres.watcher import KEPT, LEASES, kept_until
 
 CONTAINER_NOTE = "container"
@@ -165,7 +165,7 @@ def _watch(directory: Path) -> None:
     """Start the program that ends the server in *directory* when its users are gone and did not."""
     if not sys.executable:
         return  # Python is part of another program; the next run collects what this one leaves.
-    child = subprocess.Popen(
+    child = Outliving(
         [sys.executable, "-I", "-S", watcher.__file__, str(directory)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -173,7 +173,6 @@ def _watch(directory: Path) -> None:
         cwd="/",
         start_new_session=True,  # It must outlive what ends our terminal and all in it.
     )
-    adopt(child)
     (directory / _WATCHER).write_text(str(child.pid))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,8 +11,10 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.errors import FreezeError
+from scenarios.library.closure.exact import exact_cursor
 from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of, shown
-from scenarios.library.files.shapes import Opaque
+from scenarios.library.files.shapes import ListOf, Opaque, Shape, Word
+from scenarios.library.files.times import of_one_kind
 from scenarios.library.planning.columns import key_columns, specs
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.sections import Section, Sections
@@ -46,7 +49,8 @@ def gather(
             continue
         if table.fullname in without or name_of(table) != name:
             continue
-        for values in _rows(conn, table, reach.conditions[name]):
+        found.searched.add(table.fullname)
+        for values in _rows(conn, table, reach.conditions[name], found.notes):
             row_found = Found(table, values)
             found.rows.append(row_found)
             found.by_key[table.fullname, row_found.key] = row_found
@@ -76,7 +80,7 @@ def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sect
             if (target.table, (value,)) in gathered.by_key:
                 continue
             condition = sql.SQL("{} = {}").format(sql.Identifier(target.column), sql.Literal(value))
-            for values in _rows(conn, table, condition):
+            for values in _rows(conn, table, condition, gathered.notes):
                 needed = Found(table, values)
                 gathered.rows.insert(0, needed)
                 gathered.by_key[table.fullname, needed.key] = needed
@@ -105,7 +109,7 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
         ]
         if not finders or not conditions:
             continue
-        for values in _rows(conn, table, sql.SQL(" OR ").join(conditions)):
+        for values in _rows(conn, table, sql.SQL(" OR ").join(conditions), notes):
             entry = Found(table, values)
             if (table.fullname, entry.key) not in gathered.by_key and any(
                 find(entry, gathered) is not None for find in finders
@@ -126,27 +130,45 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
     return notes
 
 
-def _rows(conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable) -> list[dict[str, Any]]:
+def _rows(
+    conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable, notes: list[str]
+) -> list[dict[str, Any]]:
     columns = specs(table)
-    names = [
-        sql.SQL("{}::text").format(sql.Identifier(name))
-        if isinstance(spec.shape, Opaque)
-        else sql.Identifier(name)
-        for name, spec in columns.items()
-    ]
-    order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table))) or sql.SQL("1")
+    names = [_read_as(spec.shape).format(sql.Identifier(name)) for name, spec in columns.items()]
+    # Rows without a key come as they lie there, which is mostly as they were written.
+    order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table) or ["ctid"]))
     query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         sql.SQL(", ").join(names), sql.Identifier(*name_of(table)), condition, order
     )
     try:
-        rows = conn.execute(query).fetchall()
+        lost: Counter[str] = Counter()
+        with exact_cursor(conn, lost) as cursor:
+            rows = cursor.execute(query).fetchall()
     except psycopg.errors.UndefinedColumn as error:
         raise FreezeError(
             f"the table {table.fullname} is not as this version of the system has it",
             why=str(error.diag.message_primary),
             remedy="compare them: scenarios schema check SYSTEM --url URL",
         ) from error
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    for what, times in lost.items():
+        notes.append(f"{table.fullname}: {what}{f' ({times} times)' if times > 1 else ''}")
+    return [dict(zip(columns, map(_of_one_kind, row), strict=True)) for row in rows]
+
+
+def _of_one_kind(value: Any) -> Any:
+    return of_one_kind(value) if isinstance(value, list) else value
+
+
+def _read_as(shape: Shape) -> sql.SQL:
+    """Return how to select a column such that its values come as its shape reads them."""
+    if isinstance(shape, Opaque):
+        return sql.SQL("{}::text")
+    # psycopg takes an array of a type it does not know (an enumeration's) for one text.
+    while isinstance(shape, ListOf):
+        shape = shape.element
+        if isinstance(shape, Opaque | Word):
+            return sql.SQL("{}::text[]")
+    return sql.SQL("{}")
 
 
 def arrange(

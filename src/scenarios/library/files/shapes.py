@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,20 @@ from typing import Any, Final
 from scenarios.library.files.faults import Faults, suggest
 from scenarios.library.files.times import SYNTAX, Offset, parse_time
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of, shortened
+
+_BEYOND = re.compile(
+    r"[-+]?infinity|(\d{4,6}-\d\d-\d\d BC|\d{5,6}-\d\d-\d\d)|"
+    r"(\d{5,6}-\d\d-\d\d|\d{4,6}-\d\d-\d\d(?=.* BC)) \d\d:\d\d:\d\d(\.\d{1,6})?([-+][\d:]+)?( BC)?"
+)
+"""Times that PostgreSQL has and Python has not: they are written and read as PostgreSQL's text."""
+_INTERVAL = re.compile(
+    r"([-+]?\d+ (years?|mons?|days?) ?)*([-+]?\d+:\d\d:\d\d(\.\d{1,6})?)?|P(?=.)[\dYMWDTHS.+-]*"
+)
+"""A length of time as PostgreSQL or ISO 8601 writes it: months and days have no fixed length."""
+
+
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+"""What PostgreSQL's numbers can be besides numbers."""
 
 
 class _Invalid:
@@ -184,6 +199,8 @@ class Number(Shape):
                 return Decimal(value)
             except InvalidOperation:
                 pass
+        if isinstance(value, str) and value in _NO_NUMBERS:
+            return float(value)
         return self.wrong(node, path, faults)
 
     def schema(self) -> dict[str, Any]:
@@ -222,6 +239,8 @@ class When(Shape):
         try:
             return Moment(parse_time(value), node, path, self.kind)
         except ValueError as error:
+            if _BEYOND.fullmatch(value):
+                return value
             return self.wrong(node, path, faults, str(error), SYNTAX)
 
     def schema(self) -> dict[str, Any]:
@@ -238,6 +257,8 @@ class TimeOfDay(Shape):
 
     def read(self, node: Node, path: str, faults: Faults) -> Any:
         value = node.value if isinstance(node, Leaf) else None
+        if value == "24:00:00":
+            return value
         try:
             return time.fromisoformat(value if isinstance(value, str) else "")
         except ValueError:
@@ -261,6 +282,8 @@ class Duration(Shape):
                 parsed = None
             if isinstance(parsed, Offset) and parsed.clock is None:
                 return parsed.delta
+            if value and _INTERVAL.fullmatch(value):
+                return value
         return self.wrong(node, path, faults, hint="write it as 2h 30m or 40s")
 
     def schema(self) -> dict[str, Any]:
@@ -302,15 +325,25 @@ class Bytes(Shape):
 
 
 class ListOf(Shape):
-    """An array; its elements have one shape."""
+    """An array; its elements have one shape.
 
-    def __init__(self, element: Shape) -> None:
+    PostgreSQL's arrays have any number of dimensions, unless *deep* is false: the model says how many.
+    """
+
+    def __init__(self, element: Shape, *, deep: bool = False) -> None:
         self.element = element
+        self.deep = deep
         self.name = "a list"
 
     def read(self, node: Node, path: str, faults: Faults) -> Any:
         if not isinstance(node, Series):
             return self.wrong(node, path, faults, hint="begin each element with a dash, or write []")
+        inner = [item for item in node.items if isinstance(item, Series)] if self.deep else []
+        if inner and len(inner) == len(node.items):
+            if len({len(item.items) for item in inner}) > 1:
+                return self.wrong(node, path, faults, "the lists in an array are equally long")
+            rows = [self.read(item, f"{path}.{at}", faults) for at, item in enumerate(inner)]
+            return INVALID if any(row is INVALID for row in rows) else rows
         found = [
             None
             if isinstance(item, Leaf) and item.value is None

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 _UNITS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
 _OFFSET = re.compile(
@@ -115,3 +116,20 @@ def format_offset(delta: timedelta, *, forward: bool = False) -> str:
         seconds, micro = divmod(left, 1_000_000)
         parts.append(f"{seconds}.{micro:06d}".rstrip("0") + "s" if micro else f"{seconds}s")
     return sign + " ".join(parts)
+
+
+def of_one_kind(values: list[Any]) -> list[Any]:
+    """Return the elements of an array such that a driver takes them: all as texts where some have to be.
+
+    What Python has no time for (``infinity``, a month) is PostgreSQL's text, and may stand beside one it has.
+    """
+    if not any(isinstance(value, str) for value in values):
+        return values
+    return [_as_text(value) for value in values]
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(value.seconds, 60)
+        return f"{value.days} days {minutes // 60:02}:{minutes % 60:02}:{seconds:02}.{value.microseconds:06}"
+    return value.isoformat() if isinstance(value, date | time) else value

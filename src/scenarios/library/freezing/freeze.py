@@ -175,6 +175,9 @@ def _take(
         gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
         gathered.notes += add_history(conn, gathered, sections)
         _shared(conn, gathered, opened.plan, sections)
+        for unseen, count in opened.plan.lost_sight_of(gathered.searched).items():
+            rows = f"{count} row{'' if count == 1 else 's'} of {unseen}"
+            gathered.notes.append(f"{rows} left out: the table has no key to find them by")
         positions = {
             (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -256,7 +257,7 @@ def _same(wanted: Any, got: Any) -> bool:
         return str(wanted) == str(got)
     if isinstance(wanted, bytes | memoryview) and isinstance(got, bytes):
         return bytes(wanted) == got
-    if isinstance(wanted, float) and isinstance(got, float) and wanted != wanted:
+    if isinstance(wanted, float | Decimal) and isinstance(got, float | Decimal) and wanted != wanted:
         return got != got
     if type(wanted) is bool or type(got) is bool:
         return wanted is got

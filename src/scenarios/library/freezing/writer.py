@@ -20,6 +20,7 @@ from scenarios.errors import FreezeError
 from scenarios.library.files.compose import escape_key
 from scenarios.library.files.expressions import escape
 from scenarios.library.files.times import format_offset
+from scenarios.library.files.tree import number_word
 from scenarios.library.freezing.leaving_out import SECRET
 from scenarios.library.planning.columns import CLOCK, KEY, ColumnSpec, specs
 from scenarios.library.planning.found import Found, Gathered
@@ -188,7 +189,7 @@ class Writer:
             return str(value)
         if isinstance(value, bytes | memoryview):
             return base64.b64encode(bytes(value)).decode()
-        return value
+        return number_word(value) if isinstance(value, float) else value
 
     def handles(self, text: str) -> str:
         """Return *text* with the keys of rows in it replaced by their handles."""

@@ -159,7 +159,7 @@ class Instance:
                 record = Record(self.name, self.template, plan.anchor, plan.scope_id)
                 registry = ScopeRegistry.of(self.definition.domain)
                 registry.add(conn, record, self.definition.head.title, loaded_at)
-            write_plan(conn, plan, without=self.definition.domain.append_only)
+            write_plan(conn, plan, without=self.definition.domain.append_only | report.untouched)
             self.plan = plan
             self._objects.clear()
         return report

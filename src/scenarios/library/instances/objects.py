@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,4 +38,6 @@ def _as_loaded(column: sa.Column[Any], value: Any) -> Any:
     kind = column.type
     if isinstance(kind, sa.Enum) and isinstance(value, str):
         return members_of(kind)[value]
+    if isinstance(value, datetime) and isinstance(kind, sa.DateTime) and not kind.timezone:
+        return value.astimezone(UTC).replace(tzinfo=None)
     return value.copy() if isinstance(value, list | dict) else value

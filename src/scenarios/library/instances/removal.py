@@ -28,6 +28,7 @@ from scenarios.library.instances.registry import registry_of
 from scenarios.library.planning.columns import key_columns
 
 if TYPE_CHECKING:
+    from scenarios.domain import Domain
     from scenarios.library.instances.instance import Instance
 
 
@@ -39,12 +40,14 @@ class Unloaded:
         rows: rows removed, by table.
         added: how many of them were not part of the scenario: the application wrote them.
         left: what was left, as sentences.
+        untouched: tables whose rows of the scenario are there still, and which they are nobody can tell.
     """
 
     name: str
     rows: Mapping[str, int]
     added: int
     left: tuple[str, ...] = ()
+    untouched: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
@@ -76,6 +79,10 @@ def remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool = 
         for key, count in links
         if key.on_delete in "nd"
     ]
+    unseen = instance.plan.lost_sight_of({table.fullname for table in _known(reach, domain)})
+    for lost, count in unseen.items():
+        rows_of = f"{count} row{'' if count == 1 else 's'} of {lost}"
+        left.append(f"{rows_of} stay: the table has no key to find them by")
     for table in sorted(domain.append_only):
         history = len(instance.plan.of(table))
         if history and forget:
@@ -114,7 +121,11 @@ def remove(conn: psycopg.Connection[Any], instance: Instance, *, forget: bool = 
         for table, count in rows.items()
         if table != scope_table and table not in recorded
     )
-    return Unloaded(name, rows, added, tuple(left))
+    return Unloaded(name, rows, added, tuple(left), frozenset(unseen))
+
+
+def _known(reach: Reach, domain: Domain) -> list[sa.Table]:
+    return [table for table in domain.metadata.tables.values() if name_of(table) in reach.conditions]
 
 
 def _forget(conn: psycopg.Connection[Any], name: str) -> None:
@@ -164,6 +175,8 @@ def _delete_by_key(conn: psycopg.Connection[Any], reach: Reach) -> dict[Name, st
     each table is tried alone, children first, and the refusing ones stay.
     """
     order = list(reversed(reach.conditions.items()))
+    if not order:
+        return {}
     parts = [
         sql.SQL("{} AS (DELETE FROM {} WHERE {})").format(
             sql.Identifier(f"part_{number}"), sql.Identifier(*table), condition

@@ -260,8 +260,10 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
     """
     if isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
+    if isinstance(type_, pg.DOMAIN):
+        return shape_of(type_.data_type, vocabulary, what)
     if isinstance(type_, sa.ARRAY):
-        shape: Shape = ListOf(shape_of(type_.item_type, vocabulary, what))
+        shape: Shape = ListOf(shape_of(type_.item_type, vocabulary, what), deep=type_.dimensions is None)
         for _ in range((type_.dimensions or 1) - 1):
             shape = ListOf(shape)
         return shape
@@ -294,7 +296,8 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
         return Bytes()
     if isinstance(type_, sa.String):
         return Text(type_.length)
-    return Opaque(type(type_).__name__.lower())
+    # What SQLAlchemy has no type for (composite types, xml, geometry) PostgreSQL reads from its text as well.
+    return Opaque("value" if isinstance(type_, sa.types.NullType) else type(type_).__name__.lower())
 
 
 def key_columns(table: sa.Table) -> list[str]:

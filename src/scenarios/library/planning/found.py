@@ -57,6 +57,7 @@ class Gathered:
         unknown: number of rows in tables the system does not know, by table.
         notes: what was left out and why, as sentences.
         indexes: what sections looked up and want to find again.
+        searched: the tables in which rows were looked for.
     """
 
     rows: list[Found] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Gathered:
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     indexes: dict[str, Any] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
 
     def drop(self, doomed: set[int], sections: Sections) -> None:
         """Take rows out, with those that cannot be without them; links that may be empty are emptied."""

@@ -9,7 +9,7 @@ compute one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from scenarios.library.files.expressions import Filler
 from scenarios.library.files.faults import Faults, suggest
 from scenarios.library.files.shapes import INVALID, Identifier, Moment, Reference, Template, moment
-from scenarios.library.files.times import SYNTAX, Offset
+from scenarios.library.files.times import SYNTAX, Offset, of_one_kind
 from scenarios.library.files.tree import Branch
 from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, ColumnSpec, key_columns, specs
 from scenarios.library.planning.reader import RowReader
@@ -65,6 +65,17 @@ class Plan:
         for row in self.rows:
             found[row.table.fullname] = found.get(row.table.fullname, 0) + 1
         return found
+
+    def lost_sight_of(self, searched: Collection[str]) -> dict[str, int]:
+        """Return the number of rows that nothing tells from other people's, by table.
+
+        Their table has no key, and is none of *searched*: no foreign key leads there either.
+        """
+        return {
+            name: count
+            for name, count in self.counts.items()
+            if name not in searched and not key_columns(self.sections.domain.metadata.tables[name])
+        }
 
 
 class Planner:
@@ -150,11 +161,11 @@ class Planner:
             if isinstance(value, Moment) and name not in row.values:
                 forward = isinstance(value.when, Offset) and value.when.forward
                 row.values[name] = self._moment(value, base if forward else self.plan.anchor)
-            elif isinstance(value, list) and any(isinstance(item, Moment) for item in value):
-                row.given[name] = [
-                    self._moment(item, self.plan.anchor) if isinstance(item, Moment) else item
-                    for item in value
-                ]
+            elif isinstance(value, list):
+                anchor = self.plan.anchor
+                row.given[name] = of_one_kind(
+                    [self._moment(item, anchor) if isinstance(item, Moment) else item for item in value]
+                )
 
     def _turn(self, row: Row, turns: dict[tuple[int, str], Row]) -> None:
         section = row.section

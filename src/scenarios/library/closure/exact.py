@@ -1,0 +1,124 @@
+"""Values read as the database has them, also those that Python has no form for.
+
+``infinity``, a year before the first and an interval of a month are everyday values in PostgreSQL. psycopg
+refuses the first two and makes thirty days of the third, so a freeze would fail or lose something. Here such
+a value stays PostgreSQL's text, which a scenario file may hold and a load writes back as it is. A time
+without zone is taken as UTC, as it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.types import datetime as standard
+from psycopg.types.json import set_json_loads
+
+_DAYS_AND_TIME = re.compile(
+    r"(?:(?P<days>-?\d{1,9}) days?)? ?"
+    r"(?:(?P<sign>[-+]?)(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<f>\d{1,6}))?)?"
+)
+
+
+class _Timestamp(standard.TimestampLoader):
+    def load(self, data: Buffer) -> Any:
+        try:
+            return super().load(data).replace(tzinfo=UTC)
+        except psycopg.DataError:
+            return _text(data)
+
+
+class _Timestamptz(standard.TimestamptzLoader):
+    def load(self, data: Buffer) -> Any:
+        try:
+            found: datetime = super().load(data)
+            return found
+        except psycopg.DataError:
+            return _text(data)
+
+
+class _Date(standard.DateLoader):
+    def load(self, data: Buffer) -> Any:
+        try:
+            found: date = super().load(data)
+            return found
+        except psycopg.DataError:
+            return _text(data)
+
+
+class _Time(standard.TimeLoader):
+    def load(self, data: Buffer) -> Any:
+        try:
+            found: time = super().load(data)
+            return found
+        except psycopg.DataError:
+            return _text(data)
+
+
+class _Interval(standard.IntervalLoader):
+    def load(self, data: Buffer) -> Any:
+        return interval(_text(data))
+
+
+def interval(text: str) -> timedelta | str:
+    """Return the length of time *text*, as PostgreSQL writes it; the text itself where a day is not 24 hours.
+
+    Months have no fixed length, and to PostgreSQL neither have days: a day and 24 hours are not the same.
+    """
+    match = _DAYS_AND_TIME.fullmatch(text)
+    if match is None or not text:
+        return text
+    sign = -1 if match["sign"] == "-" else 1
+    days = int(match["days"] or 0)
+    seconds = int(match["h"] or 0) * 3600 + int(match["m"] or 0) * 60 + int(match["s"] or 0)
+    rest = timedelta(seconds=seconds, microseconds=int((match["f"] or "").ljust(6, "0")))
+    # A negative time of day would come back as a day less and the rest of it.
+    if seconds >= 86_400 or (rest and (sign < 0 or days < 0)):
+        return text
+    try:
+        return timedelta(days=days) + rest
+    except OverflowError:
+        return text
+
+
+def exact_cursor(conn: psycopg.Connection[Any], lost: Counter[str]) -> psycopg.Cursor[Any]:
+    """Return a cursor that loses nothing of what it reads, but for what JSON can hold and a file cannot.
+
+    Args:
+        conn: the connection.
+        lost: counts, by a sentence that says what.
+    """
+
+    def number(text: str) -> float:
+        found = float(text)
+        if Decimal(text) != Decimal(repr(found)):
+            lost["a number in JSON has more digits than a file keeps, and is rounded"] += 1
+        return found
+
+    def read(data: str | bytes) -> Any:
+        found = json.loads(data, parse_float=number)
+        if found is None:
+            lost["the null of JSON is taken for no value"] += 1
+        return found
+
+    cursor = conn.cursor()
+    set_json_loads(read, cursor)
+    for name, loader in (
+        ("timestamp", _Timestamp),
+        ("timestamptz", _Timestamptz),
+        ("date", _Date),
+        ("time", _Time),
+        ("interval", _Interval),
+    ):
+        cursor.adapters.register_loader(name, loader)
+    return cursor
+
+
+def _text(data: Buffer) -> str:
+    return bytes(data).decode()
