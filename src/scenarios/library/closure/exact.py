@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.types import datetime as standard
-from psycopg.types.json import set_json_loads
 
 _DAYS_AND_TIME = re.compile(
     r"(?:(?P<days>-?\d{1,9}) days?)? ?"
@@ -87,38 +90,51 @@ def interval(text: str) -> timedelta | str:
         return text
 
 
-def exact_cursor(conn: psycopg.Connection[Any], lost: Counter[str]) -> psycopg.Cursor[Any]:
-    """Return a cursor that loses nothing of what it reads, but for what JSON can hold and a file cannot.
+_LOST: ContextVar[Counter[str]] = ContextVar("lost")
+"""What the present reading loses; a loader made for one reading would be kept by psycopg for ever."""
 
-    Args:
-        conn: the connection.
-        lost: counts, by a sentence that says what.
-    """
 
-    def number(text: str) -> float:
-        found = float(text)
-        if Decimal(text) != Decimal(repr(found)):
-            lost["a number in JSON has more digits than a file keeps, and is rounded"] += 1
-        return found
-
-    def read(data: str | bytes) -> Any:
-        found = json.loads(data, parse_float=number)
+class _Json(Loader):
+    def load(self, data: Buffer) -> Any:
+        found = json.loads(bytes(data), parse_float=_number)
         if found is None:
-            lost["the null of JSON is taken for no value"] += 1
+            _LOST.get()["the null of JSON is taken for no value"] += 1
         return found
 
-    cursor = conn.cursor()
-    set_json_loads(read, cursor)
-    for name, loader in (
-        ("timestamp", _Timestamp),
-        ("timestamptz", _Timestamptz),
-        ("date", _Date),
-        ("time", _Time),
-        ("interval", _Interval),
-    ):
-        cursor.adapters.register_loader(name, loader)
-    return cursor
+
+def _number(text: str) -> float:
+    found = float(text)
+    if Decimal(text) != Decimal(repr(found)):
+        _LOST.get()["a number in JSON has more digits than a file keeps, and is rounded"] += 1
+    return found
+
+
+def fetch(conn: psycopg.Connection[Any], query: sql.Composed) -> tuple[list[tuple[Any, ...]], Counter[str]]:
+    """Return the rows of *query*, and how often something was lost, by a sentence that says what.
+
+    Only what JSON can hold and a file cannot is lost.
+    """
+    lost: Counter[str] = Counter()
+    token = _LOST.set(lost)
+    try:
+        with conn.cursor() as cursor:
+            for name, loader in _LOADERS.items():
+                cursor.adapters.register_loader(name, loader)
+            return cursor.execute(query).fetchall(), lost
+    finally:
+        _LOST.reset(token)
 
 
 def _text(data: Buffer) -> str:
     return bytes(data).decode()
+
+
+_LOADERS: Mapping[str, type[Loader]] = {
+    "timestamp": _Timestamp,
+    "timestamptz": _Timestamptz,
+    "date": _Date,
+    "time": _Time,
+    "interval": _Interval,
+    "json": _Json,
+    "jsonb": _Json,
+}

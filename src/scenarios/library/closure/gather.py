@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.errors import FreezeError
-from scenarios.library.closure.exact import exact_cursor
+from scenarios.library.closure.exact import fetch
 from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of, shown
 from scenarios.library.files.shapes import ListOf, Opaque, Shape, Word
 from scenarios.library.files.times import of_one_kind
@@ -141,9 +140,7 @@ def _rows(
         sql.SQL(", ").join(names), sql.Identifier(*name_of(table)), condition, order
     )
     try:
-        lost: Counter[str] = Counter()
-        with exact_cursor(conn, lost) as cursor:
-            rows = cursor.execute(query).fetchall()
+        rows, lost = fetch(conn, query)
     except psycopg.errors.UndefinedColumn as error:
         raise FreezeError(
             f"the table {table.fullname} is not as this version of the system has it",

@@ -28,7 +28,7 @@ class _Entered:
 
     Attributes:
         empty: a snapshot from before anything was loaded.
-        state: which state it is in, None while it is empty.
+        state: the clock and the parameters of the state it is in, None while it is empty.
         snapshot: of that state.
         instance: of that state.
     """
@@ -37,6 +37,10 @@ class _Entered:
     state: tuple[Any, ...] | None = None
     snapshot: Snapshot | None = None
     instance: Instance | None = None
+
+    def holds(self, definition: ScenarioDefinition, state: tuple[Any, ...]) -> bool:
+        """Return whether the database is in this very state of *definition*."""
+        return self.state == state and self.instance is not None and self.instance.definition is definition
 
 
 _ENTERED: WeakKeyDictionary[Database, _Entered] = WeakKeyDictionary()
@@ -59,11 +63,13 @@ def enter(
         )
     values = definition.parameters(parameters or {})
     moment = definition.head.anchor.at(now)
-    state = (definition.source, definition.head.version, id(definition), moment, repr(sorted(values.items())))
+    state = (moment, repr(sorted(values.items())))
     entered = _ENTERED.get(db)
     if entered is None:
         entered = _ENTERED[db] = _Entered(db.snapshot())
-    elif entered.state == state and entered.snapshot is not None and entered.instance is not None:
+    elif entered.holds(definition, state):
+        assert entered.snapshot is not None
+        assert entered.instance is not None
         db.restore(entered.snapshot)
         return entered.instance
     else:
