@@ -60,3 +60,25 @@ def test_the_schema_refuses_what_the_reader_refuses(path, value):
         inner = inner[key]
     inner[path[-1]] = value
     assert not jsonschema.Draft202012Validator(published("dev_coach")).is_valid(data)
+
+
+def test_rows_of_any_table_are_completed_and_checked():
+    validator = jsonschema.Draft202012Validator(published("dev_coach"))
+
+    def faults(rows: dict) -> list[str]:
+        return [error.message for error in validator.iter_errors({"scenario": "x", "rows": rows})]
+
+    good = {"email": "a@example.com", "password": "x", "last_login": "-1d"}
+    assert (
+        faults(
+            {
+                "users_user": {"a": good},
+                "identities_identity": [{"user": "a", "name": "N", "category": "SPIRITUAL"}],
+            }
+        )
+        == []
+    )
+    assert faults({"User": [good | {"as": "a"}]}) == []
+    assert faults({"users_user": {"a": good | {"emial": "x"}}})
+    assert faults({"users_user": [{"email": "a@example.com"}]}), "a list's row says all that has no default"
+    assert faults({"users_usr": {}})

@@ -18,7 +18,7 @@ from scenarios.library.files.shapes import INVALID, Duration, Reference, Templat
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
 from scenarios.library.planning.columns import ColumnSpec, specs
 from scenarios.library.planning.rows import Row
-from scenarios.library.planning.sections import EXTRA, Section, Sections, Situation, visible
+from scenarios.library.planning.sections import EXTRA, Form, Section, Sections, Situation, any_rows, visible
 
 _AS, _WHEN, _PAUSE, _GENERATE = "as", "when", "pause", "generate"
 
@@ -75,10 +75,8 @@ class RowReader:
                     where, path, f"{self.sections.domain.title} has no table {name!r}", suggest(name, tables)
                 )
                 continue
-            form = "list" if isinstance(item, Series) else "named"
-            unit = table.rpartition(".")[2]
-            section = Section(key=name, table=table, form=form, title=f"rows of {table}", unit=unit)  # type: ignore[arg-type]  # a literal of two
-            self.section(section, item, None, path)
+            form: Form = "list" if isinstance(item, Series) else "named"
+            self.section(any_rows(name, table, form), item, None, path)
 
     def section(self, section: Section, node: Node, parent: Row | None, path: str) -> None:
         """Read what stands under a section's key."""

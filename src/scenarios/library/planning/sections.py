@@ -201,6 +201,11 @@ EXTRA = "rows"
 """The key of the generic section: rows of any table by table name."""
 
 
+def any_rows(key: str, table: str, form: Form) -> Section:
+    """Return the section of *table* in the generic section, where it is called *key*."""
+    return Section(key=key, table=table, form=form, title=f"rows of {table}", unit=table.rpartition(".")[2])
+
+
 def visible(section: Section, table: sa.Table, sections: Sections) -> dict[str, ColumnSpec]:
     """Return the columns a file can give in *section*, by their keys there."""
     scope = sections.domain.scope if sections.scoped else None

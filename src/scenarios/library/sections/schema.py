@@ -6,12 +6,15 @@ the first new column.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from scenarios.library.files.head import HANDLE
 from scenarios.library.planning.columns import specs
-from scenarios.library.planning.sections import EXTRA, Section, Sections, visible
+from scenarios.library.planning.sections import EXTRA, Form, Section, Sections, any_rows, visible
 
+_END = r"\Z"
+"""Python's end of a text, which JSON Schema writes as a dollar."""
 _HANDLE = {"type": "string", "description": "a handle: a row of this person, or person.row"}
 _EXPRESSION = {"type": "string", "pattern": r"^\$\{[A-Za-z][\w.]*\}$"}
 _WHEN = {"type": ["string", "boolean"], "description": "a parameter, or a comparison: identities >= 5"}
@@ -26,7 +29,7 @@ def schema_of(sections: Sections) -> dict[str, Any]:
     properties[EXTRA] = {
         "type": "object",
         "description": "Rows of any table, by table and handle.",
-        "properties": {name: {"type": ["object", "array"]} for name in sorted(sections.tables())},
+        "properties": _any_table(sections, definitions),
         "additionalProperties": False,
     }
     return {
@@ -38,6 +41,29 @@ def schema_of(sections: Sections) -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _any_table(sections: Sections, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what may stand under `rows`: of each table, by its names, rows by handle or in a list."""
+    found: dict[str, Any] = {}
+    known: dict[str, str] = {}
+    for name, table in sorted(sections.tables().items()):
+        if table not in known:
+            known[table] = f"table_{len(known) + 1}_{re.sub(r'[^A-Za-z0-9]+', '_', table)}"
+            definitions[known[table]] = {"anyOf": [_rows_of(table, form, sections) for form in _FORMS]}
+        found[name] = {"$ref": f"#/$defs/{known[table]}"}
+    return found
+
+
+_FORMS: tuple[Form, ...] = ("named", "list")
+
+
+def _rows_of(table: str, form: Form, sections: Sections) -> dict[str, Any]:
+    row = _row(any_rows(table, table, form), sections, {}, table)
+    if form == "list":
+        return {"type": "array", "items": row}
+    pattern = f"^{HANDLE.pattern.replace(_END, '$')}"
+    return {"type": "object", "patternProperties": {pattern: row}, "additionalProperties": False}
 
 
 def _head(sections: Sections) -> dict[str, Any]:
@@ -132,7 +158,7 @@ def _section(section: Section, sections: Sections, definitions: dict[str, Any], 
     found: dict[str, Any]
     short = [] if section.short is None else [{"type": ["string", "number", "boolean"]}]
     if section.form == "named":
-        handle = HANDLE.pattern.replace(r"\Z", "$")
+        handle = HANDLE.pattern.replace(_END, "$")
         pattern = f"^(?!generate$){handle}" if section.generate is not None else f"^{handle}"
         found = {
             "type": ["object", "null"],
