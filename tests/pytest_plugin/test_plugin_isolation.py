@@ -83,6 +83,41 @@ def test_committed_rows_are_undone_and_the_state_is_there_in_any_order(project):
     assert run.outcomes == {"passed": 11}, run.text
 
 
+def test_one_state_is_loaded_twice_also_where_its_keys_follow_from_its_name(project):
+    (project.home / "schema.sql").write_text(
+        "CREATE TABLE note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text NOT NULL);"
+    )
+    (project.home / "scenarios" / "one_note.yaml").write_text(
+        "scenario: one_note\nrows: {note: {n: {body: Hello}}}\n"
+    )
+    run = project(
+        conftest="""
+        from pathlib import Path
+
+        import pytest
+
+
+        @pytest.fixture(scope="session")
+        def scenario_schema():
+            return Path(__file__).with_name("schema.sql")
+        """,
+        test_twice="""
+        import pytest
+
+
+        @pytest.mark.scenario("one_note")
+        @pytest.mark.parametrize("run", range(2))
+        def test_twice(run, scenario, scenario_db, load_scenario):
+            keys = [scenario["n"].id, load_scenario("one_note")["n"].id, load_scenario("one_note")["n"].id]
+            with scenario_db.connect() as connection:
+                found = {key for key, in connection.execute("SELECT id FROM note").fetchall()}
+            assert found == set(keys) and len(found) == 3
+            assert str(keys[1]).startswith("3a8a422a-18d"), "the same in every run"
+        """,
+    )
+    assert run.outcomes == {"passed": 2}, run.text
+
+
 def test_the_ladder_is_climbed_and_the_summary_says_so(project):
     run = project(
         test_ladder="""

@@ -92,8 +92,10 @@ class Test:
     def load(self, name: str, /, **params: Any) -> Instance:
         """Load a further scenario, on top of what is there."""
         state = StateKey.of(name, params)
-        instance: Instance = self.worker.fill(state, params)(self.database)
-        self.instances[str(state)] = instance
+        before = sum(each.scenario == name for each in self.instances.values())
+        instance: Instance = self.worker.fill(state, params, before=before)(self.database)
+        again = str(state) in self.instances
+        self.instances[f"{state}, {instance.name}" if again else str(state)] = instance
         self.rows_loaded += sum(instance.counts.values())
         return instance
 

@@ -165,10 +165,19 @@ class Worker:
 
     # --- scenarios
 
-    def fill(self, state: StateKey, params: dict[str, Any]) -> Fill:
+    def fill(self, state: StateKey, params: dict[str, Any], *, before: int = 0) -> Fill:
+        """Return what loads *state*.
+
+        Args:
+            state: the scenario.
+            params: its parameters.
+            before: how often the same test has loaded it. A system that remembers its instances counts them
+                itself; of another each has to be given a name of its own, from which its keys follow.
+        """
         definition = self.library[state.name]
         self.loaded.add(state.name)
-        return lambda database: definition.load(database, **params)
+        name = f"{state.name}-{before + 1}" if before and not definition.sections.scoped else None
+        return lambda database: definition.load(database, as_name=name, **params)
 
     # --- guards
 
