@@ -8,7 +8,9 @@ from datetime import datetime
 
 import pytest
 from rich.console import Console
+from sqlalchemy import Column, Integer, Interval, MetaData, Table
 
+from scenarios.domain import Domain
 from scenarios.errors import LibraryError
 from scenarios.library import Library
 from scenarios.library.catalogue.text import print_scenario
@@ -99,6 +101,25 @@ def test_the_future_is_told_as_such():
     for lines in marked:
         told = [what for _, what in lines]
         assert any("expires" in what for what in told[told.index("the clock stands here") :])
+
+
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_a_row_of_many_columns_is_never_cut(tmp_path, width):
+    columns = [Column(f"measurement_{number}", Interval) for number in range(20)]
+    wide = Domain("wide", "Wide", MetaData(), lambda: "")
+    Table("reading", wide.metadata, Column("id", Integer, primary_key=True), *columns)
+    values = ", ".join(f"measurement_{number}: {number + 1}h" for number in range(20))
+    (tmp_path / "many.yaml").write_text(
+        f"scenario: many\nsystem: wide\nrows: {{reading: {{r: {{{values}}}}}}}\n"
+    )
+    definition = Library(tmp_path, domains=[wide])["many"]
+    out = io.StringIO()
+    print_scenario(Console(file=out, width=width), definition, definition.plan())
+    words = out.getvalue().split()
+    for number in range(20):
+        assert f"measurement_{number}" in words
+    assert [word.rstrip(";") for word in words if word.rstrip(";").endswith("h")].count("19h") == 1
+    assert "…" not in out.getvalue()
 
 
 def test_an_unknown_person_gets_the_nearest():

@@ -191,8 +191,11 @@ class _Printer:
         # Texts read badly in narrow columns: they get lines of their own below the row's short words.
         long = [key for key in columns if any(len(_short(each.get(key), 200)) > 40 for each in told)]
         if not long and not any(row.children for row in shown):
-            self.table(shown, told, columns, indent + _STEP)
-            return
+            grid = _grid(shown, told, columns)
+            # Where not even the longest words have room, a table would cut them.
+            if self.console.measure(grid).minimum <= self.console.width - indent - _STEP:
+                self.out(grid, indent + _STEP)
+                return
         for row, each in zip(shown, told, strict=True):
             plain = self.plain(row)
             words = [
@@ -203,15 +206,6 @@ class _Printer:
             self.out(f"[bold]{escape(_inner_handle(row))}[/]  {escape('; '.join(words))}", indent + _STEP)
             self.pairs({key: each[key] for key in long if key in each}, indent + 2 * _STEP, 240)
             self.inner(row, indent + 2 * _STEP)
-
-    def table(self, rows: list[Row], told: list[dict[str, Any]], columns: list[str], indent: int) -> None:
-        """Print rows with short words, a column for each."""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row("", *(f"[dim]{escape(key)}[/]" for key in columns))
-        for row, each in zip(rows, told, strict=True):
-            cells = (escape(_short(each.get(key))) for key in columns)
-            grid.add_row(f"[bold]{escape(_inner_handle(row))}[/]", *cells)
-        self.out(grid, indent)
 
     def plain(self, row: Row) -> set[str]:
         """Return the names of the columns of *row* whose values need no name beside them: texts and words."""
@@ -253,6 +247,16 @@ class _Printer:
                 self.out(f"[{style}]{escape(what)}[/]", indent + 5 * _STEP)
 
 
+def _grid(rows: list[Row], told: list[dict[str, Any]], columns: list[str]) -> Table:
+    """Return rows with short words as a table, a column for each."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("", *(f"[dim]{escape(key)}[/]" for key in columns))
+    for row, each in zip(rows, told, strict=True):
+        cells = (escape(_short(each.get(key))) for key in columns)
+        grid.add_row(f"[bold]{escape(_inner_handle(row))}[/]", *cells)
+    return grid
+
+
 _ASIDES: Mapping[str, tuple[str, str, str]] = {
     "note": ("note: {}", "note", "yellow"),
     "log": ("logged: {}", "action", "dim"),
@@ -285,10 +289,14 @@ def _short(value: Any, limit: int = 90) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        text = ", ".join(map(str, value))
+        text = ", ".join(map(_inside, value))
     elif isinstance(value, dict):
-        text = ", ".join(f"{key}: {item}" for key, item in value.items())
+        text = ", ".join(f"{key}: {_inside(item)}" for key, item in value.items())
     else:
         text = str(value)
     text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _inside(value: Any) -> str:
+    return "null" if value is None else str(value)

@@ -6,7 +6,7 @@ differently. `text` prints this, `html` makes pages of it, and ``--json`` gives 
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -52,8 +52,10 @@ def readable(value: Any, plan: Plan) -> Any:
     """Return *value* as JSON can hold it and people read it."""
     if isinstance(value, datetime):
         return format_offset(value - plan.anchor)
-    if isinstance(value, date):
+    if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return format_offset(value, forward=True).removeprefix("+")
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, dict):

@@ -258,6 +258,8 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
         vocabulary: the words it accepts, where a CHECK or an enum limits it.
         what: what such a word is called in messages.
     """
+    if isinstance(type_, sa.Interval | pg.INTERVAL):
+        return Duration()  # first, since SQLAlchemy's own is a decorated DateTime
     if isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
     if isinstance(type_, pg.DOMAIN):
@@ -288,8 +290,6 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
         return When(date)
     if isinstance(type_, sa.Time):
         return TimeOfDay()
-    if isinstance(type_, sa.Interval | pg.INTERVAL):
-        return Duration()
     if isinstance(type_, sa.Uuid):
         return Identifier()
     if isinstance(type_, sa.LargeBinary):
