@@ -22,7 +22,18 @@ import typer
 
 from scenarios.errors import ScenariosError
 
-GROUPS = ("demo", "library", "freeze", "seeds", "snapshot", "generate", "schema", "server", "serve")
+GROUPS = (
+    "demo",
+    "library",
+    "instances",
+    "freeze",
+    "seeds",
+    "snapshot",
+    "generate",
+    "schema",
+    "server",
+    "serve",
+)
 """Modules of this package that bring commands, in the order in which help lists them."""
 
 app = typer.Typer(

@@ -14,7 +14,8 @@ from scenarios.errors import LibraryError
 from scenarios.library.files.compose import Composed, to_template
 from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
 from scenarios.library.files.head import Head, Parameter
-from scenarios.library.planning.plan import Plan, Planner
+from scenarios.library.planning.plan import Plan
+from scenarios.library.planning.planner import Planner
 from scenarios.library.planning.sections import Sections
 from scenarios.values.keyed import Keyed
 

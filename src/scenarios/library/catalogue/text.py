@@ -21,7 +21,8 @@ from scenarios.library.catalogue.timeline import timeline
 from scenarios.library.catalogue.view import fields, spoken_by
 from scenarios.library.files.expressions import word
 from scenarios.library.files.faults import suggest
-from scenarios.library.files.shapes import Text, When, Word
+from scenarios.library.files.shapes import Text, Word
+from scenarios.library.files.time_shapes import When
 from scenarios.library.planning.sections import visible
 
 if TYPE_CHECKING:

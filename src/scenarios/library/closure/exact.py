@@ -13,13 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Buffer
+from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.types import datetime as standard
 
@@ -29,42 +29,43 @@ _DAYS_AND_TIME = re.compile(
 )
 
 
-class _Timestamp(standard.TimestampLoader):
+class _OrText(Loader):
+    """Gives PostgreSQL's text where psycopg's own loader gives up."""
+
+    own: type[Loader]
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        self._own = self.own(oid, context)
+
     def load(self, data: Buffer) -> Any:
         try:
-            return super().load(data).replace(tzinfo=UTC)
+            return self._own.load(data)
         except psycopg.DataError:
             return _text(data)
 
 
-class _Timestamptz(standard.TimestamptzLoader):
+class _Timestamptz(_OrText):
+    own = standard.TimestamptzLoader
+
+
+class _Date(_OrText):
+    own = standard.DateLoader
+
+
+class _Time(_OrText):
+    own = standard.TimeLoader
+
+
+class _Timestamp(_OrText):
+    own = standard.TimestampLoader
+
     def load(self, data: Buffer) -> Any:
-        try:
-            found: datetime = super().load(data)
-            return found
-        except psycopg.DataError:
-            return _text(data)
+        found = super().load(data)
+        return found.replace(tzinfo=UTC) if isinstance(found, datetime) else found
 
 
-class _Date(standard.DateLoader):
-    def load(self, data: Buffer) -> Any:
-        try:
-            found: date = super().load(data)
-            return found
-        except psycopg.DataError:
-            return _text(data)
-
-
-class _Time(standard.TimeLoader):
-    def load(self, data: Buffer) -> Any:
-        try:
-            found: time = super().load(data)
-            return found
-        except psycopg.DataError:
-            return _text(data)
-
-
-class _Interval(standard.IntervalLoader):
+class _Interval(Loader):
     def load(self, data: Buffer) -> Any:
         return interval(_text(data))
 

@@ -24,7 +24,6 @@ from scenarios.domain import REFERS_TO
 from scenarios.library.files.shapes import (
     Anything,
     Bytes,
-    Duration,
     Identifier,
     Integer,
     ListOf,
@@ -32,11 +31,10 @@ from scenarios.library.files.shapes import (
     Opaque,
     Shape,
     Text,
-    TimeOfDay,
     Truth,
-    When,
     Word,
 )
+from scenarios.library.files.time_shapes import Duration, TimeOfDay, When
 
 
 class _Marker:

@@ -14,7 +14,8 @@ from typing import Any
 from scenarios.library.files.expressions import Filler
 from scenarios.library.files.faults import Faults, Place, suggest
 from scenarios.library.files.head import HANDLE, HEAD_KEYS
-from scenarios.library.files.shapes import INVALID, Duration, Reference, Template
+from scenarios.library.files.shapes import INVALID, Reference, Template
+from scenarios.library.files.time_shapes import Duration
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
 from scenarios.library.planning.columns import ColumnSpec, specs
 from scenarios.library.planning.rows import Row
