@@ -7,6 +7,7 @@ import io
 import json
 
 import pytest
+from psycopg import sql
 from rich.console import Console
 from sqlalchemy import Enum, ForeignKey, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
@@ -215,3 +216,28 @@ def test_what_is_no_table_is_refused(coach):
         coach.database.changes("before").of(42)
     with pytest.raises(JournalError, match="no snapshot"):
         coach.database.changes("never")
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "told"),
+    [
+        ("timestamptz", "2024-01-01 00:00+00", "infinity", "infinity"),
+        ("timestamp", "-infinity", "0044-03-15 12:00 BC", "0044-03-15 12:00:00 BC"),
+        ("date", "infinity", "12024-01-01", "12024-01-01"),
+        ("time", "00:00", "24:00", "24:00:00"),
+        ("interval", "30 days", "1 mon", "1 mon"),
+        ("interval", "24:00:00", "1 day", "24:00:00"),
+        ("timestamptz[]", "{}", "{infinity,NULL}", "infinity"),
+        ("tstzrange", "empty", "[2024-01-01 00:00+00,infinity)", "infinity"),
+    ],
+)
+def test_what_python_has_no_form_for_is_told_as_postgresql_writes_it(fresh_db, kind, old, new, told):
+    with fresh_db.connect() as conn:
+        conn.execute(sql.SQL("CREATE TABLE odd (id int PRIMARY KEY, value {})").format(sql.SQL(kind)))
+        conn.execute("INSERT INTO odd VALUES (1, %s)", [old])
+        before = fresh_db.snapshot()
+        conn.execute("UPDATE odd SET value = %s", [new])
+    changes = fresh_db.changes(before)
+    assert changes.counts == {"public.odd": {"inserted": 0, "updated": 1, "deleted": 0}}
+    assert list(changes.rows[0].columns) == ["value"]
+    assert told in str(changes)

@@ -11,9 +11,9 @@ from psycopg import sql
 
 from scenarios.errors import GraphError
 from scenarios.library import FaultyScenario, Library
-from scenarios.library.closure.exact import interval
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.load import load
+from scenarios.postgres.exact import interval
 from scenarios.projects import project_sections
 
 SCHEMA = """

@@ -15,6 +15,7 @@ from psycopg import sql
 from scenarios.errors import JournalError
 from scenarios.journal.install import Connection, is_installed, plain_rows
 from scenarios.journal.snapshots import Snapshot, find
+from scenarios.postgres.exact import exact_cursor
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -257,16 +258,13 @@ def _table_changes(
         if key
         else sql.SQL("NULL::text")
     )
-    found = conn.execute(
-        sql.SQL("SELECT op, {}{} FROM {}(%s, %s, %s::int8multirange) ORDER BY 2, content").format(
-            identity,
-            sql.Composed(
-                [sql.SQL(", {}").format(sql.Identifier(f"c{p}")) for p in range(1, len(columns) + 1)]
-            ),
-            sql.Identifier("scenarios_journal", f"n_{number}"),
-        ),
-        window,
-    ).fetchall()
+    query = sql.SQL("SELECT op, {}{} FROM {}(%s, %s, %s::int8multirange) ORDER BY 2, content").format(
+        identity,
+        sql.Composed([sql.SQL(", {}").format(sql.Identifier(f"c{p}")) for p in range(1, len(columns) + 1)]),
+        sql.Identifier("scenarios_journal", f"n_{number}"),
+    )
+    with exact_cursor(conn) as cursor:
+        found = cursor.execute(query, window).fetchall()
     key_names = [columns[place - 1] for place in key]
     before: dict[str, dict[str, Any]] = {}
     changed: dict[Op, list[Change]] = {op: [] for op in OPS}
