@@ -38,7 +38,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from scenarios.domains import coach_bot, dev_coach, essay_coach
-from scenarios.errors import FactoryError
+from scenarios.errors import FactoryError, GraphError
 from scenarios.factories import factory_context, factory_for
 from scenarios.factories.rows import TableRow
 from scenarios.graph import Graph, write
@@ -182,6 +182,8 @@ def test_reflected_tables_need_no_models(shop_db):
         products.create_batch(2)
     with shop_db.connect() as connection:
         assert write(connection, graph).rows == 3
+    with pytest.raises(GraphError, match=r"create\(\) it in a factory_context"):
+        graph.add(products.build())
 
 
 class Reversed(TypeDecorator[str]):

@@ -265,9 +265,14 @@ def _node(obj: Any, handle: str | None, source: Source | None, existing: bool) -
     except AttributeError:
         state = None
     if not isinstance(state, InstanceState):
+        remedy = "add an object of a SQLAlchemy model, or rows with add_rows"
+        if isinstance(getattr(obj, "table", None), Table):
+            remedy = (
+                "create() it in a factory_context(graph=...), which writes the rows it belongs to as well"
+            )
         raise GraphError(
             f"{type(obj).__name__} is not a mapped class",
             where=f"{source[0]}:{source[1]}" if source else None,
-            remedy="add an object of a SQLAlchemy model, or rows with add_rows",
+            remedy=remedy,
         )
     return Node(obj, state, plan_of(state.mapper), handle, source, existing, False, NOTHING, NOTHING)
