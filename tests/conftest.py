@@ -87,7 +87,9 @@ def own_runtime() -> Iterator[Path]:
 
 def processes_of(directory: Path) -> dict[int, str]:
     """Command lines of all processes that work in *directory*, by their ids."""
-    listing = subprocess.run(["ps", "-ewwo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["ps", "-eww", "-o", "pid=", "-o", "args="], capture_output=True, text=True, check=True
+    ).stdout
     lines = (line.split(maxsplit=1) for line in listing.splitlines() if str(directory) in line)
     return {int(pid): command for pid, command in lines}
 

@@ -228,6 +228,8 @@ def _launch(
             stdout=output,
             stderr=output,
             cwd="/",
+            # Without one a server on macOS starts a thread to find it out, and then refuses to go on.
+            env={**os.environ, "LC_ALL": "C"},
             start_new_session=True,  # Ctrl-C is for us; we then end the server in order.
             user=account.uid if account else None,
             group=account.gid if account else None,

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,18 @@ def command_of(pid: int) -> str:
     except OSError:
         if Path("/proc/self/cmdline").exists():
             return ""
-    answer = subprocess.run(
-        ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    status, _, command = answer.stdout.strip().partition(" ")
-    return "" if status.startswith("Z") else command.strip()
+    return next((command for _, command in _listed("-p", str(pid))), "")
+
+
+def _listed(*which: str) -> Iterator[tuple[int, str]]:
+    """Yield the id and command line of processes, where the system has no ``/proc``; corpses are left out."""
+    # A column is an option of its own: BSD takes the rest of such a word for the column's heading.
+    columns = ("-o", "pid=", "-o", "stat=", "-o", "args=")
+    answer = subprocess.run(["ps", "-ww", *which, *columns], capture_output=True, text=True, check=False)
+    for line in answer.stdout.splitlines():
+        pid, status, command = [*line.split(maxsplit=2), "", ""][:3]
+        if command and not status.startswith("Z"):
+            yield int(pid), command.strip()
 
 
 def birth_of(pid: int) -> str:
@@ -79,10 +86,10 @@ def processes_naming(directory: Path) -> list[int]:
     """Return the ids of processes of a server's start whose command line names *directory*."""
     if Path("/proc/self/cmdline").exists():
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        commands: Iterable[tuple[int, str]] = ((pid, command_of(pid)) for pid in pids)
     else:
-        answer = subprocess.run(["ps", "-axo", "pid="], capture_output=True, text=True, check=False)
-        pids = [int(word) for word in answer.stdout.split()]
-    return [pid for pid in pids if pid != os.getpid() and _is_at_work(command_of(pid), directory)]
+        commands = _listed("-ax")
+    return [pid for pid, command in commands if pid != os.getpid() and _is_at_work(command, directory)]
 
 
 def _is_at_work(command: str, directory: Path) -> bool:
