@@ -74,11 +74,12 @@ def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sect
             if target is None or value is None or spec.column.nullable or not spec.column.foreign_keys:
                 continue
             table = sections.domain.metadata.tables[target.table]
-            if target.table in sections.domain.reference or key_columns(table) != [target.column]:
+            if target.table in sections.domain.reference or gathered.referred(row, target) is not None:
                 continue
-            if (target.table, (value,)) in gathered.by_key:
-                continue
-            condition = sql.SQL("{} = {}").format(sql.Identifier(target.column), sql.Literal(value))
+            condition = sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(theirs), sql.Literal(row.values[own]))
+                for own, theirs in target.pairs
+            )
             for values in _rows(conn, table, condition, gathered.notes):
                 needed = Found(table, values)
                 gathered.rows.insert(0, needed)

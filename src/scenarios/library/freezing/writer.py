@@ -147,7 +147,7 @@ class Writer:
         if value is None:
             return None
         if spec.target is not None:
-            other = self.gathered.by_key.get((spec.target.table, (value,)))
+            other = self.gathered.referred(row, spec.target)
             if other is None:
                 return {"key": self.plain(value)}
             if other.root is row.root and other is not other.root:

@@ -57,10 +57,17 @@ DATABASE: Final = _Marker("DATABASE")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a foreign key points."""
+    """Where a foreign key points.
+
+    Attributes:
+        table: the table.
+        column: its column.
+        pairs: every column of the key with the one that it has to equal.
+    """
 
     table: str
     column: str
+    pairs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +120,14 @@ def target_of(column: sa.Column[Any]) -> Target | None:
     for key in column.foreign_keys:
         constraint = key.constraint
         width = len(constraint.columns) if constraint is not None else 1
-        table, _, name = key.target_fullname.rpartition(".")
         if best is None or width < best[0]:
-            best = (width, Target(table, name))
+            elements = constraint.elements if constraint is not None else [key]
+            pairs = tuple((part.parent.name, part.target_fullname.rpartition(".")[2]) for part in elements)
+            table, _, name = key.target_fullname.rpartition(".")
+            best = (width, Target(table, name, pairs))
     if best is None and REFERS_TO in column.info:
         table, _, name = str(column.info[REFERS_TO]).rpartition(".")
-        return Target(table, name)
+        return Target(table, name, ((column.name, name),))
     return best[1] if best else None
 
 

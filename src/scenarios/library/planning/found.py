@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scenarios.library.planning.columns import key_columns, specs
+from scenarios.library.planning.columns import Target, key_columns, specs
 from scenarios.library.planning.sections import Section, Sections
 
 
@@ -66,28 +66,53 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
     indexes: dict[str, Any] = field(default_factory=dict)
     searched: set[str] = field(default_factory=set)
+    _lookups: dict[tuple[str, tuple[str, ...]], tuple[int, dict[tuple[Any, ...], Found]]] = field(
+        default_factory=dict
+    )
+    """Rows by the columns that foreign keys lead to, and how many rows there were at that time."""
+
+    def referred(self, row: Found, target: Target) -> Found | None:
+        """Return the row that *row* refers to by the foreign key of *target*, None where it is not here."""
+        values = tuple(row.values.get(own) for own, _ in target.pairs)
+        if None in values:
+            return None
+        columns = tuple(theirs for _, theirs in target.pairs)
+        count, known = self._lookups.get((target.table, columns), (-1, {}))
+        if count != len(self.rows):
+            known = {
+                tuple(other.values.get(each) for each in columns): other
+                for other in self.rows
+                if other.table.fullname == target.table
+            }
+            self._lookups[target.table, columns] = len(self.rows), known
+        return known.get(values)
 
     def drop(self, doomed: set[int], sections: Sections) -> None:
         """Take rows out, with those that cannot be without them; links that may be empty are emptied."""
         waiting = True
         while waiting:
             waiting = False
-            kept = {key for key, row in self.by_key.items() if id(row) not in doomed}
             for row in self.rows:
                 if id(row) in doomed:
                     continue
-                for name, spec in specs(row.table).items():
-                    target = spec.target
-                    value = row.values.get(name)
-                    if target is None or value is None:
+                for spec in specs(row.table).values():
+                    other = self.referred(row, spec.target) if spec.target is not None else None
+                    if spec.target is None or other is None or id(other) not in doomed:
                         continue
-                    key = (target.table, (value,))
-                    if key in self.by_key and key not in kept:
-                        if spec.column.nullable:
-                            row.values[name] = None
-                        else:
-                            doomed.add(id(row))
-                            waiting = True
-                            break
+                    empty = _to_empty(row.table, spec.target)
+                    for own in empty:
+                        row.values[own] = None
+                    if not empty:
+                        doomed.add(id(row))
+                        waiting = True
+                        break
         self.rows = [row for row in self.rows if id(row) not in doomed]
         self.by_key = {key: row for key, row in self.by_key.items() if id(row) not in doomed}
+
+
+def _to_empty(table: sa.Table, target: Target) -> list[str]:
+    """Return the columns without which there is no link: rather those that are part of no other."""
+    may = [own for own, _ in target.pairs if table.columns[own].nullable]
+    links = {spec.target.pairs for spec in specs(table).values() if spec.target is not None}
+    shared = {own for pairs in links if pairs != target.pairs for own, _ in pairs}
+    return [own for own in may if own not in shared] or may
