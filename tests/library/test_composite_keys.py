@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
+from rich.console import Console
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -18,6 +22,7 @@ from sqlalchemy import (
 
 from scenarios.domain import Domain
 from scenarios.library import Library
+from scenarios.library.catalogue.text import print_scenario
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.load import load
 
@@ -77,7 +82,11 @@ def frozen_rows(tmp_path, text: str):
 
 def test_references_by_several_columns_are_frozen_as_handles(billing, tmp_path):
     (tmp_path / "bills.yaml").write_text(FILE, "utf-8")
-    instance = load(Library(tmp_path, domains=[BILLING])["bills"], billing, remember=True)
+    definition = Library(tmp_path, domains=[BILLING])["bills"]
+    shown = io.StringIO()
+    print_scenario(Console(file=shown, width=100), definition, definition.plan())
+    assert re.search(r"^ +b +other +other +S *$", shown.getvalue(), re.M), shown.getvalue()
+    instance = load(definition, billing, remember=True)
     frozen = freeze(billing, name="again", instance=instance, domain=BILLING)
     for line in (
         "second: {tenant: north, number: 2, replaces: first}",

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.catalogue.view import fields, handle_of
+from scenarios.library.catalogue.view import fields
 from scenarios.library.files.expressions import word
+from scenarios.library.planning.columns import specs
 from scenarios.library.progress import Progress, told
 
 if TYPE_CHECKING:
@@ -211,14 +212,12 @@ def _links(plan: Plan, row: Row) -> list[str]:
     for each in row.subtree():
         if each.section.form != "one":
             continue
-        for column in each.table.columns:
-            value = each.values.get(column.name)
-            if column.name in each.section.links or value is None or not column.foreign_keys:
+        for spec in specs(each.table).values():
+            if spec.name in each.section.links or spec.target is None or not spec.column.foreign_keys:
                 continue
-            target = next(iter(column.foreign_keys)).column
-            handle = handle_of(plan, target.table.fullname, target.name, value)
-            if handle is not None and handle != row.handle:
-                found.append(f"{column.name.removesuffix('_id')} → {handle}")
+            other = plan.referred(each, spec.target)
+            if other is not None and other is not row:
+                found.append(f"{spec.label} → {other.handle}")
     return found
 
 

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from scenarios.library.planning.rows import Row
 
 
-def handle_of(plan: Plan, table: str, column: str, value: Any) -> str | None:
-    """Return the handle of the row of *table* whose *column* is *value*."""
-    for row in plan.rows:
-        if row.table.fullname == table and row.values.get(column) == value:
-            return row.handle
-    return None
-
-
 def fields(plan: Plan, row: Row) -> dict[str, Any]:
     """Return what *row* says, by the names a file uses; references as handles, times as offsets."""
     found: dict[str, Any] = {}
@@ -35,7 +27,8 @@ def fields(plan: Plan, row: Row) -> dict[str, Any]:
             continue
         value = row.values[spec.name]
         if spec.target is not None and value is not None:
-            value = handle_of(plan, spec.target.table, spec.target.column, value) or str(value)
+            other = plan.referred(row, spec.target)
+            value = other.handle if other is not None else str(value)
         found[label] = readable(value, plan)
     if row.section.form == "turns":
         speaker = next(key for key, word in row.section.speakers.items() if word == spoken_by(row))

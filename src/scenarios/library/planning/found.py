@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scenarios.library.planning.columns import Target, key_columns, specs
+from scenarios.library.planning.links import Links
 from scenarios.library.planning.sections import Section, Sections
 
 
@@ -66,26 +67,11 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
     indexes: dict[str, Any] = field(default_factory=dict)
     searched: set[str] = field(default_factory=set)
-    _lookups: dict[tuple[str, tuple[str, ...]], tuple[int, dict[tuple[Any, ...], Found]]] = field(
-        default_factory=dict
-    )
-    """Rows by the columns that foreign keys lead to, and how many rows there were at that time."""
+    _links: Links[Found] = field(default_factory=Links)
 
     def referred(self, row: Found, target: Target) -> Found | None:
         """Return the row that *row* refers to by the foreign key of *target*, None where it is not here."""
-        values = tuple(row.values.get(own) for own, _ in target.pairs)
-        if None in values:
-            return None
-        columns = tuple(theirs for _, theirs in target.pairs)
-        count, known = self._lookups.get((target.table, columns), (-1, {}))
-        if count != len(self.rows):
-            known = {
-                tuple(other.values.get(each) for each in columns): other
-                for other in self.rows
-                if other.table.fullname == target.table
-            }
-            self._lookups[target.table, columns] = len(self.rows), known
-        return known.get(values)
+        return self._links.referred(self.rows, row, target)
 
     def drop(self, doomed: set[int], sections: Sections) -> None:
         """Take rows out, with those that cannot be without them; links that may be empty are emptied."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from scenarios.library.planning.columns import key_columns
+from scenarios.library.planning.columns import Target, key_columns
+from scenarios.library.planning.links import Links
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
 from scenarios.values.keyed import Keyed
@@ -37,6 +38,7 @@ class Plan:
     rows: list[Row] = field(default_factory=list)
     by_handle: dict[str, Row] = field(default_factory=dict)
     scope_id: UUID | None = None
+    _links: Links[Row] = field(default_factory=Links)
 
     def values(self, row: Row) -> Values:
         """Return the generated values of *row*; instances of a scenario share them, except for ids."""
@@ -53,6 +55,10 @@ class Plan:
         for row in self.rows:
             found[row.table.fullname] = found.get(row.table.fullname, 0) + 1
         return found
+
+    def referred(self, row: Row, target: Target) -> Row | None:
+        """Return the row that *row* refers to by the foreign key of *target*, None where it is not here."""
+        return self._links.referred(self.rows, row, target)
 
     def lost_sight_of(self, searched: Collection[str]) -> dict[str, int]:
         """Return the number of rows that nothing tells from other people's, by table.
