@@ -296,3 +296,46 @@ def test_the_command_imports_the_models_of_its_directory(tmp_path):
     assert json.loads(done.stdout)["rows"] == {"person": 1}
     assert "person.id is left out" in json.loads(done.stdout)["notes"][0]
     assert "ada: {kind: person, name: Ada}" in (tmp_path / "states" / "team.yaml").read_text("utf-8")
+
+
+def test_references_by_two_columns_go_to_the_row_that_has_both(server, tmp_path):
+    import seed_ledger
+
+    paths = files(
+        tmp_path,
+        seeds_yaml="""\
+        - model: seed_ledger.Customer
+          data: [{id: 1, name: North}, {id: 2, name: South}]
+        - model: seed_ledger.Invoice
+          data:
+            - {customer_id: 1, number: 1}
+            - {customer_id: 2, number: 1}
+            - {customer_id: 2, number: 2, "!payments": {data: {}}}
+        - model: seed_ledger.Payment
+          data: [{payer_id: 2, invoice_number: 1}, {payer_id: 1, invoice_number: 1}, {}]
+        """,
+    )
+    made = convert(paths, name="seeds")
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / "seeds.yaml").write_text(made.text, "utf-8")
+    query = sa.text(
+        "SELECT c.name, i.number FROM payment p JOIN invoice i"
+        " ON i.customer_id = p.payer_id AND i.number = p.invoice_number"
+        " JOIN customer c ON c.id = i.customer_id ORDER BY c.name, i.number"
+    )
+    found = []
+    with server.database(seed_ledger.Base.metadata) as db:
+        with Session(db.engine) as session:
+            HybridSeeder(session).seed(load_path(paths[0]))
+            session.commit()
+        with db.engine.connect() as connection:
+            found.append(connection.execute(query).all())
+    sections = project_sections(seed_ledger.Base, lambda: pytest.fail("the models say all"))
+    with server.database(seed_ledger.Base.metadata) as db:
+        Library(tmp_path / "states", project=sections)["seeds"].load(db)
+        with db.engine.connect() as connection:
+            found.append(connection.execute(query).all())
+    assert found[0] == found[1] == [("North", 1), ("South", 1), ("South", 2)], made.text
+    payments = yaml.safe_load(made.text)["rows"]["payment"].values()
+    for payment in payments:
+        assert payment.get("payer") == payment.get("invoice_number"), "both name the same invoice"

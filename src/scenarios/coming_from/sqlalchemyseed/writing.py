@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -25,7 +25,7 @@ from scenarios.library.files.expressions import escape
 from scenarios.library.files.faults import Place
 from scenarios.library.files.head import HANDLE
 from scenarios.library.files.tree import from_plain
-from scenarios.library.planning.columns import ColumnSpec, members_of, specs
+from scenarios.library.planning.columns import ColumnSpec, Target, members_of, specs
 from scenarios.values.keyed import slug
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Writing:
         self._handles: dict[tuple[int, str], str] = {}
         self._taken: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._keyed: dict[tuple[str, str], dict[str, Any]] = {}
+        self._keyed: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Any]] = {}
         self._dropped: set[str] = set()
 
     def rows(self) -> dict[str, Any]:
@@ -144,23 +144,22 @@ class Writing:
         if held is None:
             return None
         if target is not None:
-            other = self._by_key(target.table, target.column, held)
+            other = self._referred(node, spec.column.table.fullname, target)
             return (
                 self._other(other, spec) if other is not None else {"key": self._plain(node, key, spec, held)}
             )
         return self._plain(node, key, spec, held)
 
-    def _by_key(self, table: str, column: str, value: Any) -> Any:
-        """Return the object whose row in *table* has *value* in *column*, None where there is none."""
-        known = self._keyed.get((table, column))
+    def _referred(self, node: Node, table: str, target: Target) -> Any:
+        """Return the object that the row of *node* in *table* refers to, None where there is none."""
+        columns = tuple(theirs for _, theirs in target.pairs)
+        known = self._keyed.get((target.table, columns))
         if known is None:
-            known = self._keyed[table, column] = {}
-            for node in self._collected.nodes:
-                for each, fields in node.plan.tables:
-                    if each.fullname == table:
-                        key = next((part.key for part in fields if part.column.name == column), "")
-                        known.setdefault(str(node.state.dict.get(key)), node.obj)
-        return known.get(str(value))
+            known = self._keyed[target.table, columns] = {}
+            for other in self._collected.nodes:
+                if any(each.fullname == target.table for each, _ in other.plan.tables):
+                    known.setdefault(_values(other, target.table, columns), other.obj)
+        return known.get(_values(node, table, [own for own, _ in target.pairs]))
 
     def _plain(self, node: Node, key: str, spec: ColumnSpec, value: Any) -> Any:
         """Return *value* such that the column's shape reads it, or None with a fault."""
@@ -226,3 +225,10 @@ def _read_as(type_: Any, text: str) -> Any:
         except ValueError:
             raise ValueError("write a moment in ISO 8601") from None
     return text
+
+
+def _values(node: Node, table: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of *columns* in *table*, as texts: a seed file may have written a number so."""
+    fields = next((fields for each, fields in node.plan.tables if each.fullname == table), ())
+    keys = {part.column.name: part.key for part in fields}
+    return tuple(str(node.state.dict.get(keys.get(name, ""))) for name in columns)
