@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scenarios.errors import LibraryError, SettingsError
+from scenarios.json_text import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def notes() -> Console:
 
 def show_json(value: Any) -> None:
     """Print *value* as JSON."""
-    show_file(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    show_file(json_text(value, indent=2) + "\n")
 
 
 def show_file(text: str) -> None:

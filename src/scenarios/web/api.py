@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from scenarios import __version__
 from scenarios.errors import LibraryError, ScenariosError
+from scenarios.json_text import json_text
 from scenarios.library.instances.instance import Instance
 from scenarios.web.openapi import document
 from scenarios.web.problems import Answer
@@ -26,9 +27,7 @@ class Json(JSONResponse):
     """JSON with the values databases have: moments and keys as texts."""
 
     def render(self, content: Any) -> bytes:
-        import json
-
-        return json.dumps(content, ensure_ascii=False, default=str).encode()
+        return json_text(content).encode()
 
 
 class Api:

@@ -50,7 +50,10 @@ def shown(value: Any, limit: int = 400) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") + " UTC"
+        # A time without zone is nobody's in particular, and least of all this machine's.
+        if value.tzinfo is None:
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, list | tuple):

@@ -8,7 +8,6 @@ resolved by YAML 1.2's core schema: ``no`` and ``off`` are words, times are text
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from scenarios.json_text import number_word
 from scenarios.library.files.faults import Faults, Place
 
 Scalar: TypeAlias = "str | int | float | bool | None"
@@ -125,13 +125,6 @@ def to_plain(node: Node) -> Any:
     if isinstance(node, Series):
         return [to_plain(item) for item in node.items]
     return number_word(node.value) if type(node.value) is float else node.value
-
-
-def number_word(value: float) -> float | str:
-    """Return *value*, or PostgreSQL's word for one that is no number in JSON."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
 def from_plain(value: Any, place: str | Place) -> Node:

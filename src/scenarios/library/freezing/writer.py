@@ -17,10 +17,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from scenarios.errors import FreezeError
+from scenarios.json_text import number_word
 from scenarios.library.files.compose import escape_key
 from scenarios.library.files.expressions import escape
 from scenarios.library.files.times import format_offset
-from scenarios.library.files.tree import number_word
 from scenarios.library.freezing.leaving_out import SECRET
 from scenarios.library.planning.columns import CLOCK, KEY, ColumnSpec, specs
 from scenarios.library.planning.found import Found, Gathered
