@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from psycopg import sql
 from scenarios.errors import GraphError
 from scenarios.library import FaultyScenario, Library
 from scenarios.library.freezing.freeze import freeze
+from scenarios.library.instances.changed import changed
 from scenarios.library.instances.load import load
 from scenarios.postgres.exact import interval
 from scenarios.projects import project_sections
@@ -135,12 +137,41 @@ def test_a_value_of_any_type_comes_back_as_it_was(shelf_of_one, database, column
     instance.unload()
     again = load(shelf_of_one(frozen.text, "again"), database, remember=True)
     assert rows(database) == wanted
+    assert changed(again).rows == ()
     again.reset()
     assert rows(database) == wanted
     assert (
         freeze(database, name="again", instance=again).text.replace("instance again", "instance odd")
         == frozen.text
     )
+
+
+WRITTEN_OTHERWISE = {
+    "range": "[2020-01-01,2021-01-01]",
+    "ranges": "{[7,8],[1,2]}",
+    "padded": "ab",
+    "words": "fat cat",
+    "money": "12.3",
+    "network": "10.0.0.1",
+    "networks": ["10.0.0.1"],
+    "hardware": "08002b010203",
+    "point": "1,2",
+    "home": "( x,3)",
+    "span": "P1M",
+    "exact": "1.50",
+    "jsonb": {"b": 1.0, "a": []},
+}
+
+
+def test_what_a_file_writes_otherwise_than_the_database_has_not_changed(shelf_of_one, database):
+    row = json.dumps(WRITTEN_OTHERWISE)
+    instance = load(shelf_of_one(f'rows:\n  "Odd Names.Every Type":\n    one: {row}\n'), database)
+    found = changed(instance)
+    assert (found.how, found.rows) == ("comparison", ())
+    with database.connect() as conn:
+        conn.execute(sql.SQL("UPDATE {} SET padded = 'abc', range = 'empty'").format(TABLE))
+    [change] = changed(instance).rows
+    assert set(change.as_dict()["columns"]) == {"padded", "range"}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +211,12 @@ rows:
                 0
             ]
 
+    told = changed(instance)
+    assert told.rows == ()
+    assert told.notes == (
+        "rows of keyless are not compared: the table has no key",
+        "rows of membership are not compared: the table has no key",
+    )
     left = "2 rows of keyless stay: the table has no key to find them by"
     assert instance.reset().left == (left,)
     assert (count("keyless"), count("membership")) == (2, 1)

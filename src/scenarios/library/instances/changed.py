@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Literal
 
+import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.domain import PERSONAL
@@ -20,6 +21,8 @@ from scenarios.errors import JournalError
 from scenarios.journal import Change
 from scenarios.library.closure.gather import gather
 from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of
+from scenarios.library.files.shapes import Opaque
+from scenarios.library.files.time_shapes import Duration, When
 from scenarios.library.instances.locking import one_moment
 from scenarios.library.planning.columns import key_columns, specs
 from scenarios.library.planning.plan import Serial
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 
 HIDDEN = "•••"
 """What is shown in place of a secret."""
+_TYPE = """
+SELECT format_type(a.atttypid, a.atttypmod)
+  FROM pg_attribute a
+ WHERE a.attrelid = %s::regclass AND a.attname = %s
+"""
 _OPS = ("inserted", "updated", "deleted")
 
 
@@ -153,12 +161,12 @@ def _mark(instance: Instance) -> str:
 
 
 def _known(instance: Instance) -> dict[tuple[str, tuple[str, ...]], Row]:
-    """Return the planned rows by table and key, rows that instances share left out."""
+    """Return the planned rows by table and key; not those that instances share, nor any without a key."""
     shared = instance.definition.domain.reference
     return {
         (row.table.fullname, _key(row.values[column] for column in key_columns(row.table))): row
         for row in instance.plan.rows
-        if row.table.fullname not in shared
+        if row.table.fullname not in shared and key_columns(row.table)
     }
 
 
@@ -231,7 +239,11 @@ def _compared(
     gathered = gather(conn, sections, instance.roots(), without=_bookkeeping(instance))
     rows: list[ChangedRow] = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
+    unkeyed = {row.table.fullname for row in instance.plan.rows if not key_columns(row.table)}
+    gathered.notes += [f"rows of {name} are not compared: the table has no key" for name in sorted(unkeyed)]
     for found in gathered.rows:
+        if not found.key:
+            continue
         identity = (found.table.fullname, _key(found.key))
         seen.add(identity)
         row = known.get(identity)
@@ -246,7 +258,10 @@ def _compared(
         for name in specs(found.table):
             if name in row.values and not _counted(row, name):
                 wanted = row.values[name]
-                if not _alike(wanted, found.values.get(name)):
+                if not (
+                    _alike(wanted, found.values.get(name))
+                    or _alike_there(conn, found.table.columns[name], wanted, found.values.get(name))
+                ):
                     old[name] = wanted
         if any(old[name] is not found.values[name] for name in old):
             change = Change(label, "updated", key, old, found.values)
@@ -286,6 +301,25 @@ def _alike(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, str) != isinstance(found, str):
         return str(getattr(wanted, "value", wanted)) == str(getattr(found, "value", found))
     return bool(wanted != wanted and found != found)
+
+
+def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: Any, found: Any) -> bool:
+    """Return whether the database takes two texts for one value: ``[1,4]`` and ``[1,5)``, a padded word."""
+    if not (isinstance(wanted, str) and isinstance(found, str)):
+        return False
+    shape = specs(column.table)[column.name].shape
+    if not (isinstance(shape, Opaque | Duration | When) or isinstance(column.type, sa.CHAR)):
+        return False
+    table = sql.Identifier(*name_of(column.table)).as_string(conn)
+    row = conn.execute(_TYPE, [table, column.name]).fetchone()
+    if row is None:
+        return False
+    kind = sql.SQL(row[0])  # quoted by the server
+    same = sql.SQL("SELECT CAST({} AS {})::text = CAST({} AS {})::text").format(
+        sql.Literal(wanted), kind, sql.Literal(found), kind
+    )
+    answer = conn.execute(same).fetchone()
+    return answer is not None and bool(answer[0])
 
 
 def _same_address(wanted: Any, found: Any) -> bool:
