@@ -123,12 +123,16 @@ def of_one_kind(values: list[Any]) -> list[Any]:
 
     What Python has no time for (``infinity``, a month) is PostgreSQL's text, and may stand beside one it has.
     """
-    if not any(isinstance(value, str) for value in values):
-        return values
-    return [_as_text(value) for value in values]
+    return _as_text(values) if _has_text(values) else values
+
+
+def _has_text(value: Any) -> bool:
+    return any(map(_has_text, value)) if isinstance(value, list) else isinstance(value, str)
 
 
 def _as_text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
     if isinstance(value, timedelta):
         minutes, seconds = divmod(value.seconds, 60)
         return f"{value.days} days {minutes // 60:02}:{minutes % 60:02}:{seconds:02}.{value.microseconds:06}"

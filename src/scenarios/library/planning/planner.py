@@ -112,10 +112,7 @@ class Planner:
                 forward = isinstance(value.when, Offset) and value.when.forward
                 row.values[name] = self._moment(value, base if forward else self.plan.anchor)
             elif isinstance(value, list):
-                anchor = self.plan.anchor
-                row.given[name] = of_one_kind(
-                    [self._moment(item, anchor) if isinstance(item, Moment) else item for item in value]
-                )
+                row.given[name] = of_one_kind([self._resolved(item) for item in value])
 
     def _turn(self, row: Row, turns: dict[tuple[int, str], Row]) -> None:
         section = row.section
@@ -137,6 +134,12 @@ class Planner:
             except OverflowError:
                 self._outside(row, section.time)
                 row.values[section.time] = start
+
+    def _resolved(self, value: Any) -> Any:
+        """Return an element of an array of any depth with its moments counted from the clock."""
+        if isinstance(value, list):
+            return [self._resolved(item) for item in value]
+        return self._moment(value, self.plan.anchor) if isinstance(value, Moment) else value
 
     def _moment(self, value: Moment, base: datetime) -> datetime | date:
         try:
