@@ -216,6 +216,7 @@ rows:
 
     told = changed(instance)
     assert told.rows == ()
+    assert not told, "what was not compared has not changed"
     assert told.notes == (
         "rows of keyless are not compared: the table has no key",
         "rows of membership are not compared: the table has no key",

@@ -82,7 +82,8 @@ class InstanceChanges:
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.notes)
+        # What the journal notes did happen; what a comparison notes it could not see.
+        return bool(self.rows or (self.notes and self.how == "journal"))
 
     def __iter__(self) -> Iterator[ChangedRow]:
         return iter(self.rows)
