@@ -7,6 +7,7 @@ row put back does not make the server read a table from end to end.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -80,9 +81,10 @@ def test_the_two_thousandth_restore_touches_what_the_first_did(bench):
             sizes.append(pages_of_everything(bench.control))
         else:
             journal.restore(bench.control, taken)
-    early, late = costs[:3], costs[-3:]
-    assert max(cost.pages for cost in late) <= 1.3 * min(cost.pages for cost in early)
-    assert max(cost.wal for cost in late) <= 1.3 * min(cost.wal for cost in early)
+    # Wear would show in each of the late ones; an autovacuum has the session read the catalogue again in one.
+    early, late = costs[:5], costs[-5:]
+    assert median(cost.pages for cost in late) <= 1.3 * median(cost.pages for cost in early)
+    assert median(cost.wal for cost in late) <= 1.3 * median(cost.wal for cost in early)
     assert max(sizes) <= 1.1 * sizes[0]
 
 
@@ -92,8 +94,11 @@ def test_a_large_table_costs_no_more_than_a_small_one(any_bench, any_server):
         pages = []
         for bench, rows in ((any_bench, 50), (large, 20_000)):
             taken = ready(bench, rows)
-            bench.ddl(SEVEN_ROWS)
-            pages.append(cost_of_restore(bench.control, taken).pages)
+            costs = []
+            for _ in range(3):
+                bench.ddl(SEVEN_ROWS)
+                costs.append(cost_of_restore(bench.control, taken).pages)
+            pages.append(median(costs))
         table = large.control.execute("SELECT pg_relation_size('c') / 8192").fetchone()
         large.close()
     # An index of a large table is a level or two deeper, and that is all.
