@@ -1,17 +1,22 @@
 """What the framework must know of a schema: tables, DDL, who owns what, which columns are personal.
 
-Without one such description every part (templates, the writer, load, freeze, the plugin) would carry its own
-knowledge of Dev Coach, and a project's own schema would be a second-class guest. A `Domain` is all of that in
-one place; the three built-in systems and anything a user brings are described the same way.
+Without one such description every package (templates, the writer, load, freeze, the plugin) would carry its
+own knowledge of one schema, and a project's own would be a second-class guest. A `Domain` is all of that in
+one place. The systems that come with the project are registered as anybody's are, by an entry point of the
+group ``scenarios.domains`` that names the `Domain`; nothing generic names one of them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +25,8 @@ from scenarios.errors import DomainError
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
-BUILT_IN = ("dev_coach", "coach_bot", "essay_coach")
-"""The systems that come with the project; each is a package in ``scenarios.domains`` with a ``DOMAIN``."""
+GROUP = "scenarios.domains"
+"""The group of entry points that register systems: ``shop = "shop.testing:DOMAIN"``."""
 
 PERSONAL = "personal"
 """Key in ``Column.info`` that classifies a column for anonymisation.
@@ -35,6 +40,19 @@ REFERS_TO = "refers_to"
 
 A history that outlives its subject has such columns; scenario files name the row by its handle all the same.
 """
+
+
+PARTS = {
+    "sections": "how its rows stand in scenario files: SECTIONS, a `library.sections.Sections`",
+    "builder": "its builder: a_scenario",
+    "as_code": "a frozen state as calls of the builder: SPEAKER, a `freezing.code.speaker.Speaker`",
+    "volume": "what `generate` makes of it: RECIPE, a `volume.Recipe`",
+    "validators": "rules that the database's constraints cannot hold: CHECKS",
+    "health": "whether a live database is well: health(connection)",
+    "demo": "what `scenarios demo` shows: SCENARIO, last_turns(db, count), VISITOR",
+    "maintenance": "what the database's schema may legitimately differ in: normalise(kind, name, definition)",
+}
+"""What a module named in `Domain.parts` is for, and what it must define."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +89,8 @@ class Domain:
     """A schema the framework knows.
 
     Attributes:
-        name: the system's name in files and commands, ``"dev_coach"``.
-        title: its name for people, ``"Dev Coach"``.
+        name: the system's name in files and commands, ``"shop"``.
+        title: its name for people, ``"The shop"``.
         metadata: the SQLAlchemy metadata with all its tables.
         ddl: returns one SQL script that creates everything in an empty database, functions, triggers,
             policies and views included. Deterministic, since templates are named by its hash.
@@ -89,8 +107,7 @@ class Domain:
             A generator receives the rows of each statement it yields.
         after_load: returns the statements to run inside the loading transaction after the rows; refreshes
             views, say.
-        parts: dotted names of the modules that complete the domain, imported only when used:
-            ``"factories"``, ``"builder"``, ``"sections"``, ``"validators"``, ``"queries"``.
+        parts: dotted names of the modules that complete the domain, imported only when used; see `PARTS`.
         schema: what its databases are made from where that is not one script: a ``MetaData``, an Alembic
             ``Config``, a path, a function; *ddl* is then not asked.
     """
@@ -139,23 +156,47 @@ class Domain:
 
 
 def domain_names() -> list[str]:
-    """Return the names of all domains: the built-in ones, then those of installed packages."""
-    return [*BUILT_IN, *sorted(point.name for point in entry_points(group="scenarios.domains"))]
+    """Return the names of the systems that installed distributions register, this one's among them."""
+    return sorted(_registered(tuple(sys.path)))
 
 
 def get_domain(name: str) -> Domain:
-    """Return the domain *name*, built in or provided by a package's ``scenarios.domains`` entry point.
+    """Return the system *name* that an installed distribution registers.
 
     Raises:
-        DomainError: there is no such domain.
+        DomainError: there is no such system.
     """
-    if name in BUILT_IN:
-        found = import_module(f"scenarios.domains.{name}").DOMAIN
-    else:
-        points = {point.name: point for point in entry_points(group="scenarios.domains")}
-        if name not in points:
-            raise DomainError(f"there is no system {name!r}", remedy=f"known are {', '.join(domain_names())}")
-        found = points[name].load()
+    found = _point(name).load()
     if not isinstance(found, Domain):
         raise DomainError(f"the system {name!r} is described by a {type(found).__name__}, not a Domain")
     return found
+
+
+def home_of(name: str) -> Path:
+    """Return the directory of the module that has the system *name*, without importing it.
+
+    Raises:
+        DomainError: there is no such system.
+    """
+    spec = find_spec(_point(name).module)
+    if spec is None or spec.origin is None:
+        raise DomainError(f"the module of the system {name!r} is not there", where=_point(name).value)
+    return Path(spec.origin).parent
+
+
+def _point(name: str) -> EntryPoint:
+    points = _registered(tuple(sys.path))
+    if name in points:
+        return points[name]
+    raise DomainError(
+        f"there is no system {name!r}",
+        remedy=f"known are {', '.join(sorted(points))}"
+        if points
+        else "not even those of pg-scenarios are registered: install it again, as with pip install -e .",
+    )
+
+
+@lru_cache(maxsize=4)
+def _registered(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Return the entry points by name; *path* is ``sys.path``, on which distributions are looked for."""
+    return {point.name: point for point in entry_points(group=GROUP)}

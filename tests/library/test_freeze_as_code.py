@@ -136,22 +136,22 @@ def test_a_person_is_frozen_as_code_without_their_name(databases, library):
 
 
 def test_a_wrong_statement_is_not_handed_out(databases, library, monkeypatch):
-    from scenarios.library.freezing.code import coach_bot
+    from scenarios.domains.coach_bot import as_code
 
     db = databases("coach_bot")
     instance = library["happy_conversation"].load(db)
     frozen = freeze(db, name="wrong", instance=instance)
     instance.unload()
-    message = coach_bot.CoachBot.message
+    message = as_code.CoachBot.message
     monkeypatch.setattr(
-        coach_bot.CoachBot,
+        as_code.CoachBot,
         "message",
         lambda self, chat, row: [line.replace("postcard", "letter") for line in message(self, chat, row)],
     )
     module = as_python(frozen)
     assert "rows of messages would differ in content" in module.reason
     assert "postcard" in module.text
-    monkeypatch.setattr(coach_bot.CoachBot, "message", lambda self, chat, row: [f"{chat}.no_such_word()"])
+    monkeypatch.setattr(as_code.CoachBot, "message", lambda self, chat, row: [f"{chat}.no_such_word()"])
     assert "no_such_word" in as_python(frozen).reason
 
 

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from scenarios.cli.schema import register
-from scenarios.domain import BUILT_IN, get_domain
+from scenarios.domain import domain_names, get_domain
 from scenarios.domains.dev_coach.maintenance import normalise, rebuild_recent_messages_index
 from scenarios.errors import SchemaDriftError
 from scenarios.postgres import Database, Server
@@ -44,7 +44,7 @@ def _invoke(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["schema", *arguments])
 
 
-@pytest.mark.parametrize("system", BUILT_IN)
+@pytest.mark.parametrize("system", domain_names())
 def test_the_kept_files_are_what_the_models_give(system: str) -> None:
     assert drift.stale_files(get_domain(system)) == []
 

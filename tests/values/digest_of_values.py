@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from scenarios.values import Clock, Keyed, UniqueSpace, conversation, password_hash
-from scenarios.values.banks import SYSTEMS, bank_file
+from scenarios.values.banks import bank_file
 from scenarios.values.conversation import phases
 
 
@@ -27,15 +27,21 @@ def own() -> str:
         note(row.decimal("d", 1, Decimal(9)), row.choice("e", "abcdef"), row.shuffle("f", range(20)))
         note(row.weighted("g", [("x", 1.5), ("y", 2)]), row.skewed("h", 1, 999, 20), row.token("i", 70))
         note(row.duration("j", timedelta(0), timedelta(days=9)), row.text("dev_coach.texts.notes"))
-    for phase in phases():
-        turns = conversation(keyed.at("maya"), phase, 101, name="Maya", identities=["Maker"])
+    for phase in phases("dev_coach"):
+        maya = keyed.at("maya")
+        turns = conversation(maya, phase, 101, name="Maya", identities=["Maker"], system="dev_coach")
         note(*[turn.content for turn in turns])
     space = UniqueSpace(range(1000), keyed.key("space"))
     note(*[space.claim(str(number)) for number in range(1000)])
     line = Clock().timeline("-3d @09:30", keyed.at("maya"))
     note(*[line.tick() for _ in range(20)], *line.spread(20, Clock().now))
     note(password_hash())
-    note(*[json.dumps(bank_file(system), sort_keys=True) for system in SYSTEMS])
+    note(
+        *[
+            json.dumps(bank_file(system), sort_keys=True)
+            for system in ("dev_coach", "coach_bot", "essay_coach")
+        ]
+    )
     return found.hexdigest()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
 from scenarios.errors import ValuesError
-from scenarios.values import Keyed, add_bank, bank, bank_names, conversation, course
+from scenarios.values import Keyed, add_bank, bank, bank_names, course
+from scenarios.values import conversation as any_conversation
 from scenarios.values.conversation import phases, script
 
-PHASES = phases()
+PHASES = phases("dev_coach")
+conversation = partial(any_conversation, system="dev_coach")
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -31,7 +34,7 @@ def test_five_thousand_messages_of_a_phase_stay_a_conversation(phase, handle):
 
 def test_each_reply_answers_the_question_before_it():
     turns = list(conversation(Keyed("s").at("maya"), "IDENTITY_REFINEMENT", 400, identities=["Maker"]))
-    scripted = script("IDENTITY_REFINEMENT").exchanges
+    scripted = script("IDENTITY_REFINEMENT", "dev_coach").exchanges
     for coach, user in zip(turns[::2], turns[1::2], strict=True):
         fits = [e for e in scripted if any(coach.content.endswith(a.format(identity="Maker")) for a in e.ask)]
         assert fits

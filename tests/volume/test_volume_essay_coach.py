@@ -14,11 +14,11 @@ from psycopg import sql
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.enums import EssayStatus
 from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.volume.recipe import STRETCH, STRETCHES, stretch
 from scenarios.errors import GraphError, ValuesError
 from scenarios.validation import validate
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume import generate
-from scenarios.volume.essay_coach import STRETCH, STRETCHES, stretch
 
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"

@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from scenarios.domains.dev_coach import DOMAIN
-from scenarios.errors import GraphError, SafetyError, ValuesError
+from scenarios.errors import DomainError, GraphError, SafetyError, ValuesError
 from scenarios.postgres import Database, Server
 from scenarios.validation import validate
 from scenarios.values import DEFAULT_ANCHOR
@@ -275,7 +275,7 @@ def test_parts_and_shards_that_do_not_exist_are_refused():
     assert [part.users for part in parts("s", 17, anchor, size=8)] == [8, 8, 1]
     with pytest.raises(ValuesError, match="no shard 9/8"):
         parts("s", 10, anchor, "en_US", (9, 8))
-    with pytest.raises(ValuesError, match="no volume recipe for 'bank'"):
+    with pytest.raises(DomainError, match="there is no system 'bank'"):
         recipe("bank")
 
 

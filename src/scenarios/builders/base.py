@@ -5,7 +5,7 @@ scenario is asked for its rows; and the same scenario could not be loaded twice,
 when it was written down. Here a builder only *records* what was said, checked call by call. `Rendered` rows
 are made from that record for one instance and one clock, as often as wanted.
 
-How to write the builder of a system (``builders/essay_coach.py``):
+How to write the builder of a system (``builders/shop.py``):
 
 1. One plan class per thing a person says (``StudentPlan``, ``EssayPlan``): plain dataclasses, no rows.
 2. A `Program` subclass with the plans and ``render(context, instance) -> Rendered``: makes rows, through the

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from scenarios.journal import Changes
     from scenarios.postgres import Database
 
-SCENARIO = "refinement_in_progress"
 LAST_TURNS = 6
 """Messages of the conversation that the demo shows."""
 
@@ -39,7 +39,7 @@ def demo(
 ) -> None:
     """Show the main job on a throwaway PostgreSQL server.
 
-    Starts a server, builds the Dev Coach schema, loads a scenario, lets another process change it, shows what
+    Starts a server, builds a system's schema, loads a scenario, lets another process change it, shows what
     changed, restores, and proves that every table and sequence is as before. Leaves nothing behind.
 
     Example: scenarios demo
@@ -69,7 +69,7 @@ class Demo:
         self._console.rule(f"[bold]{text}", align="left")
 
     def run(self, *, keep: bool) -> None:
-        from scenarios.domain import get_domain
+        from scenarios.domain import domain_names, get_domain
         from scenarios.library import Library
         from scenarios.postgres import start_server
 
@@ -81,26 +81,27 @@ class Demo:
             self._console.print(_pairs(server.settings_read_back))
 
             self._heading("A database from a template")
-            domain = get_domain("dev_coach")
+            domain = next(each for each in map(get_domain, domain_names()) if "demo" in each.parts)
+            shown = domain.part("demo")
             with self._step("build or find the template"):
                 template = server.template(domain)
             with self._step("clone a database from it"):
                 db = resources.enter_context(server.database(template=template))
             self._say(f"{domain.title}: {len(domain.metadata.tables)} tables in {db.name}")
 
-            self._heading(f"The scenario {SCENARIO}")
-            definition = Library()[SCENARIO]
+            self._heading(f"The scenario {shown.SCENARIO}")
+            definition = Library()[shown.SCENARIO]
             with self._step("load the scenario"):
                 instance = definition.load(db)
             self._console.print(instance.sign_in_sheet())
-            self._last_turns(db)
+            self._last_turns(shown.last_turns(db, LAST_TURNS))
 
             self._heading("Another process commits")
             with self._step("take a snapshot"):
                 before = db.snapshot("before")
             checksum = db.checksum()
             with self._step("the other process works"):
-                self._visit(db)
+                self._visit(shown.VISITOR, db)
             with self._step("find what changed"):
                 changes = db.changes(before)
             self._console.print(_counts(changes))
@@ -122,42 +123,22 @@ class Demo:
                 self._console.input("Press Enter to clean up. ")
         self._say("\nThe server, its files and its socket are gone.")
 
-    def _last_turns(self, db: Database) -> None:
+    def _last_turns(self, said: list[tuple[str, str]]) -> None:
         from rich.table import Table
         from rich.text import Text
-        from sqlalchemy import func, select
-        from sqlalchemy.orm import Session
 
-        from scenarios.domains.dev_coach import ChatMessage, MessageRole, User
-
-        with Session(db.engine) as session:
-            talker = (
-                select(ChatMessage.user_id)
-                .group_by(ChatMessage.user_id)
-                .order_by(func.count().desc())
-                .limit(1)
-                .scalar_subquery()
-            )
-            newest = (
-                select(User.first_name, ChatMessage.role, ChatMessage.content)
-                .join(ChatMessage, ChatMessage.user_id == User.id)
-                .where(User.id == talker)
-                .order_by(ChatMessage.timestamp.desc())
-                .limit(LAST_TURNS)
-            )
-            rows = list(session.execute(newest))[::-1]
         turns = Table.grid(padding=(0, 2))
         turns.add_column(justify="right", style="bold")
         turns.add_column()
-        for name, role, content in rows:
-            turns.add_row("coach" if role == MessageRole.COACH else name, Text(content))
+        for who, text in said:
+            turns.add_row(who, Text(text))
         self._say("The last turns of the longest conversation:")
         self._console.print(turns)
 
-    def _visit(self, db: Database) -> None:
+    def _visit(self, program: Path, db: Database) -> None:
         """Let a process that knows nothing but the URL insert, update and delete, with real commits."""
         subprocess.run(
-            [sys.executable, "-m", "scenarios.cli.demo_visitor", db.dsn],
+            [sys.executable, "-P", str(program), db.dsn],
             check=True,
             timeout=60,
             stdin=subprocess.DEVNULL,

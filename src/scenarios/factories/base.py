@@ -4,7 +4,7 @@ Without it each system's factories would solve these again, and each would leak:
 across tests, its ``SubFactory`` makes a new parent for every child (one test, ninety users), and its Faker
 declarations give another name when a field is added before them.
 
-How to write the factories of a system (``factories/essay_coach.py``)::
+How to write the factories of a system (``factories/shop.py``)::
 
     class StudentFactory(RowFactory[Student]):
         class Meta:

@@ -42,7 +42,7 @@ def alembic_config(system: str, *, connection: Connection | None = None, url: st
     """Return Alembic's configuration for the migrations of *system*, without an ``alembic.ini``.
 
     Args:
-        system: the system's name, ``"dev_coach"``.
+        system: the system's name.
         connection: where to run them, in the caller's transaction.
         url: where to run them if no connection is given; needed in offline mode for nothing but its dialect.
     """

@@ -1,8 +1,8 @@
 """Texts written for this project: what coaches, users and students say, in the words they would use.
 
 Lorem ipsum hides every fault that depends on meaning: nobody sees that a conversation is out of order, that
-a note is about the wrong person, or that a search finds nothing. The banks are TOML files beside this
-module, one per system, and any project can add its own with `add_bank`.
+a note is about the wrong person, or that a search finds nothing. A system brings its own in ``texts.toml``,
+beside the module in which its entry point finds its `Domain`; any project can add more with `add_bank`.
 """
 
 from __future__ import annotations
@@ -10,26 +10,29 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
+from scenarios.domain import domain_names, home_of
 from scenarios.errors import ValuesError
-
-SYSTEMS = ("dev_coach", "coach_bot", "essay_coach")
 
 _added: dict[str, tuple[str, ...]] = {}
 
 
 @lru_cache(maxsize=8)
 def bank_file(system: str) -> Mapping[str, Any]:
-    """Return the whole bank file of *system*."""
-    return tomllib.loads(files("scenarios.values.banks").joinpath(f"{system}.toml").read_text("utf-8"))
+    """Return everything in the bank file of *system*; empty where it has none.
+
+    Raises:
+        DomainError: there is no such system.
+    """
+    path = home_of(system) / "texts.toml"
+    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 @lru_cache(maxsize=256)
 def _built_in(name: str) -> tuple[str, ...] | None:
     system, _, path = name.partition(".")
-    if system not in SYSTEMS or not path:
+    if not path or system not in domain_names():
         return None
     node: Any = bank_file(system)
     for step in path.split("."):
@@ -42,7 +45,7 @@ def _built_in(name: str) -> tuple[str, ...] | None:
 def bank(name: str) -> Sequence[str]:
     """Return the texts of the bank *name*: a system and the path of a list in its file.
 
-    ``bank("dev_coach.affirmations")``, ``bank("dev_coach.identity_names.SPIRITUAL")``.
+    ``bank("shop.reviews")``, ``bank("shop.names.TOYS")``.
 
     Raises:
         ValuesError: there is no such bank.
@@ -68,7 +71,8 @@ def bank_names() -> list[str]:
         elif isinstance(node, list) and node and isinstance(node[0], str):
             yield path
 
-    return sorted([*(name for system in SYSTEMS for name in lists(system, bank_file(system))), *_added])
+    brought = [name for system in domain_names() for name in lists(system, bank_file(system))]
+    return sorted([*brought, *_added])
 
 
 def add_bank(name: str, texts: Sequence[str]) -> None:

@@ -61,18 +61,18 @@ class Script:
 
 
 @lru_cache(maxsize=64)
-def script(phase: str, system: str = "dev_coach") -> Script:
+def script(phase: str, system: str) -> Script:
     """Return the script of *phase*.
 
     Raises:
         ValuesError: the system has no such phase.
     """
-    scripts = bank_file(system)["conversation"]
+    scripts = bank_file(system).get("conversation", {})
     if phase not in scripts:
         raise ValuesError(
             f"no conversation is written for the phase {phase!r}",
             where=f"text banks of {system}",
-            remedy=f"phases are {', '.join(scripts)}",
+            remedy=f"phases are {', '.join(scripts) or 'none'}",
         )
     data = scripts[phase]
     exchanges = tuple(
@@ -82,9 +82,9 @@ def script(phase: str, system: str = "dev_coach") -> Script:
     return Script(phase, tuple(data["openers"]), tuple(data["revisits"]), exchanges)
 
 
-def phases(system: str = "dev_coach") -> tuple[str, ...]:
+def phases(system: str) -> tuple[str, ...]:
     """Return the phases that have a script, in the order a client passes through them."""
-    return tuple(bank_file(system)["conversation"])
+    return tuple(bank_file(system).get("conversation", ()))
 
 
 def conversation(
@@ -94,7 +94,7 @@ def conversation(
     *,
     name: str | None = None,
     identities: Sequence[str] = (),
-    system: str = "dev_coach",
+    system: str,
     field: str = "conversation",
 ) -> Iterator[Turn]:
     """Yield *length* messages that alternate between coach and user and begin with the coach.

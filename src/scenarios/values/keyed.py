@@ -336,7 +336,7 @@ class Row:
     # -- texts -----------------------------------------------------------------------------------------
 
     def text(self, name: str, field: str | None = None) -> str:
-        """Return a text of the bank *name* (``"dev_coach.affirmations"``).
+        """Return a text of the bank *name* (``"shop.reviews"``).
 
         Raises:
             ValuesError: there is no such bank.

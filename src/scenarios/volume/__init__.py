@@ -1,6 +1,6 @@
 """Volume: as many users as a load test wants, streamed, in parts that any job runner can spread.
 
-Start at `generation.generate`; `dev_coach` is the recipe of what a user looks like.
+Start at `generation.generate`; what a user of a system looks like is its `Recipe`, the part ``volume``.
 """
 
 from scenarios.volume.generation import Generated, generate

@@ -100,7 +100,7 @@ def generate(
     """Generate *users* users of *system* with everything of theirs into a database that has the schema.
 
     Args:
-        system: the system, ``"dev_coach"``, ``"coach_bot"`` or ``"essay_coach"``.
+        system: the name of a registered system.
         users: how many users the whole run has, over all shards.
         to: the database, as a URL or libpq connection string.
         seed: decides every value; the same seed and number give the same rows, however they are split.
@@ -115,6 +115,7 @@ def generate(
         progress: called after each part.
 
     Raises:
+        DomainError: there is no such system.
         ValuesError: the system has no recipe, or the shard does not exist.
         SafetyError: *indexes_after* for a database that is not ours.
         GraphError: the database refused a part; the parts before it stay.

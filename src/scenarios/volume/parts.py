@@ -10,24 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Table
 
-from scenarios.domain import Domain, Statement
+from scenarios.domain import Domain, Statement, get_domain
 from scenarios.errors import ValuesError
 from scenarios.graph import encoding
 from scenarios.values import DEFAULT_ANCHOR
 
 USERS_PER_PART = 200
 """A few megabytes of rows: large enough for COPY, small enough to be held and to be repeated."""
-
-RECIPES = {
-    "dev_coach": "scenarios.volume.dev_coach",
-    "coach_bot": "scenarios.volume.coach_bot",
-    "essay_coach": "scenarios.volume.essay_coach",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +114,19 @@ class Surrounded(Protocol):
 
 
 def recipe(system: str) -> Recipe:
-    """Return the recipe of *system*.
+    """Return the recipe of the system that is registered as *system*.
 
     Raises:
-        ValuesError: there is none.
+        DomainError: there is no such system.
+        ValuesError: it has no recipe.
     """
-    if system not in RECIPES:
+    domain = get_domain(system)
+    if "volume" not in domain.parts:
         raise ValuesError(
-            f"there is no volume recipe for {system!r}", remedy=f"recipes exist for {', '.join(RECIPES)}"
+            f"there is no volume recipe for {domain.title}",
+            remedy="name the module that defines RECIPE in Domain.parts['volume']",
         )
-    found: Recipe = import_module(RECIPES[system]).RECIPE
+    found: Recipe = domain.part("volume").RECIPE
     return found
 
 

@@ -89,6 +89,7 @@ class GeneratedStretch:
             len(self.ids) + self._skipped,
             name=self._client,
             identities=self._identities,
+            system="dev_coach",
         )
         for key, turn, moment in zip(self.ids, islice(turns, self._skipped, None), self.times, strict=True):
             yield key, owner, turn.role, turn.content, moment, scope

@@ -25,10 +25,10 @@ DOMAIN = Domain(
     ddl=ddl,
     owner="users",
     parts={
-        "factories": "scenarios.factories.coach_bot",
         "builder": "scenarios.builders.coach_bot",
-        "sections": "scenarios.library.sections.coach_bot",
+        "sections": "scenarios.domains.coach_bot.sections",
         "validators": "scenarios.domains.coach_bot.validators",
-        "queries": "scenarios.domains.coach_bot.queries",
+        "as_code": "scenarios.domains.coach_bot.as_code",
+        "volume": "scenarios.domains.coach_bot.volume",
     },
 )

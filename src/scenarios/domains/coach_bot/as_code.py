@@ -110,3 +110,6 @@ class CoachBot(Speaker):
             user=user if user != row.up(levels).handle else None,
             handle=word_of(row) if row.named else None,
         )
+
+
+SPEAKER = CoachBot

@@ -45,13 +45,14 @@ DOMAIN = Domain(
     reference=frozenset({"prompts_prompt"}),
     resting=frozenset({"dev_coach_inherit_scope", "dev_coach_refuse_scope"}),
     parts={
-        "factories": "scenarios.factories.dev_coach",
         "builder": "scenarios.builders.dev_coach",
-        "sections": "scenarios.library.sections.dev_coach",
+        "sections": "scenarios.domains.dev_coach.sections",
         "validators": "scenarios.domains.dev_coach.validators",
-        "queries": "scenarios.domains.dev_coach.queries",
         "maintenance": "scenarios.domains.dev_coach.maintenance",
+        "demo": "scenarios.domains.dev_coach.demo",
         "health": "scenarios.domains.dev_coach.health",
+        "as_code": "scenarios.domains.dev_coach.as_code",
+        "volume": "scenarios.domains.dev_coach.volume.recipe",
     },
 )
 """Dev Coach as the framework sees it."""

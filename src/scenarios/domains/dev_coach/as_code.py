@@ -48,6 +48,7 @@ class DevCoach(Speaker):
         "MessageRole",
         "PromptType",
     )
+    vocabulary_in = "scenarios.domains.dev_coach"
 
     def __init__(self, name: str, plan: Plan) -> None:
         super().__init__(name, plan)
@@ -290,3 +291,6 @@ class DevCoach(Speaker):
 def _handle(row: Row, unit: str) -> dict[str, Any]:
     word = word_of(row)
     return {"handle": word if row.named and not word.startswith(f"{unit}_") else None}
+
+
+SPEAKER = DevCoach

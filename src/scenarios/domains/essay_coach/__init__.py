@@ -23,12 +23,12 @@ DOMAIN = Domain(
     before_load=before_load,
     after_load=after_load,
     parts={
-        "factories": "scenarios.factories.essay_coach",
         "builder": "scenarios.builders.essay_coach",
-        "sections": "scenarios.library.sections.essay_coach",
+        "sections": "scenarios.domains.essay_coach.sections",
         "validators": "scenarios.domains.essay_coach.validators",
-        "queries": "scenarios.domains.essay_coach.queries",
         "health": "scenarios.domains.essay_coach.health",
+        "as_code": "scenarios.domains.essay_coach.as_code",
+        "volume": "scenarios.domains.essay_coach.volume.recipe",
     },
 )
 

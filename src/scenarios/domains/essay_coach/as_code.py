@@ -264,3 +264,6 @@ class EssayCoach(Speaker):
         if found is None:
             raise CannotSay(f"feedback of a type of its own: {row.handle}")
         return found
+
+
+SPEAKER = EssayCoach

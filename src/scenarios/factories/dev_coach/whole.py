@@ -133,7 +133,9 @@ def _conversation(
 ) -> None:
     way = list(CoachingPhase)[: whole.phase.number + 1]
     names = [identity.name for identity in identities if identity.name]
-    turns = conversation(whole.row, way, len(times), name=whole.user.first_name, identities=names)
+    turns = conversation(
+        whole.row, way, len(times), name=whole.user.first_name, identities=names, system="dev_coach"
+    )
     session = None
     for number, (turn, moment) in enumerate(zip(turns, times, strict=True), 1):
         message = whole.make(

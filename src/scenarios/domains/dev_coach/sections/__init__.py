@@ -7,8 +7,8 @@ they lie in ten tables. The centre is `people.USERS`.
 from __future__ import annotations
 
 from scenarios.domains.dev_coach import DOMAIN, Base
+from scenarios.domains.dev_coach.sections.people import PROMPTS, USERS
 from scenarios.library.planning.sections import Handles, Sections, mappers_of
-from scenarios.library.sections.dev_coach.people import PROMPTS, USERS
 
 SECTIONS = Sections(
     domain=DOMAIN,

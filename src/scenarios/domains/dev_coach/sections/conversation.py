@@ -11,10 +11,10 @@ from scenarios.domains.dev_coach import (
     CoachingPhase,
     MessageRole,
 )
+from scenarios.domains.dev_coach.sections.moments import SECOND, after_parent
+from scenarios.domains.dev_coach.sections.progress import first_name_of, phase_of
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.dev_coach.moments import SECOND, after_parent
-from scenarios.library.sections.dev_coach.progress import first_name_of, phase_of
 from scenarios.values import bank, conversation
 from scenarios.values.keyed import Row as Values
 
@@ -59,6 +59,7 @@ def _some_turns(
         wanted + skip,
         name=name,
         identities=[each for each in names if isinstance(each, str)],
+        system="dev_coach",
         field=field,
     )
     found: list[Mapping[str, Any]] = []

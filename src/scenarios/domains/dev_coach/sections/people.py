@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.domains.dev_coach.sections.conversation import CONVERSATION
+from scenarios.domains.dev_coach.sections.moments import created, expires, joined, user_created
+from scenarios.domains.dev_coach.sections.progress import IDENTITIES, NOTES, SESSIONS, STATE, first_name_of
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.dev_coach.conversation import CONVERSATION
-from scenarios.library.sections.dev_coach.moments import created, expires, joined, user_created
-from scenarios.library.sections.dev_coach.progress import IDENTITIES, NOTES, SESSIONS, STATE, first_name_of
 from scenarios.library.sections.suffixes import EMAIL, WORD
 from scenarios.values import password_hash
 

@@ -10,15 +10,15 @@ from scenarios.domains.dev_coach import (
     IdentityCategory,
     IdentityState,
 )
-from scenarios.library.planning.rows import Row
-from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.dev_coach.moments import (
+from scenarios.domains.dev_coach.sections.moments import (
     changed,
     created,
     identity_created,
     note_created,
     session_start,
 )
+from scenarios.library.planning.rows import Row
+from scenarios.library.planning.sections import Section, Situation
 from scenarios.values import bank
 
 

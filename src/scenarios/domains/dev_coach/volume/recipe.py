@@ -21,9 +21,9 @@ from scenarios.domains.dev_coach import (
     IdentityCategory,
     IdentityState,
 )
+from scenarios.domains.dev_coach.volume.talk import Said, Talk, moment_of
 from scenarios.graph.encoding import escaped
 from scenarios.values import Keyed, Row, bank, password_hash, slug
-from scenarios.volume.dev_coach_talk import Said, Talk, moment_of
 from scenarios.volume.parts import Collector, Part, TableData
 from scenarios.volume.rhythm import HOURS, WEEKDAYS
 

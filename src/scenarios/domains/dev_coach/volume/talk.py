@@ -147,7 +147,7 @@ _Exchange = tuple[_Texts, int, _Texts, int, _Texts, int, bool]
 @lru_cache(maxsize=16)
 def _spoken(phase: str) -> _Spoken:
     """Return the phase's script; its texts need no escaping, which is checked once here."""
-    found = script(phase)
+    found = script(phase, "dev_coach")
     texts = [*found.openers, *found.revisits]
     texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
     assert all(escaped(text) == text for text in texts), "a bank text needs escaping"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.models import Base
+from scenarios.domains.essay_coach.sections.people import INSTITUTIONS
+from scenarios.domains.essay_coach.sections.records import SYSTEM_LOGS
 from scenarios.library.planning.sections import Sections, mappers_of
-from scenarios.library.sections.essay_coach.people import INSTITUTIONS
-from scenarios.library.sections.essay_coach.records import SYSTEM_LOGS
 
 SECTIONS = Sections(
     domain=DOMAIN,

@@ -7,6 +7,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from scenarios.domains.essay_coach.sections.facts import (
+    SECOND,
+    STEP,
+    content_of,
+    fixed,
+    kind_of,
+    slot_of,
+    started_at,
+    title_of,
+    word_of,
+)
+from scenarios.domains.essay_coach.sections.records import history
 from scenarios.factories.essay_coach.texts import (
     MODEL,
     TYPES,
@@ -18,18 +30,6 @@ from scenarios.factories.essay_coach.texts import (
 )
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.essay_coach.facts import (
-    SECOND,
-    STEP,
-    content_of,
-    fixed,
-    kind_of,
-    slot_of,
-    started_at,
-    title_of,
-    word_of,
-)
-from scenarios.library.sections.essay_coach.records import history
 
 
 def _type_id(row: Row, _: Situation) -> int | None:

@@ -12,17 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from scenarios.domains.essay_coach.enums import EssayStatus, ProcessingStatus
-from scenarios.factories.essay_coach.texts import (
-    CHANGES,
-    count_words,
-    earlier_versions,
-    essay_text,
-    reading_minutes,
-)
-from scenarios.library.planning.rows import Row
-from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.essay_coach.answers import FEEDBACK, RESPONSES
-from scenarios.library.sections.essay_coach.facts import (
+from scenarios.domains.essay_coach.sections.answers import FEEDBACK, RESPONSES
+from scenarios.domains.essay_coach.sections.facts import (
     DAY,
     SECOND,
     STEP,
@@ -35,7 +26,16 @@ from scenarios.library.sections.essay_coach.facts import (
     submitted_at,
     title_of,
 )
-from scenarios.library.sections.essay_coach.records import history
+from scenarios.domains.essay_coach.sections.records import history
+from scenarios.factories.essay_coach.texts import (
+    CHANGES,
+    count_words,
+    earlier_versions,
+    essay_text,
+    reading_minutes,
+)
+from scenarios.library.planning.rows import Row
+from scenarios.library.planning.sections import Section, Situation
 
 
 def _category(row: Row, situation: Situation) -> int:

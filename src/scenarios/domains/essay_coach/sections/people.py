@@ -8,15 +8,15 @@ from hashlib import blake2b
 from typing import Any
 
 from scenarios.domains.essay_coach.enums import Role
+from scenarios.domains.essay_coach.sections.essays import ESSAYS
+from scenarios.domains.essay_coach.sections.facts import DAY, fixed, word_of
+from scenarios.domains.essay_coach.sections.records import LOGS, REPORTS, TOKENS, history, metric
 from scenarios.factories.essay_coach.texts import (
     METRICS,
 )
 from scenarios.library.planning.plan import earliest
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation, Suffix
-from scenarios.library.sections.essay_coach.essays import ESSAYS
-from scenarios.library.sections.essay_coach.facts import DAY, fixed, word_of
-from scenarios.library.sections.essay_coach.records import LOGS, REPORTS, TOKENS, history, metric
 from scenarios.library.sections.suffixes import EMAIL
 from scenarios.values import Row as Values
 from scenarios.values import password_hash, slug

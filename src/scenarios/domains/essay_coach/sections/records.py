@@ -8,11 +8,11 @@ from hashlib import sha256
 from typing import Any
 
 from scenarios.domains.essay_coach.enums import RevokeReason
+from scenarios.domains.essay_coach.sections.facts import DAY, fixed, word_of
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Serial
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.library.sections.essay_coach.facts import DAY, fixed, word_of
 
 
 def _some_values(

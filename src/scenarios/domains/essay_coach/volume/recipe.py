@@ -18,9 +18,9 @@ from typing import Any
 from scenarios.domain import Statement
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.loading import QUIET, after_load, before_load
+from scenarios.domains.essay_coach.volume.people import OLDEST, PER_USER, TABLES, Person
 from scenarios.errors import ValuesError
 from scenarios.values import Keyed
-from scenarios.volume.essay_coach_people import OLDEST, PER_USER, TABLES, Person
 from scenarios.volume.parts import Collector, Part, TableData
 
 STRETCH = 1 << 41

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,6 @@ from scenarios.library.progress import Progress, Stages
 
 if TYPE_CHECKING:
     from scenarios.library.freezing.freeze import Frozen
-
-_SPEAKERS = {"dev_coach": "DevCoach", "coach_bot": "CoachBot", "essay_coach": "EssayCoach"}
-"""The speaker of each system, in the module called like the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +47,9 @@ def as_python(frozen: Frozen, *, progress: Progress | None = None) -> Module:
     """
     stages = Stages(progress, 2)
     definition = frozen.definition
-    system = definition.domain.name
-    if system not in _SPEAKERS:
+    if not {"builder", "as_code"} <= set(definition.domain.parts):
         return _as_data(frozen, f"{definition.domain.title} has no builder")
-    speaker: type[Speaker] = getattr(
-        import_module(f"scenarios.library.freezing.code.{system}"), _SPEAKERS[system]
-    )
+    speaker: type[Speaker] = definition.domain.part("as_code").SPEAKER
     try:
         stages.begin("saying it with the builder")
         text = _with_builder(frozen, speaker(definition.name, definition.plan()))
@@ -68,14 +61,13 @@ def as_python(frozen: Frozen, *, progress: Progress | None = None) -> Module:
 
 
 def _with_builder(frozen: Frozen, speaker: Speaker) -> str:
-    system = frozen.definition.domain.name
     body = speaker.body()
     words = [word for word in speaker.vocabulary if re.search(rf"\b{word}\.", body)]
     times = [word for word in ("date", "timedelta") if re.search(rf"\b{word}\(", body)]
     imports = [
         f"from datetime import {', '.join(sorted({'UTC', 'datetime', *times}))}\n",
-        f"from scenarios.builders.{system} import a_scenario",
-        *([f"from scenarios.domains.{system} import {', '.join(words)}"] if words else []),
+        f"from {frozen.definition.domain.parts['builder']} import a_scenario",
+        *([f"from {speaker.vocabulary_in} import {', '.join(words)}"] if words else []),
         "from scenarios.library import scenario",
         *(["from scenarios.values import Clock"] if speaker.clocked else []),
     ]

@@ -26,11 +26,13 @@ class Speaker(ABC):
     Attributes:
         tables: those the builder has words for.
         vocabulary: the enumerations of the system that statements may name.
+        vocabulary_in: the module that has them.
         as_given: whether the builder has to be told to add nothing of its own.
     """
 
     tables: ClassVar[frozenset[str]]
     vocabulary: ClassVar[tuple[str, ...]] = ()
+    vocabulary_in: ClassVar[str] = ""
     as_given: ClassVar[bool] = True
 
     def __init__(self, name: str, plan: Plan) -> None:

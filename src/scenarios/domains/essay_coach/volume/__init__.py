@@ -1,0 +1,1 @@
+"""Volume of EssayCoach: the schools (`recipe`) and what their people wrote (`people`)."""
