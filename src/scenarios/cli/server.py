@@ -125,7 +125,7 @@ def list_servers(settings: Settings) -> list[Running]:
     """Return every running server of ours of this user."""
     import psycopg
 
-    from scenarios.errors import ServerError
+    from scenarios.errors import ScenariosError
     from scenarios.postgres import registry, urls
     from scenarios.postgres.connections import connect
     from scenarios.postgres.ownership import all_marks
@@ -141,10 +141,10 @@ def list_servers(settings: Settings) -> list[Running]:
             continue
         here = directory.name.startswith(project_prefix(settings))
         try:
-            with connect(record.parameters) as conn:
+            with connect(record.parameters, cluster=record.cluster or None) as conn:
                 marks = list(all_marks(conn).values())
                 version = conn.info.parameter_status("server_version") or ""
-        except (ServerError, psycopg.Error):
+        except (ScenariosError, psycopg.Error):
             if here:
                 raise
             continue  # another project's, which is just about to end

@@ -49,7 +49,7 @@ def start(settings: Settings, directory: Path) -> Record:
     from testcontainers.core.container import DockerContainer
 
     (directory / CONTAINER_NOTE).touch()
-    command = ["postgres"]
+    command = ["postgres", "-c", f"cluster_name={directory.name}"]
     for name, value in THROWAWAY.items():
         if name not in _NOT_OURS:
             command += ["-c", f"{name}={value}"]
@@ -89,18 +89,18 @@ def start(settings: Settings, directory: Path) -> Record:
             "password": password,
             "dbname": "postgres",
         }
-        _await_answer(parameters, container.get_wrapped_container(), image)
+        _await_answer(parameters, directory.name, container.get_wrapped_container(), image)
         identity = container.get_container_id()
     finally:
         container.get_docker_client().client.close()
-    return Record("container", parameters, f"image {image}", os.getpid(), identity)
+    return Record("container", parameters, f"image {image}", os.getpid(), identity, directory.name)
 
 
-def _await_answer(parameters: dict[str, str], wrapped: Any, image: Setting[Any]) -> None:
+def _await_answer(parameters: dict[str, str], cluster: str, wrapped: Any, image: Setting[Any]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            connect(parameters).close()
+            connect(parameters, cluster=cluster).close()
             return
         except ServerError as error:
             wrapped.reload()

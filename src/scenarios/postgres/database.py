@@ -6,6 +6,7 @@ database back afterwards. What is destructive here asks the database itself whet
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from scenarios.errors import DatabaseError, SafetyError
 from scenarios.postgres import urls
-from scenarios.postgres.connections import connect
+from scenarios.postgres.connections import arrive, connect, is_pooled, sealed
 from scenarios.postgres.ownership import is_ours, require_ours
 from scenarios.postgres.ways_back import WaysBack
 
@@ -65,6 +66,7 @@ class Database:
         self.schema = schema
         self.keep = keep
         self._parameters = dict(parameters)
+        self._cluster = server.cluster if server is not None else None
         self.source = source
         self._lock = threading.RLock()
         self._control: psycopg.Connection[Any] | None = None
@@ -113,7 +115,10 @@ class Database:
         """The libpq environment variables for the database, password included, for other programs."""
         names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
         names["dbname"] = "PGDATABASE"
-        return {names[key]: value for key, value in self._reach.items() if key in names}
+        found = {names[key]: value for key, value in self._reach.items() if key in names}
+        if self._cluster and "PGHOSTADDR" in os.environ:
+            found["PGHOSTADDR"] = ""  # It would lead past PGHOST, to another server.
+        return found
 
     @property
     def engine(self) -> Engine:
@@ -121,9 +126,12 @@ class Database:
         with self._lock:
             self._require_open()
             if self._engine is None:
-                from sqlalchemy import create_engine
+                from sqlalchemy import create_engine, event
 
-                self._engine = create_engine(urls.sqlalchemy_url(self._reach))
+                more = sealed(self._parameters) if self._cluster else {}
+                engine = create_engine(urls.sqlalchemy_url(self._reach), connect_args=more)
+                event.listen(engine, "connect", self._arrived)
+                self._engine = engine
             return self._engine
 
     @property
@@ -146,7 +154,7 @@ class Database:
             ServerError: it is refused.
         """
         self._require_open()
-        return connect(self._reach, autocommit=autocommit)
+        return connect(self._reach, autocommit=autocommit, cluster=self._cluster)
 
     @property
     def _journal(self) -> psycopg.Connection[Any]:
@@ -156,9 +164,16 @@ class Database:
             if self._control is None or self._control.closed:
                 from scenarios import journal
 
-                self._control = connect(self._parameters, application="pg-scenarios journal")
-                journal.dedicate(self._control)
+                conn = connect(self._parameters, application="pg-scenarios journal", cluster=self._cluster)
+                if self._cluster is not None or not is_pooled(conn):
+                    journal.dedicate(conn)
+                self._control = conn
             return self._control
+
+    def _arrived(self, conn: Any, record: object = None) -> None:
+        """Called with each new connection of `engine`."""
+        if self._cluster is not None:
+            arrive(conn, self._parameters, self._cluster)
 
     def reset_connections(self) -> None:
         """Give the idle connections of `engine` the state in which they were opened.

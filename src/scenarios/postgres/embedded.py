@@ -216,6 +216,7 @@ def _launch(
         "unix_socket_permissions": "0777",  # The password guards it, not the user's name.
         "listen_addresses": "" if port is None else "127.0.0.1",
         "port": str(SOCKET_PORT if port is None else port),
+        "cluster_name": data.parent.name,  # By which whoever connects knows that it is this one.
     }
     command = [str(binaries.postgres), "-D", str(data)]
     for name, value in flags.items():

@@ -155,7 +155,7 @@ def _databases(settings: Settings, runtime: Path, dry_run: bool, kept: bool) -> 
         record = registry.read_record(directory)
         if record is None or not registry.is_used(directory) or not registry.is_alive(directory, record):
             continue
-        with _visited(record.provider, dict(record.parameters), directory) as server:
+        with _visited(record.provider, dict(record.parameters), directory, record.cluster) as server:
             yield from _on_server(server, settings, dry_run, kept)
     provider = str(settings["provider"])
     if urls.is_url(provider):
@@ -164,10 +164,16 @@ def _databases(settings: Settings, runtime: Path, dry_run: bool, kept: bool) -> 
             yield from _on_server(server, settings, dry_run, kept)
 
 
-def _visited(provider: str, parameters: dict[str, str], notes: Path) -> Server:
+def _visited(provider: str, parameters: dict[str, str], notes: Path, cluster: str = "") -> Server:
     """Return the server as a visitor, who neither reaps at the door nor ends it on leaving."""
     return Server(
-        provider, "visited by clean-up", parameters, notes=notes, leave=lambda tidy: tidy(), reap=False
+        provider,
+        "visited by clean-up",
+        parameters,
+        notes=notes,
+        leave=lambda tidy: tidy(),
+        reap=False,
+        cluster=cluster,
     )
 
 

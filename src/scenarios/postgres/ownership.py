@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import SafetyError
+from scenarios.postgres.connections import is_pooled
 from scenarios.postgres.processes import birth_of
 
 _PREFIX = "pg-scenarios 1 "
@@ -137,8 +138,15 @@ def require_ours(conn: psycopg.Connection[Any], action: str) -> None:
     """Refuse *action* (``"restore a snapshot"``) unless the connection's database carries our mark.
 
     Raises:
-        SafetyError: it does not.
+        SafetyError: it does not, or a connection pooler stands before it.
     """
+    if is_pooled(conn):
+        raise SafetyError(
+            f"will not {action} through a connection pooler (PgBouncer, for one)",
+            where=f"{conn.info.host or 'local socket'} port {conn.info.port}, database {conn.info.dbname!r}",
+            why="what this sets for its session would be left to whoever is given that session next",
+            remedy="name PostgreSQL's own host and port, usually 5432",
+        )
     if is_ours(conn):
         return
     raise SafetyError(

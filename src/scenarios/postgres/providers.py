@@ -113,7 +113,8 @@ def _embedded(settings: Settings, share: bool, reason: str) -> Server:
         tcp = settings["tcp"]
         port = None if tcp == "off" else 0 if tcp == "on" else int(tcp)
         parameters = embedded.start(usable, account, cache, directory, tcp_port=port)
-        return Record("embedded", parameters, f"{found.source} ({found.bin})", os.getpid())
+        origin = f"{found.source} ({found.bin})"
+        return Record("embedded", parameters, origin, os.getpid(), cluster=directory.name)
 
     collect_dead(runtime)
     seat = registry.take_seat(runtime, kind_of(settings, "embedded"), start, end_directory, share=share)
@@ -143,6 +144,7 @@ def _seated(provider: str, seat: Seat, reason: str) -> Server:
         leave=seat.leave,
         directory=seat.directory,
         joined=seat.joined,
+        cluster=seat.record.cluster,
     )
 
 

@@ -52,6 +52,7 @@ class Record:
         origin: where it came from, for people.
         starter: the process that started it.
         container: the container's id, empty for an embedded server.
+        cluster: its ``cluster_name``, by which it is told from others.
     """
 
     provider: str
@@ -59,6 +60,7 @@ class Record:
     origin: str
     starter: int
     container: str = ""
+    cluster: str = ""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psycopg
 
-from scenarios.errors import ServerError
+from scenarios.errors import ScenariosError, ServerError
 from scenarios.postgres import registry, urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
@@ -54,6 +54,7 @@ class Server:
         joined: whether somebody else had started it.
         limits: what cannot be done here and why, filled as it is found out.
         directory: where a server of ours lives; None for an external one.
+        cluster: the ``cluster_name`` by which a server of ours is known; empty for an external one.
         estate: our databases on it.
     """
 
@@ -68,6 +69,7 @@ class Server:
         directory: Path | None = None,
         joined: bool = True,
         reap: bool = True,
+        cluster: str = "",
     ) -> None:
         self.provider = provider
         self.joined = joined
@@ -79,8 +81,10 @@ class Server:
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._open: dict[str, Database] = {}
+        self._leads_right = provider != "external"
         self._closed = False
         self._admin = "postgres"
+        self.cluster = cluster
         try:
             self._find_admin()
             # Until it is measured: on a server of ours with its data in memory this is the quicker one.
@@ -123,8 +127,9 @@ class Server:
 
         Raises:
             ServerError: it is refused; the message says what to do.
+            SafetyError: it led to another server, or to another database.
         """
-        return connect(self.parameters(dbname or self._admin), autocommit=autocommit)
+        return connect(self.parameters(dbname or self._admin), autocommit=autocommit, cluster=self.cluster)
 
     def parameters(self, dbname: str) -> dict[str, str]:
         """Return the libpq parameters for the database *dbname*, password included."""
@@ -204,7 +209,18 @@ class Server:
         if ready is None:
             ready = name or self.estate.next_name()
             self.estate.create(ready, source, self._content(template, keep))
+            self._try_the_way(ready)
         return self._opened(ready, template.schema if template is not None else schema, source, keep)
+
+    def _try_the_way(self, name: str) -> None:
+        """See once that a database just made here is reached by its name, before anybody is given its URL."""
+        if not self._leads_right:
+            try:
+                self.connect(name).close()
+            except ScenariosError:
+                self.estate.drop(name)
+                raise
+            self._leads_right = True
 
     def _content(self, template: Template | None, keep: bool) -> Mark:
         if template is None:

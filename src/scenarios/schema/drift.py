@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, pool
 from sqlalchemy.engine import URL, make_url
 
 from scenarios.domain import Domain
-from scenarios.errors import SchemaDriftError, redact
+from scenarios.errors import SafetyError, SchemaDriftError, redact
 from scenarios.resources import resource
 from scenarios.schema import diagrams, migrations
 from scenarios.schema.catalogue import IGNORED_SCHEMAS, Catalogue, Difference, Normalise, read_catalogue
@@ -116,6 +116,16 @@ class Scratch:
             admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
             try:
                 url = self._url.set(drivername="postgresql+psycopg", database=name)
+                with psycopg.connect(self._conninfo(url)) as conn:
+                    reached = conn.execute("SELECT current_database()").fetchone()
+                if reached != (name,):
+                    raise SafetyError(
+                        f"the connection to the database {name!r} led to {reached and reached[0]!r}; "
+                        "nothing was done to it",
+                        where=redact(url.render_as_string()),
+                        why="something between leads every name to one database, a pooler's entry, say",
+                        remedy="name PostgreSQL's own port, of a server on which databases can be created",
+                    )
                 yield url.render_as_string(hide_password=False)
             finally:
                 admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
