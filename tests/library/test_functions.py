@@ -261,6 +261,25 @@ def test_a_builder_takes_parameters(tmp_path, own_db):
     assert open_instance(own_db, "built").counts["identities_identity"] == 5
 
 
+def test_what_is_said_behind_a_plus_sign_is_kept(tmp_path, own_db):
+    text = (
+        "from scenarios.builders.dev_coach import a_scenario\nfrom scenarios.library import scenario\n\n\n"
+        "@scenario\ndef plus():\n    return (a_scenario('plus').user('ada', email='ada+work@example.com')"
+        ".user('eve', email='ada+home@example.com').user('maya', username='maya-plus-one'))\n"
+    )
+    library = Library(shelf_with(tmp_path, plus_py=text))
+    library["plus"].load(own_db)
+    library["plus"].load(own_db, as_name="second")
+    with own_db.connect() as conn:
+        found = conn.execute("SELECT email, username FROM users_user ORDER BY created_at, email").fetchall()
+    said = {email for email, _ in found}
+    assert {"ada+work+plus@example.com", "ada+home+plus@example.com"} < said
+    assert {"ada+work+second@example.com", "ada+home+second@example.com"} < said
+    # What the builder made up bears the instance's name once.
+    assert {email.partition("@")[0].count("+") for email in said if email.startswith("maya")} == {1}
+    assert {name for _, name in found if name} == {"maya-plus-one-plus", "maya-plus-one-second"}
+
+
 def test_a_function_is_called_once_for_the_same_values_and_entered_by_snapshot(tmp_path, own_db):
     library = Library(shelf_with(tmp_path, built_py=BUILT))
     assert library["built"] is library["built"]

@@ -48,7 +48,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from scenarios.builders.connect import async_connection, psycopg_connection
 from scenarios.errors import BuilderError
-from scenarios.factories.context import FactoryContext, suffix_of
+from scenarios.factories.context import FactoryContext
 
 if TYPE_CHECKING:
     import psycopg
@@ -75,12 +75,6 @@ def calling_line() -> Source | None:
             return None
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno)
-
-
-def with_suffix(email: str, instance: str) -> str:
-    """Return *email* as the instance's own: ``maya@example.com`` becomes ``maya+3f9a0c12bd@example.com``."""
-    local, _, domain = email.rpartition("@")
-    return f"{local}+{suffix_of(instance)}@{domain}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

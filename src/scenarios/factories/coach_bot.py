@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from factory.declarations import LazyAttribute, Trait
 
+from scenarios.domains.coach_bot import defaults
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import ACTION_LENGTH, SEND_MESSAGE, Chat, Log, Message, User
-from scenarios.factories.base import Ago, Declaration, Parent, RowFactory, RowId, Value
+from scenarios.factories.base import Declaration, Parent, RowFactory, RowId, Value
 from scenarios.factories.context import current_context
 from scenarios.values import Row
 
@@ -33,7 +34,7 @@ class Moment(Declaration[datetime]):
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> datetime:
         chat: Chat = instance.chat
-        start = chat.created_at + timedelta(seconds=5)
+        start = chat.created_at + defaults.BEFORE_FIRST
         return current_context().moment(chat.id, start, instance.handle)
 
 
@@ -58,8 +59,8 @@ class UserFactory(RowFactory[User]):
 
     id = RowId()
     username = _of(lambda o: o.handle)
-    email = _of(lambda o: current_context().email(o.handle, current_context().row(o.handle).last_name()))
-    created_at = Ago(days=30)
+    email = _of(lambda o: defaults.email(current_context().row(o.handle), current_context().instance))
+    created_at = _of(lambda o: defaults.joined(current_context().clock.now))
     updated_at = _of(lambda o: o.created_at)
 
 
@@ -113,6 +114,6 @@ class LogFactory(RowFactory[Log]):
     user_id = _of(lambda o: o.user.id)
     action = SEND_MESSAGE
     details = _of(lambda o: sent_details(o.message.content))
-    logged_at = _of(lambda o: o.message.sent_at + timedelta(milliseconds=20))
+    logged_at = _of(lambda o: o.message.sent_at + defaults.LOG_DELAY)
     created_at = _of(lambda o: o.logged_at)
     updated_at = _of(lambda o: o.created_at)

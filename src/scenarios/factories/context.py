@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
@@ -33,15 +32,6 @@ if TYPE_CHECKING:
     from scenarios.graph import Graph
 
 M = TypeVar("M")
-
-
-def suffix_of(instance: str) -> str:
-    """Return the suffix that makes an instance's e-mail addresses its own: ten characters from its name.
-
-    Ten hexadecimal characters are 40 bits: among ten thousand instances two meet with a chance of 1 in
-    20,000.
-    """
-    return blake2b(instance.encode(), digest_size=5).hexdigest()
 
 
 @lru_cache(maxsize=32)
@@ -92,7 +82,6 @@ class FactoryContext:
         self.locale = locale
         self.values = Keyed(seed, scenario, locale, self.instance)
         self.clock = Clock() if now is None else Clock(now)
-        self.suffix = suffix_of(self.instance)
         self.session = session
         self.graph = graph
         self._row: Row | None = None
@@ -139,10 +128,6 @@ class FactoryContext:
         last = self._moments.get((person, ""))
         if last is None or last < moment:
             self._moments[person, ""] = moment
-
-    def email(self, handle: str, last_name: str) -> str:
-        """Return an address that is unique among contexts, handles and instances."""
-        return self.row(handle).email(last_name=last_name, suffix=self.suffix)
 
     def remember(self, handle: str, made: object) -> None:
         """Keep a row under its handle, and as the parent of what is built next."""

@@ -283,6 +283,16 @@ class Row:
         """Return a first name of the locale."""
         return self.keyed.data.pick("first_name", self.word(field))
 
+    def given_name(self, field: str = "first_name") -> str:
+        """Return the first name of the person whose row this is: ``Maya`` for the handle ``maya``.
+
+        A handle that was counted (``user_3``) says no name, and one of the locale is drawn.
+        """
+        word = self.handle.rpartition(".")[2]
+        if not word or word[-1].isdigit():
+            return self.first_name(field)
+        return word.replace("_", " ").title()
+
     def last_name(self, field: str = "last_name") -> str:
         """Return a last name of the locale."""
         return self.keyed.data.pick("last_name", self.word(field))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scenarios.builders.base import Rendered, Source, with_suffix
+from scenarios.builders.base import Rendered, Source
 from scenarios.builders.coach_bot.plans import (
     ChatPlan,
     LogPlan,
@@ -20,17 +20,16 @@ from scenarios.builders.coach_bot.plans import (
     TurnPlan,
     UserPlan,
 )
+from scenarios.domains.coach_bot import defaults
 from scenarios.domains.coach_bot.audit import sent_details
+from scenarios.domains.coach_bot.defaults import BEFORE_FIRST, LOG_DELAY
 from scenarios.domains.coach_bot.models import SEND_MESSAGE, Chat, Log, Message, User
 from scenarios.errors import BuilderError
 from scenarios.factories.coach_bot import UserFactory
 from scenarios.factories.context import FactoryContext, entered
 from scenarios.graph import Graph
-from scenarios.values import Row, conversation
+from scenarios.values import Row, add_to_email, conversation
 
-LOG_DELAY = timedelta(milliseconds=20)
-"""From a message to its line of the audit trail."""
-_BEFORE_FIRST = timedelta(seconds=5)
 _MESSAGES = ("id", "chat_id", "sender_id", "content", "timestamp", "created_at", "updated_at")
 _LOGS = ("id", "user_id", "chat_id", "action", "details", "timestamp", "created_at", "updated_at")
 
@@ -79,13 +78,11 @@ class _PersonRenderer:
                 self._refuse(
                     f"a chat of {plan.handle} begins at {first}, before they joined at {joined}", plan.source
                 )
-        elif first is not None:
-            joined = first - timedelta(hours=1)
         else:
-            joined = self.context.clock.now - timedelta(days=30)
+            joined = defaults.joined(self.context.clock.now, () if first is None else (first,))
         columns = dict(plan.columns)
         if "email" in columns and self.rendered.name != self.program.name:
-            columns["email"] = with_suffix(columns["email"], self.rendered.name)
+            columns["email"] = add_to_email(columns["email"], self.rendered.name)
         user = UserFactory.build(handle=plan.handle, created_at=joined, **columns)
         self._add(user, plan.handle, plan.source)
         self.rendered.sign_in.append({"handle": plan.handle, "username": user.username, "email": user.email})
@@ -130,10 +127,10 @@ class _PersonRenderer:
                 at += part.every * (part.messages - 1)
         if plan.started is not None:
             started = clock.at(plan.started)
-            first = started + _BEFORE_FIRST if fixed is None else fixed
+            first = started + BEFORE_FIRST if fixed is None else fixed
         else:
             first = fixed if fixed is not None else clock.now - timedelta(hours=1) - at - self._days(number)
-            started = first - _BEFORE_FIRST
+            started = first - BEFORE_FIRST
         times = [first + offset for offset in offsets]
         for part, time in zip(plan.parts, times, strict=True):
             if time < started:
@@ -150,12 +147,9 @@ class _PersonRenderer:
         if isinstance(part, LogPlan):
             return LOG_DELAY
         reply = isinstance(part, TurnPlan) and part.reply
-        low, high = (
-            (timedelta(seconds=2), timedelta(seconds=12))
-            if reply
-            else (timedelta(seconds=20), timedelta(minutes=3))
+        return self.context.row(part.handle).duration(
+            "gap", *(defaults.REPLY if reply else defaults.QUESTION)
         )
-        return self.context.row(part.handle).duration("gap", low, high)
 
     # -- rows --------------------------------------------------------------------------------------------
 

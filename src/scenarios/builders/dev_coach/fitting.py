@@ -1,6 +1,6 @@
 """What of a person fits what: phase, identities and their states, checked at the call that says it.
 
-The rules of the programme (`scenarios.factories.dev_coach.phases`) bind a phase to identities and the other
+The rules of the programme (`scenarios.domains.dev_coach.phases`) bind a phase to identities and the other
 way round, and a person may be said in either order. Here each order is refused alike.
 """
 
@@ -10,7 +10,7 @@ from scenarios.builders.base import Step
 from scenarios.builders.dev_coach.plans import IdentityPlan, UserPlan
 from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.domains.dev_coach import CoachingPhase, IdentityCategory, IdentityState
-from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS, STATES_IN, has_identities
+from scenarios.domains.dev_coach.phases import CATEGORIES, QUESTIONS, STATES_IN, has_identities
 
 
 class Fitting(Step[DevCoachProgram]):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Rendered, Source, with_suffix
+from scenarios.builders.base import Rendered, Source
 from scenarios.builders.dev_coach.deeds import DeedRenderer
 from scenarios.builders.dev_coach.plans import (
     IdentityPlan,
@@ -29,9 +29,11 @@ from scenarios.domains.dev_coach import (
     TestScenario,
     TestScenarioUser,
     User,
+    defaults,
+    phases,
 )
 from scenarios.factories.context import FactoryContext, entered
-from scenarios.factories.dev_coach import phases, texts
+from scenarios.factories.dev_coach import texts
 from scenarios.factories.dev_coach.rows import (
     PromptFactory,
     UserFactory,
@@ -39,13 +41,13 @@ from scenarios.factories.dev_coach.rows import (
     VerificationFactory,
 )
 from scenarios.graph import Graph
-from scenarios.values import TEST_PASSWORD, password_hash
+from scenarios.values import TEST_PASSWORD, add_to_email, add_to_word, password_hash
 
 
 def render(program: Said, context: FactoryContext, instance: str) -> Rendered:
     """Make the rows of *instance* of the scenario *program*."""
     graph = Graph()
-    scenario_id = context.id("")
+    scenario_id = context.row("").uuid("instance")
     rendered = Rendered(graph, scenario_id, instance)
     now = context.clock.now
     scenario = TestScenario(
@@ -134,7 +136,6 @@ class _UserRenderer(DeedRenderer):
             )
         if said is not None:
             return placed, said
-        usual = clock.now - timedelta(days=phases.DAYS_BY_DEFAULT[self.phase])
         known = [each.times[0] for each in placed]
         known += [clock.at(identity.created) for identity in plan.identities if identity.created is not None]
         known += [clock.at(when) for when in (plan.columns.get("last_login"),) if when is not None]
@@ -142,21 +143,20 @@ class _UserRenderer(DeedRenderer):
         known += [
             clock.at(session.started) for session in plan.sessions.values() if session.started is not None
         ]
-        return placed, min([usual, *(moment - timedelta(hours=2) for moment in known)])
+        return placed, defaults.joined(clock.now, self.phase, known)
 
     def _user(self, joined: datetime, placed: list[Placed]) -> User:
         plan, clock = self.plan, self.context.clock
         columns = dict(plan.columns)
         password = columns.pop("password_text", None)
         if "email" in columns and self.rendered.name != self.program.name:
-            columns["email"] = with_suffix(columns["email"], self.rendered.name)
+            columns["email"] = add_to_email(columns["email"], self.rendered.name)
         if columns.get("username") is not None and self.rendered.name != self.program.name:
-            columns["username"] = f"{columns['username']}-{self.context.suffix}"
+            columns["username"] = add_to_word(columns["username"], self.rendered.name)
         if "last_login" in columns:
             columns["last_login"] = clock.at(columns["last_login"])
         elif not self.program.as_given:
-            last = placed[-1].times[-1] if placed else None
-            columns["last_login"] = max(joined, last or joined)
+            columns["last_login"] = defaults.last_login(joined, placed[-1].times[-1] if placed else None)
         else:
             columns["last_login"] = None
         if password is not None:
@@ -164,9 +164,7 @@ class _UserRenderer(DeedRenderer):
         if plan.verifications and not plan.verifications[0][1] and "verification_token" not in columns:
             columns["unverified"] = True
         columns.setdefault("created_at", joined)
-        columns.setdefault(
-            "updated_at", max(columns["created_at"], columns["last_login"] or columns["created_at"])
-        )
+        columns.setdefault("updated_at", defaults.updated(columns["created_at"], columns["last_login"]))
         user = UserFactory.build(handle=plan.handle, bare=True, test_scenario_id=self.scope, **columns)
         self.add(user, plan.handle, plan.source)
         self.rendered.sign_in.append(
@@ -348,7 +346,9 @@ class _UserRenderer(DeedRenderer):
             else IdentityCategory.PASSIONS_AND_TALENTS,
             "who_you_are": texts.who_you_are(row) if described else [],
             "who_you_want_to_be": texts.who_you_want_to_be(row) if described else [],
-            "asked_questions": phases.asked_by(self.phase, plan.asked)
+            "asked_questions": phases.asked_by(
+                self.phase, defaults.asked(plan.phase) if plan.asked is None else plan.asked
+            )
             if not self.program.as_given or plan.asked is not None
             else [],
             "skipped_identity_categories": [category.value for category in plan.skipped or ()]
@@ -361,7 +361,7 @@ class _UserRenderer(DeedRenderer):
         }
         columns.update(plan.state_columns)
         state = CoachState(
-            id=self.context.id(f"{plan.handle}.coach_state"),
+            id=self.context.id(f"{plan.handle}.state"),
             user=user,
             user_id=user.id,
             current_phase=self.phase,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from scenarios.builders.base import Rendered, Source, with_suffix
+from scenarios.builders.base import Rendered, Source
 from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, Said, Told
 from scenarios.builders.essay_coach.render import timed
+from scenarios.domains.essay_coach import defaults
 from scenarios.domains.essay_coach.enums import EssayStatus, ProcessingStatus
 from scenarios.domains.essay_coach.models import (
     AIResponse,
@@ -31,7 +32,7 @@ from scenarios.factories.context import FactoryContext
 from scenarios.factories.essay_coach.rows import PROCESSING, token_hash
 from scenarios.factories.essay_coach.texts import METRICS, TYPES, count_words, reading_minutes
 from scenarios.graph import Graph
-from scenarios.values import TEST_PASSWORD, password_hash
+from scenarios.values import TEST_PASSWORD, add_to_email, add_to_title, add_to_word, password_hash
 
 
 def render_as_given(program: Told, context: FactoryContext, instance: str) -> Rendered:
@@ -69,7 +70,7 @@ class _Given:
     def institution(self, handle: str, columns: dict[str, Any], source: Source | None) -> Institution:
         said = self.timed({"name": handle, **columns}, "created_at")
         if not self.own:
-            said["name"] = f"{said['name']} ({self.context.suffix})"
+            said["name"] = add_to_title(said["name"], self.rendered.name)
         row = Institution(**said)
         self.keep(handle, row, source)
         return row
@@ -77,19 +78,15 @@ class _Given:
     def person(self, plan: PersonPlan, school: Institution) -> None:
         context, handle = self.context, plan.handle
         said = self.timed(plan.columns, "date_joined", "created_at", "updated_at")
-        for name, mine in (
-            ("username", context.row(handle).username(suffix=context.suffix)),
-            ("email", context.email(handle, said.get("last_name") or handle)),
+        row_of, instance = context.row(plan.full_handle), context.instance
+        for name, mine, add in (
+            ("username", defaults.username(row_of, instance), add_to_word),
+            ("email", defaults.email(row_of, said.get("last_name") or handle, instance), add_to_email),
         ):
             if name not in said:
                 said[name] = mine
             elif not self.own:
-                theirs = said[name]
-                said[name] = (
-                    with_suffix(theirs, self.rendered.name)
-                    if name == "email"
-                    else f"{theirs}-{context.suffix}"
-                )
+                said[name] = add(said[name], instance)
         row = User(institution=school, role=plan.role.value, password=password_hash(), **said)
         self.keep(handle, row, plan.source)
         self.rendered.sign_in.append(

@@ -82,6 +82,11 @@ class PersonPlan:
     logs: list[tuple[dict[str, Any], When]] = field(default_factory=list)
     source: Source | None = None
 
+    @property
+    def full_handle(self) -> str:
+        """The handle with the school's before it, from which the person's values follow."""
+        return f"{self.institution}.{self.handle}"
+
 
 class Told(Program):
     """What was said of a scenario: its institutions and people, in order.

@@ -13,6 +13,7 @@ from typing import Any
 
 from scenarios.builders.base import Rendered, Source
 from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, Told
+from scenarios.domains.essay_coach import defaults
 from scenarios.domains.essay_coach.enums import (
     EssayStatus,
     LogLevel,
@@ -25,7 +26,7 @@ from scenarios.factories.context import FactoryContext, entered
 from scenarios.factories.essay_coach import rows as factories
 from scenarios.factories.essay_coach.texts import earlier_versions, essay_text, verdict
 from scenarios.graph import Graph
-from scenarios.values import TEST_PASSWORD, Clock
+from scenarios.values import TEST_PASSWORD, Clock, add_to_title
 
 _ROTATION = timedelta(days=1)
 TIMES = frozenset(
@@ -46,7 +47,7 @@ def render(program: Told, context: FactoryContext, instance: str) -> Rendered:
         for handle, columns, source in program.institutions:
             said = timed(columns, context.clock)
             if "name" in said and instance != program.name:
-                said["name"] = f"{said['name']} ({context.suffix})"
+                said["name"] = add_to_title(said["name"], instance)
             schools[handle] = factories.InstitutionFactory.build(handle=handle, **said)
             _keep(rendered, handle, schools[handle], source)
         for plan in program.people:
@@ -88,7 +89,7 @@ class _PersonRenderer:
         said = timed(plan.columns, clock)
         said.setdefault("date_joined", self._joined())
         person = factories.UserFactory.build(
-            handle=plan.handle,
+            handle=plan.full_handle,
             institution=self.school,
             educator=plan.role is Role.EDUCATOR,
             admin=plan.role is Role.ADMIN,
@@ -105,7 +106,7 @@ class _PersonRenderer:
         )
         if plan.profile is not None:
             profile = factories.UserProfileFactory.build(
-                handle=f"{plan.handle}.profile", user=person, **plan.profile
+                handle=f"{plan.full_handle}.profile", user=person, **plan.profile
             )
             self._keep(f"{plan.handle}.profile", profile)
         for essay in plan.essays:
@@ -141,7 +142,7 @@ class _PersonRenderer:
         times += [clock.at(when) for _, _, when, _ in self.plan.reports]
         times += [clock.at(when) for _, _, when, _ in self.plan.sessions]
         times += [clock.at(token.columns["issued_at"]) for token in self.plan.tokens]
-        return min([clock.now - timedelta(days=60), *times]) - timedelta(days=30)
+        return defaults.joined(clock.now, times)
 
     def _essay(self, author: User, plan: EssayPlan) -> None:
         clock = self.context.clock

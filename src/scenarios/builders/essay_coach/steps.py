@@ -120,7 +120,7 @@ class InstitutionStep(ScenarioStep):
 
         Args:
             handle: their name in the scenario.
-            first_name: by default drawn.
+            first_name: by default what the handle says, Maya for maya.
             last_name: by default drawn.
             grade_level: by default drawn.
             joined: by default before anything else of theirs.

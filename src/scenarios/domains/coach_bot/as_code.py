@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from scenarios.builders.coach_bot.render import LOG_DELAY
 from scenarios.domains.coach_bot.audit import sent_details
+from scenarios.domains.coach_bot.defaults import LOG_DELAY
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.library.freezing.code.speaker import Speaker, word_of
 from scenarios.library.freezing.code.words import CannotSay, Code, call

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.domains.coach_bot import DOMAIN, Base
+from scenarios.domains.coach_bot import DOMAIN, Base, defaults
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.domains.coach_bot.queries import who_spoke
@@ -34,17 +34,17 @@ def _username(row: Row, _: Situation) -> str:
 
 
 def _email(row: Row, situation: Situation) -> str:
-    return EMAIL.add(situation.values(row).email(), situation.instance)
+    return defaults.email(situation.values(row), situation.instance)
 
 
 def _joined(row: Row, situation: Situation) -> datetime:
     first = earliest(row.subtree())
-    return first - timedelta(hours=1) if first else situation.anchor - timedelta(days=30)
+    return defaults.joined(situation.anchor, [first] if first else [])
 
 
 def _begun(row: Row, situation: Situation) -> datetime:
     first = earliest([child for child in row.children if child.section.key == "messages"])
-    return first - 5 * _SECOND if first else situation.anchor - timedelta(days=1)
+    return first - defaults.BEFORE_FIRST if first else situation.anchor - timedelta(days=1)
 
 
 def _created(row: Row, _: Situation) -> Any:
@@ -68,9 +68,7 @@ def _after_message(row: Row, situation: Situation) -> datetime:
     sent = message.values.get("timestamp")
     siblings = [other for other in message.children if other.section is row.section]
     place = next(at for at, other in enumerate(siblings) if other is row)
-    return (sent if isinstance(sent, datetime) else situation.anchor) + (place + 1) * timedelta(
-        milliseconds=20
-    )
+    return (sent if isinstance(sent, datetime) else situation.anchor) + (place + 1) * defaults.LOG_DELAY
 
 
 def _details(row: Row, _: Situation) -> Any:
@@ -94,14 +92,14 @@ def _pace(row: Row, before: Row | None, situation: Situation) -> timedelta:
         return _first(row.up(1), situation)
     values = situation.values(row)
     if row.given.get("") == "coach":
-        return values.duration("pace", 2 * _SECOND, 12 * _SECOND)
-    return values.duration("pace", 20 * _SECOND, 180 * _SECOND)
+        return values.duration("pace", *defaults.REPLY)
+    return values.duration("pace", *defaults.QUESTION)
 
 
 def _first(chat: Row, situation: Situation) -> timedelta:
     begun = chat.values.get("created_at")
     if isinstance(begun, datetime):
-        return begun + 5 * _SECOND - situation.anchor
+        return begun + defaults.BEFORE_FIRST - situation.anchor
     # The chat that stands last is the latest.
     siblings = [other for other in chat.up(1).children if other.section is chat.section]
     place = next(at for at, other in enumerate(siblings) if other is chat)

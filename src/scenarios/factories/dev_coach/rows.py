@@ -36,6 +36,8 @@ from scenarios.domains.dev_coach import (
     UserProfile,
     Verification,
     VerificationType,
+    defaults,
+    phases,
 )
 from scenarios.factories.base import (
     Ago,
@@ -50,7 +52,7 @@ from scenarios.factories.base import (
     Value,
 )
 from scenarios.factories.context import current_context
-from scenarios.factories.dev_coach import phases, texts
+from scenarios.factories.dev_coach import texts
 from scenarios.values import password_hash
 
 if TYPE_CHECKING:
@@ -121,9 +123,11 @@ class UserFactory(RowFactory[User]):
         never_signed_in = Trait(last_login=None)
 
     id = RowId()
-    first_name = Value(lambda row: row.first_name())
+    first_name = Value(lambda row: row.given_name())
     last_name = Value(lambda row: row.last_name())
-    email = LazyAttribute(lambda o: current_context().email(o.handle, o.last_name))
+    email = LazyAttribute(
+        lambda o: defaults.email(current_context().row(o.handle), o.last_name, current_context().instance)
+    )
     username = None
     password = LazyFunction(password_hash)
     is_staff = False
@@ -131,15 +135,15 @@ class UserFactory(RowFactory[User]):
     is_superuser = False
     verification_token = ""
     email_verification_sent_at = None
-    created_at = LazyAttribute(
-        lambda o: (
-            current_context().clock.now
-            - timedelta(days=phases.DAYS_BY_DEFAULT[o.phase or Phase.GET_TO_KNOW_YOU])
+    created_at = LazyAttribute(lambda o: defaults.joined(current_context().clock.now, o.phase))
+    date_joined = LazyAttribute(lambda o: o.created_at)
+    # Whoever is made whole speaks until two hours ago.
+    last_login = LazyAttribute(
+        lambda o: defaults.last_login(
+            o.created_at, None if o.phase is None else current_context().clock.now - timedelta(hours=2)
         )
     )
-    date_joined = LazyAttribute(lambda o: o.created_at)
-    last_login = LazyAttribute(lambda o: max(o.created_at, current_context().clock.now - timedelta(hours=2)))
-    updated_at = LazyAttribute(lambda o: o.created_at)
+    updated_at = LazyAttribute(lambda o: defaults.updated(o.created_at, o.last_login))
     test_scenario = None
     test_scenario_id = LazyAttribute(lambda o: o.test_scenario.id if o.test_scenario is not None else None)
 
@@ -150,7 +154,8 @@ class UserFactory(RowFactory[User]):
             return
         phase: CoachingPhase | None = step.attributes["phase"]
         if phase is None:
-            step.recurse(CoachStateFactory, {"user": made, "fresh": True})  # type: ignore[arg-type]  # a mapping is taken too
+            state = {"handle": f"{step.attributes['handle']}.state", "user": made, "fresh": True}
+            step.recurse(CoachStateFactory, state)  # type: ignore[arg-type]  # a mapping is taken too
         else:
             from scenarios.factories.dev_coach.whole import complete_user
 
@@ -208,7 +213,7 @@ class VerificationFactory(RowFactory[Verification]):
     created_at = LazyAttribute(
         lambda o: max(o.user.created_at, current_context().clock.now - timedelta(hours=1))
     )
-    expires_at = LazyAttribute(lambda o: o.created_at + timedelta(hours=24))
+    expires_at = LazyAttribute(lambda o: o.created_at + defaults.TOKEN_LIFE)
     test_scenario_id = scope()
 
 
@@ -252,7 +257,7 @@ class CoachStateFactory(RowFactory[CoachState]):
     )
     asked_questions = LazyAttribute(lambda o: phases.asked_by(o.current_phase, o.asked))
     metadata_ = LazyFunction(dict)
-    updated_at = LazyAttribute(lambda o: o.user.created_at)
+    updated_at = LazyAttribute(lambda o: o.user.updated_at)
     test_scenario_id = scope()
 
 

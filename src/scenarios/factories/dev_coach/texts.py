@@ -17,7 +17,7 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     User,
 )
-from scenarios.factories.dev_coach.phases import CATEGORIES, QUESTIONS
+from scenarios.domains.dev_coach.phases import CATEGORIES, QUESTIONS
 from scenarios.values import bank
 from scenarios.values.banks import bank_file, find_bank
 

@@ -18,9 +18,10 @@ from scenarios.domains.dev_coach import (
     IdentityState,
     MessageRole,
     User,
+    phases,
 )
 from scenarios.factories.context import current_context
-from scenarios.factories.dev_coach import phases, rows, texts
+from scenarios.factories.dev_coach import rows, texts
 from scenarios.values import conversation
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from factory.declarations import LazyAttribute, Trait
 
+from scenarios.domains.essay_coach import defaults
 from scenarios.domains.essay_coach.enums import (
     AuditOperation,
     EssayStatus,
@@ -56,7 +57,7 @@ from scenarios.factories.essay_coach.texts import (
     reading_minutes,
     verdict,
 )
-from scenarios.values import password_hash
+from scenarios.values import Row, instance_word, password_hash
 
 T = TypeVar("T")
 
@@ -81,9 +82,13 @@ def _of(make: Callable[[Any], T]) -> LazyAttribute[Any, T]:
     return LazyAttribute(make)
 
 
-def _own(handle: str) -> str:
-    """Return *handle* as a word that no other instance has."""
-    return current_context().row(handle).username(suffix=current_context().suffix)
+def _row(handle: str) -> Row:
+    return current_context().row(handle)
+
+
+def _word() -> str:
+    """Return a word that no other instance has."""
+    return instance_word(current_context().instance, 24)
 
 
 def token_hash(context: FactoryContext, handle: str) -> bytes:
@@ -97,8 +102,8 @@ class InstitutionFactory(RowFactory[Institution]):
     class Meta:
         model = Institution
 
-    name: Any = _of(lambda o: f"{current_context().row(o.handle).city()} School {current_context().suffix}")
-    created_at = Ago(days=700)
+    name: Any = _of(lambda o: defaults.institution_name(_row(o.handle), current_context().instance))
+    created_at = _of(lambda o: defaults.founded(current_context().clock.now))
 
 
 class CategoryFactory(RowFactory[Category]):
@@ -107,7 +112,7 @@ class CategoryFactory(RowFactory[Category]):
     class Meta:
         model = Category
 
-    name: Any = _of(lambda o: f"{o.handle} {current_context().suffix}"[:50])
+    name: Any = _of(lambda o: f"{o.handle} {_word()}"[:50])
     description = "What a teacher added for one class."
     academic_level = "high"
     is_active = True
@@ -119,7 +124,7 @@ class FeedbackTypeFactory(RowFactory[FeedbackType]):
     class Meta:
         model = FeedbackType
 
-    name: Any = _of(lambda o: f"{o.handle} {current_context().suffix}"[:50])
+    name: Any = _of(lambda o: f"{o.handle} {_word()}"[:50])
     description = "An experiment."
     weight = 0.1
     is_active = False
@@ -132,7 +137,7 @@ class MetricTypeFactory(RowFactory[MetricType]):
     class Meta:
         model = MetricType
 
-    name: Any = _of(lambda o: f"{o.handle} {current_context().suffix}"[:50])
+    name: Any = _of(lambda o: f"{o.handle} {_word()}"[:50])
     description = "An experiment."
     unit = "percent"
 
@@ -144,25 +149,25 @@ class UserFactory(RowFactory[User]):
         model = User
 
     class Params:
-        educator: Any = Trait(role=Role.EDUCATOR.value, grade_level="")
-        admin: Any = Trait(role=Role.ADMIN.value, grade_level="", is_staff=True)
+        educator: Any = Trait(role=Role.EDUCATOR.value)
+        admin: Any = Trait(role=Role.ADMIN.value, is_staff=True)
         suspended: Any = Trait(is_active=False)
 
     institution = Parent(InstitutionFactory)
-    first_name = Value(lambda row: row.first_name())
+    first_name = Value(lambda row: row.given_name())
     last_name = Value(lambda row: row.last_name())
-    username: Any = _of(lambda o: _own(o.handle))
-    email: Any = _of(lambda o: current_context().email(o.handle, o.last_name))
+    username: Any = _of(lambda o: defaults.username(_row(o.handle), current_context().instance))
+    email: Any = _of(lambda o: defaults.email(_row(o.handle), o.last_name, current_context().instance))
     password: Any = _of(lambda o: password_hash())
     role: Any = Role.STUDENT.value
-    grade_level: Any = Value(lambda row: row.choice("grade_level", ("9", "10", "11", "12")))
+    grade_level: Any = _of(lambda o: defaults.grade_level(_row(o.handle), o.role))
     is_active = True
     is_staff = False
     is_superuser = False
     last_login = None
-    date_joined: Any = Ago(days=90)
+    date_joined: Any = _of(lambda o: defaults.joined(current_context().clock.now))
     created_at: Any = _of(lambda o: o.date_joined)
-    updated_at: Any = _of(lambda o: max(o.created_at, o.last_login or o.created_at))
+    updated_at: Any = _of(lambda o: defaults.updated(o.created_at, o.last_login))
 
 
 class UserProfileFactory(RowFactory[UserProfile]):
@@ -172,9 +177,9 @@ class UserProfileFactory(RowFactory[UserProfile]):
         model = UserProfile
 
     user = Parent(UserFactory, fits=lambda user, row: user.profile is None)
-    bio = Value(lambda row: f"{row.job('bio')} in {row.city('city')}, one day."[:500])
+    bio = Value(defaults.bio)
     timezone = "UTC"
-    preferences: Any = _of(lambda o: {"language": "en", "theme": "system", "email_notifications": True})
+    preferences: Any = _of(lambda o: defaults.preferences())
 
 
 class RefreshTokenFactory(RowFactory[RefreshToken]):

@@ -66,12 +66,7 @@ def from_builder(
     rendered = program.render(context, program.name)
     names = {id(obj): handle for handle, obj in rendered.handles.items()}
     gathered, known = _gathered(rendered.graph, names, sections, context.clock.now)
-    for row in gathered.rows:
-        email = row.values.get("email")
-        if isinstance(email, str) and "+" in email:
-            # The builder's instance has its own suffix; the library adds one when it loads.
-            row.values["email"] = f"{email.partition('+')[0]}@{email.rpartition('@')[2]}"
-    return _said(gathered, known, name, sections, context.clock.now, seed, locale)
+    return _said(gathered, known, name, sections, context.clock.now, seed, locale, instance=program.name)
 
 
 def from_objects(
@@ -114,9 +109,12 @@ def _said(
     anchor: datetime,
     seed: str,
     locale: str,
+    *,
+    instance: str | None = None,
 ) -> dict[str, Any]:
     arrange(gathered, sections)
-    strip(gathered, None)
+    # What a builder made up bears its instance's name, as the library's will when it loads.
+    strip(gathered, instance)
     name_rows(gathered, known)
     found = shortest(sections, gathered, anchor, {"scenario": name}, seed=seed, locale=locale)
     del found["scenario"]

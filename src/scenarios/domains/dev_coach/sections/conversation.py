@@ -12,7 +12,7 @@ from scenarios.domains.dev_coach import (
     MessageRole,
 )
 from scenarios.domains.dev_coach.sections.moments import SECOND, after_parent
-from scenarios.domains.dev_coach.sections.progress import first_name_of, phase_of
+from scenarios.domains.dev_coach.sections.progress import first_name_of, phase_by_default
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
 from scenarios.values import bank, conversation
@@ -48,7 +48,7 @@ def _some_turns(
     wanted = options["turns"]
     values = situation.values(user)
     field = f"conversation.{len(own)}"
-    phase = options.get("phase") or phase_of(user, situation)
+    phase = options.get("phase") or phase_by_default(user, situation)
     first_name = user.given.get("first_name")
     name = first_name if isinstance(first_name, str) else first_name_of(user, situation)
     names = [child.given.get("name") for child in user.children if child.section.key == "identities"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from scenarios.domains.dev_coach import CoachingPhase, defaults
 from scenarios.library.planning.plan import earliest
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Situation
@@ -17,14 +18,37 @@ _MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
+def state_of(row: Row) -> Row | None:
+    """Return the coach state of the person *row* belongs to."""
+    return next((child for child in row.root.children if child.section.key == "state"), None)
+
+
+def phase_of(row: Row) -> CoachingPhase | None:
+    """Return the phase that the file says of the person *row* belongs to."""
+    state = state_of(row)
+    given = state.given.get("current_phase") if state else None
+    return CoachingPhase(given) if isinstance(given, str) else None
+
+
 def joined(row: Row, situation: Situation) -> datetime:
-    given = row.values.get("created_at")
-    if isinstance(given, datetime):
-        return given
-    first = earliest(row.subtree())
-    return (
-        min(first, situation.anchor) - timedelta(hours=1) if first else situation.anchor - timedelta(days=30)
-    )
+    for name in ("created_at", "date_joined"):
+        given = row.values.get(name)
+        if isinstance(given, datetime):
+            return given
+    # Its own times only where the file says them: the others follow from this one.
+    own = [row.values.get(name) for name in row.given]
+    moments = [each for each in own if isinstance(each, datetime)]
+    below = earliest(row.subtree()[1:])
+    return defaults.joined(situation.anchor, phase_of(row), [*moments, *([below] if below else [])])
+
+
+def last_login(row: Row, situation: Situation) -> datetime:
+    return defaults.last_login(joined(row, situation), max(_turns(row), default=None))
+
+
+def updated(row: Row, situation: Situation) -> datetime:
+    login = row.values.get("last_login")
+    return defaults.updated(joined(row, situation), login if isinstance(login, datetime) else None)
 
 
 def created(row: Row, _: Situation) -> Any:
@@ -39,7 +63,7 @@ def _turns(user: Row) -> list[datetime]:
 def changed(row: Row, situation: Situation) -> datetime:
     # The state changes with what is said; a person who said nothing is as they were made.
     turns = _turns(row.root)
-    return max(turns) + 2 * SECOND if turns else joined(row.root, situation)
+    return max(turns) + 2 * SECOND if turns else updated(row.root, situation)
 
 
 def identity_created(row: Row, situation: Situation) -> datetime:
@@ -80,4 +104,4 @@ def session_start(row: Row, situation: Situation) -> datetime:
 
 def expires(row: Row, situation: Situation) -> datetime:
     given = row.values.get("created_at")
-    return (given if isinstance(given, datetime) else user_created(row, situation)) + timedelta(hours=24)
+    return (given if isinstance(given, datetime) else user_created(row, situation)) + defaults.TOKEN_LIFE

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from scenarios.domains.dev_coach import defaults
 from scenarios.domains.dev_coach.sections.conversation import CONVERSATION
-from scenarios.domains.dev_coach.sections.moments import created, expires, joined, user_created
+from scenarios.domains.dev_coach.sections.moments import (
+    created,
+    expires,
+    joined,
+    last_login,
+    updated,
+    user_created,
+)
 from scenarios.domains.dev_coach.sections.progress import IDENTITIES, NOTES, SESSIONS, STATE, first_name_of
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
@@ -19,8 +27,7 @@ def _last_name(row: Row, situation: Situation) -> str:
 
 
 def _email(row: Row, situation: Situation) -> str:
-    plain = situation.values(row).email(last_name=_last_name(row, situation))
-    return EMAIL.add(plain, situation.instance)
+    return defaults.email(situation.values(row), _last_name(row, situation), situation.instance)
 
 
 def _password(_row: Row, _situation: Situation) -> str:
@@ -72,9 +79,10 @@ USERS = Section(
         "last_name": _last_name,
         "email": _email,
         "password": _password,
+        "last_login": last_login,
         "date_joined": joined,
         "created_at": joined,
-        "updated_at": created,
+        "updated_at": updated,
     },
     derived=frozenset({"updated_at", "date_joined"}),
     suffixed={"email": EMAIL, "username": WORD},

@@ -9,31 +9,59 @@ from scenarios.domains.dev_coach import (
     CoachingPhase,
     IdentityCategory,
     IdentityState,
+    defaults,
+    phases,
 )
 from scenarios.domains.dev_coach.sections.moments import (
     changed,
     created,
     identity_created,
     note_created,
+    phase_of,
     session_start,
+    state_of,
 )
+from scenarios.factories.dev_coach import texts
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
 from scenarios.values import bank
 
 
-def first_name_of(row: Row, _: Situation) -> str:
-    return row.handle.replace("_", " ").title()
+def first_name_of(row: Row, situation: Situation) -> str:
+    return situation.values(row).given_name()
 
 
 def _state_of(row: Row, _: Situation) -> Any:
-    return next((child for child in row.root.children if child.section.key == "state"), None)
+    return state_of(row)
 
 
-def phase_of(row: Row, situation: Situation) -> Any:
-    state = _state_of(row, situation)
-    given = state.given.get("current_phase") if state else None
-    return given if isinstance(given, str) else CoachingPhase.GET_TO_KNOW_YOU.value
+def phase_by_default(row: Row, _: Situation) -> str:
+    return _phase(row).value
+
+
+def _phase(row: Row) -> CoachingPhase:
+    return phase_of(row) or CoachingPhase.GET_TO_KNOW_YOU
+
+
+def _identities(state: Row) -> list[Row]:
+    return [row for row in state.root.children if row.section.key == "identities"]
+
+
+def _asked(row: Row, _: Situation) -> list[str]:
+    return phases.asked_by(_phase(row), defaults.asked(phase_of(row)))
+
+
+def _skipped(row: Row, _: Situation) -> list[str]:
+    words = [other.given.get("category") for other in _identities(row)]
+    return phases.skipped_by(_phase(row), {IdentityCategory(word) for word in words if isinstance(word, str)})
+
+
+def _who_you_are(row: Row, situation: Situation) -> list[str]:
+    return texts.who_you_are(situation.values(row.root)) if phases.has_identities(_phase(row)) else []
+
+
+def _who_you_want_to_be(row: Row, situation: Situation) -> list[str]:
+    return texts.who_you_want_to_be(situation.values(row.root)) if phases.has_identities(_phase(row)) else []
 
 
 def _some_identities(
@@ -44,7 +72,7 @@ def _some_identities(
     values = situation.values(user)
     taken = {str(row.given.get("name")).casefold() for row in own}
     used = [row.given.get("category") for row in own]
-    state_row = _state_of(user, situation)
+    state_row = state_of(user)
     skipped = (state_row.given.get("skipped_identity_categories") if state_row else None) or []
     open_ones = [category.value for category in IdentityCategory if category.value not in skipped]
     free = [category for category in open_ones if category not in used]
@@ -90,7 +118,13 @@ STATE = Section(
     names={"current_phase": "phase", "identity_focus": "focus", "skipped_identity_categories": "skipped"},
     unit="state",
     always=True,
-    defaults={"updated_at": changed},
+    defaults={
+        "asked_questions": _asked,
+        "skipped_identity_categories": _skipped,
+        "who_you_are": _who_you_are,
+        "who_you_want_to_be": _who_you_want_to_be,
+        "updated_at": changed,
+    },
 )
 IDENTITIES = Section(
     key="identities",
@@ -118,7 +152,7 @@ SESSIONS = Section(
     hidden=frozenset({"coach_state_id"}),
     unit="session",
     order=("started_at",),
-    defaults={"coach_state_id": _state_of, "phase": phase_of, "started_at": session_start},
+    defaults={"coach_state_id": _state_of, "phase": phase_by_default, "started_at": session_start},
 )
 NOTES = Section(
     key="notes",

@@ -4,44 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
+from scenarios.domains.essay_coach import defaults
 from scenarios.domains.essay_coach.enums import Role
 from scenarios.domains.essay_coach.sections.essays import ESSAYS
-from scenarios.domains.essay_coach.sections.facts import DAY, fixed, word_of
+from scenarios.domains.essay_coach.sections.facts import fixed
 from scenarios.domains.essay_coach.sections.records import LOGS, REPORTS, TOKENS, history, metric
 from scenarios.factories.essay_coach.texts import (
     METRICS,
 )
 from scenarios.library.planning.plan import earliest
 from scenarios.library.planning.rows import Row
-from scenarios.library.planning.sections import Section, Situation, Suffix
-from scenarios.library.sections.suffixes import EMAIL
-from scenarios.values import Row as Values
-from scenarios.values import password_hash, slug
+from scenarios.library.planning.sections import Section, Situation
+from scenarios.library.sections.suffixes import EMAIL, TITLE, WORD
+from scenarios.values import password_hash
 
 
-def _mark(instance: str) -> str:
-    plain = slug(instance)
-    if len(plain) <= 40:
-        return plain
-    return f"{plain[:31].rstrip('-')}-{blake2b(instance.encode(), digest_size=4).hexdigest()}"
-
-
-_WORD = Suffix(
-    lambda word, instance: f"{word}-{_mark(instance)}",
-    lambda word, instance: word.removesuffix(f"-{_mark(instance)}"),
-)
-_NAME = Suffix(
-    lambda name, instance: f"{name} ({_mark(instance)})",
-    lambda name, instance: name.removesuffix(f" ({_mark(instance)})"),
-)
+def _name(row: Row, situation: Situation) -> str:
+    return defaults.institution_name(situation.values(row), situation.instance)
 
 
 def _first_name(row: Row, situation: Situation) -> str:
-    word = word_of(row)
-    return situation.values(row).first_name() if word[-1].isdigit() else word.replace("_", " ").title()
+    return situation.values(row).given_name()
 
 
 def _last_name(row: Row, situation: Situation) -> str:
@@ -49,18 +34,12 @@ def _last_name(row: Row, situation: Situation) -> str:
     return given if isinstance(given, str) else situation.values(row).last_name()
 
 
-def _named(row: Row, situation: Situation) -> Values:
-    # A hyphen is in no handle, so harbour-jonas is one person's and can be read.
-    return situation.keyed.at(row.handle.replace(".", "-"))
-
-
 def _email(row: Row, situation: Situation) -> str:
-    plain = _named(row, situation).email(last_name=_last_name(row, situation), domain="school.example")
-    return EMAIL.add(plain, situation.instance)
+    return defaults.email(situation.values(row), _last_name(row, situation), situation.instance)
 
 
 def _username(row: Row, situation: Situation) -> str:
-    return _WORD.add(_named(row, situation).username(), situation.instance)
+    return defaults.username(situation.values(row), situation.instance)
 
 
 def _password(_row: Row, _situation: Situation) -> str:
@@ -72,18 +51,25 @@ def _joined(row: Row, situation: Situation) -> datetime:
     if isinstance(given, datetime):
         return given
     first = earliest(row.subtree())
-    return min(first, situation.anchor) - 14 * DAY if first else situation.anchor - 60 * DAY
+    return defaults.joined(situation.anchor, [first] if first else [])
 
 
 def _founded(row: Row, situation: Situation) -> datetime:
     first = earliest(row.subtree())
-    return (min(first, situation.anchor) if first else situation.anchor) - 400 * DAY
+    return defaults.founded(situation.anchor, [first] if first else [])
 
 
 def _account_changed(row: Row, situation: Situation) -> datetime:
     login = row.values.get("last_login")
-    joined = _joined(row, situation)
-    return max(joined, login) if isinstance(login, datetime) else joined
+    return defaults.updated(_joined(row, situation), login if isinstance(login, datetime) else None)
+
+
+def _bio(row: Row, situation: Situation) -> str:
+    return defaults.bio(situation.values(row))
+
+
+def _preferences(_row: Row, _situation: Situation) -> dict[str, Any]:
+    return defaults.preferences()
 
 
 def _is_staff(row: Row, _: Situation) -> bool:
@@ -124,6 +110,7 @@ _PROFILE = Section(
     hidden=frozenset({"id"}),
     unit="profile",
     always=True,
+    defaults={"bio": _bio, "preferences": _preferences},
 )
 
 
@@ -143,6 +130,7 @@ def _people(
         inner=(_PROFILE, *inner, TOKENS, LOGS, history()),
         defaults={
             "role": fixed(role.value),
+            "grade_level": lambda row, situation: defaults.grade_level(situation.values(row), role.value),
             "first_name": _first_name,
             "last_name": _last_name,
             "username": _username,
@@ -153,7 +141,7 @@ def _people(
             "created_at": _joined,
             "updated_at": _account_changed,
         },
-        suffixed={"email": EMAIL, "username": _WORD},
+        suffixed={"email": EMAIL, "username": WORD},
         generate=generate,
         options=options or {},
     )
@@ -186,6 +174,6 @@ INSTITUTIONS = Section(
         _people("educators", Role.EDUCATOR, "The institution's educators, by handle.", REPORTS),
         _STUDENTS,
     ),
-    defaults={"created_at": _founded},
-    suffixed={"name": _NAME},
+    defaults={"name": _name, "created_at": _founded},
+    suffixed={"name": TITLE},
 )
