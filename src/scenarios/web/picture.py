@@ -22,13 +22,12 @@ from scenarios.library.planning.sections import visible
 if TYPE_CHECKING:
     from scenarios.library.planning.plan import Plan
     from scenarios.library.planning.rows import Row
-    from scenarios.library.planning.sections import Section
 
 TURNS_ON_A_PAGE = 100
 TURNS_SHOWN = 8
 PEOPLE_ON_A_PAGE = 12
 ROWS_SHOWN = 25
-_TALLIED = ("current_phase", "state", "status")
+_TALLIED = ("state", "status")
 _LONG = 160
 
 
@@ -156,10 +155,9 @@ def people_of(plan: Plan) -> list[Row]:
 
 
 def phases_of(plan: Plan) -> list[str]:
-    """Return the phases people are in."""
-    found = [
-        str(row.values[name]) for row in plan.rows for name in ("current_phase",) if row.values.get(name)
-    ]
+    """Return the phases people are in, in a system that has such."""
+    name = plan.sections.phase
+    found = [str(row.values[name]) for row in plan.rows if name and row.values.get(name)]
     return list(dict.fromkeys(found))
 
 
@@ -210,8 +208,8 @@ def _conversation(row: Row, turns: list[Row], page: int | None, shown: int = TUR
         made.append(
             Turn(
                 turn.handle,
-                "user" if who == "user" else "coach",
-                user if who == "user" else words(who),
+                "user" if who == section.person else "coach",
+                user if who == section.person else words(who),
                 moment,
                 str(turn.values[section.text]),
                 tuple(_asides(turn)),
@@ -224,19 +222,10 @@ def _conversation(row: Row, turns: list[Row], page: int | None, shown: int = TUR
 
 def _asides(turn: Row) -> Iterable[Aside]:
     for child in turn.children:
-        if child.section.unit == "membership":
-            continue
-        values = child.values
-        label = next((str(values[key]) for key in ("action_type", "action") if values.get(key)), "")
-        text = next(
-            (
-                str(values[key])
-                for key in ("note", "result_summary", "text", "content", "details")
-                if values.get(key)
-            ),
-            "",
-        )
-        yield Aside(child.section.unit, label, text)
+        section = child.section
+        if not section.silent:
+            kind, said = child.values.get(section.kind), child.values.get(section.says)
+            yield Aside(section.unit, str(kind or ""), str(said or ""))
 
 
 def _person(row: Row, plan: Plan, names: _Names) -> Person:
@@ -333,24 +322,25 @@ def _grid(title: str, rows: Sequence[Row], plan: Plan, names: _Names) -> Grid | 
 def _tallies(plan: Plan) -> Iterable[Tally]:
     done: set[tuple[str, str]] = set()
     for row in plan.rows:
-        for name in _TALLIED:
+        for name in (plan.sections.phase, *_TALLIED):
             spec = specs(row.table).get(name)
             if spec is None or not isinstance(spec.shape, Word) or (row.table.fullname, name) in done:
                 continue
             done.add((row.table.fullname, name))
             rows = [each for each in plan.rows if each.table is row.table and each.values.get(name)]
-            yield _tally(row.section, name, spec.shape, rows)
+            label = row.section.names.get(name, name)
+            title = f"people by {label}" if name == plan.sections.phase else f"{row.section.key} by {label}"
+            yield _tally(title, name, spec.shape, rows)
 
 
-def _tally(section: Section, name: str, shape: Word, rows: list[Row]) -> Tally:
+def _tally(title: str, name: str, shape: Word, rows: list[Row]) -> Tally:
     counts = Counter(str(row.values[name]) for row in rows)
     most = max(counts.values(), default=1)
     bars = []
     for word in shape.words:
         who = [_who(row) for row in rows if str(row.values[name]) == word]
         bars.append(Bar(words(word), counts[word], counts[word] / most, tuple(dict.fromkeys(who))[:8]))
-    kind = "people by phase" if name == "current_phase" else f"{section.key} by {name}"
-    return Tally(words(kind), tuple(bars), len(rows))
+    return Tally(words(title), tuple(bars), len(rows))
 
 
 def _who(row: Row) -> str:
@@ -362,7 +352,7 @@ def _timeline(rows: list[Row]) -> list[Moment]:
     for row in rows:
         names = (row.section.time, "timestamp", "started_at", "submitted_at", "created_at")
         found = next((row.values.get(name) for name in names if name and row.values.get(name)), None)
-        if isinstance(found, datetime) and row.section.unit != "membership":
+        if isinstance(found, datetime) and not row.section.silent:
             moments.append((found, row.section.unit))
     if not moments:
         return []

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.catalogue.view import fields
+from scenarios.library.catalogue.view import beside, fields, name_of, spoken_by
 from scenarios.library.files.expressions import word
 from scenarios.library.planning.columns import specs
 from scenarios.library.progress import Progress, told
@@ -157,7 +157,7 @@ def _facts(plan: Plan, row: Row) -> str:
 
 def _chat(user: Row, rows: list[Row]) -> str:
     section = rows[0].section
-    first = next(iter(section.speakers.values()))
+    names = {word: key for key, word in section.speakers.items()}
     parts = []
     if len(rows) > _MOST_TURNS:
         parts.append(f'<div class="day">{len(rows) - _MOST_TURNS} earlier turns are not shown</div>')
@@ -167,20 +167,17 @@ def _chat(user: Row, rows: list[Row]) -> str:
         if moment.date() != day:
             day = moment.date()
             parts.append(f'<div class="day">{moment:%A %d %B %Y}</div>')
-        word = row.given.get(section.speaker)
-        side = "turn" if word == first else "turn other"
-        who = next((key for key, value in section.speakers.items() if value == word), "")
-        name = str(user.values.get("first_name") or user.handle) if who == "user" else who
+        who = names.get(spoken_by(row), "")
+        side = "turn other" if who == section.person else "turn"
+        name = name_of(user) if who == section.person else who
         text = escape(str(row.values[section.text]))
         parts.append(
             f'<div class="{side}" dir="auto"><small>{escape(name)} {moment:%H:%M}</small>'
             f"<pre>{text}</pre></div>"
         )
-        for child in row.children:
-            note = child.values.get("note") or child.values.get("result_summary") or ""
-            kind = child.values.get("action_type") or child.section.unit
-            if note or child.section.unit == "action":
-                parts.append(f'<div class="aside" dir="auto">{escape(str(kind))}: {escape(str(note))}</div>')
+        for what, said in beside(row):
+            aside = f"{what}: {said}" if said else what
+            parts.append(f'<div class="aside" dir="auto">{escape(aside)}</div>')
     return f'<div class="chat">{"".join(parts)}</div>'
 
 

@@ -7,7 +7,7 @@ timeline tells the order in which it all came about.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from rich.table import Table
 from scenarios.domain import PERSONAL
 from scenarios.errors import LibraryError
 from scenarios.library.catalogue.timeline import timeline
-from scenarios.library.catalogue.view import fields, spoken_by
+from scenarios.library.catalogue.view import beside, fields, name_of, spoken_by
 from scenarios.library.files.expressions import word
 from scenarios.library.files.faults import suggest
 from scenarios.library.files.shapes import Text, Word
@@ -238,14 +238,15 @@ class _Printer:
                 last = moment.date()
                 self.out(f"[dim]{moment:%A %d %B %Y}[/]", indent + _STEP)
             who = speakers[spoken_by(row)]
-            name = str(row.root.values.get("first_name") or row.root.handle) if who == "user" else who
+            own = who == section.person
+            name = name_of(row.root) if own else who
             text = escape(str(row.values[section.text]))
             self.out(
                 f"[dim]{moment:%H:%M}[/] [bold]{escape(name)}[/]  {text}",
-                indent + (_STEP if who != "user" else 3 * _STEP),
+                indent + (3 * _STEP if own else _STEP),
             )
-            for what, style in _asides(row):
-                self.out(f"[{style}]{escape(what)}[/]", indent + 5 * _STEP)
+            for what, said in beside(row):
+                self.out(f"[cyan]{escape(f'{what}: {said}' if said else what)}[/]", indent + 5 * _STEP)
 
 
 def _grid(rows: list[Row], told: list[dict[str, Any]], columns: list[str]) -> Table:
@@ -256,24 +257,6 @@ def _grid(rows: list[Row], told: list[dict[str, Any]], columns: list[str]) -> Ta
         cells = (escape(_short(each.get(key))) for key in columns)
         grid.add_row(f"[bold]{escape(_inner_handle(row))}[/]", *cells)
     return grid
-
-
-_ASIDES: Mapping[str, tuple[str, str, str]] = {
-    "note": ("note: {}", "note", "yellow"),
-    "log": ("logged: {}", "action", "dim"),
-}
-"""How what hangs on a message is printed beside it, by the section's unit: the words, a column, a style."""
-
-
-def _asides(turn: Row) -> Iterator[tuple[str, str]]:
-    for child in turn.children:
-        unit = child.section.unit
-        if unit in _ASIDES:
-            words, column, style = _ASIDES[unit]
-            yield words.format(child.values[column]), style
-        elif unit == "action":
-            summary = child.values.get("result_summary") or ""
-            yield f"{child.values['action_type']}: {summary}".removesuffix(": "), "cyan"
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -25,8 +25,6 @@ _SITTING = timedelta(hours=1)
 _NAMED = 6
 """So many rows of a kind are named; of more, their number is told."""
 _UNTOLD = frozenset({"updated_at"})
-_MEMBERSHIPS = frozenset({"membership", "result"})
-"""Units of rows that say nothing by themselves: which session a message is in, how an action ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +142,7 @@ def _sat(turns: list[Row]) -> tuple[datetime, str]:
     hanging: Counter[tuple[str, str]] = Counter()
     for turn in turns:
         for row in turn.subtree()[1:]:
-            if row.section.unit not in _MEMBERSHIPS:
+            if not row.section.silent:
                 hanging[row.section.unit, row.section.key] += 1
     told = [f"{len(turns)} turns until {ended:%H:%M}"] if len(turns) > 1 else ["1 turn"]
     told += [f"{count} {one if count == 1 else more}" for (one, more), count in hanging.items()]

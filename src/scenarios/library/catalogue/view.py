@@ -6,6 +6,7 @@ differently. `text` prints this, `html` makes pages of it, and ``--json`` gives 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -39,6 +40,22 @@ def fields(plan: Plan, row: Row) -> dict[str, Any]:
 def spoken_by(row: Row) -> Any:
     """Return who speaks in a turn: a column tells, or in systems without such a column the file alone."""
     return row.values.get(row.section.speaker, row.given.get(row.section.speaker))
+
+
+def beside(turn: Row) -> Iterator[tuple[str, str]]:
+    """Yield what hangs on a message as (what it is, what it says): a note, an action with its outcome."""
+    for child in turn.children:
+        section = child.section
+        if section.silent:
+            continue
+        kind = str(child.values.get(section.kind) or section.unit)
+        said = child.values.get(section.says)
+        yield kind, said if isinstance(said, str) else ""
+
+
+def name_of(row: Row) -> str:
+    """Return the name of whom *row* is, for a conversation: the first name, or the handle."""
+    return str(row.values.get("first_name") or row.handle)
 
 
 def readable(value: Any, plan: Plan) -> Any:

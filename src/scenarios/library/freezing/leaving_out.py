@@ -96,11 +96,12 @@ def _out_of_session(
     gathered: Gathered, sections: Sections, messages: list[Found], session: str, known: Mapping[Any, str]
 ) -> set[int]:
     for member in sections.walk():
-        if member.unit != "membership" or member.short is None:
+        if not member.silent or member.short is None:
             continue
         target = specs(sections.domain.metadata.tables[member.table])[member.short].target
+        if target is None:
+            continue
         link = next(iter(member.links))
-        assert target is not None
         chosen = {
             row.key[0]
             for row in gathered.rows

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from scenarios.library.instances.instance import Instance
     from scenarios.library.planning.rows import Row
+    from scenarios.library.planning.sections import Sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +99,13 @@ def _person(row: Row, instance: Instance) -> Person:
         name=name or str(values.get("name") or row.handle),
         email=str(values.get("email") or ""),
         password=TEST_PASSWORD if known else None,
-        facts=_facts(row, instance),
+        facts=_facts(row, instance.definition.sections),
         counts=_counts(row),
     )
 
 
-def _facts(row: Row, instance: Instance) -> dict[str, str]:
-    facts: dict[str, str] = {}
-    state = next((child for child in row.children if child.section.key == "state"), None)
-    if state is not None:
-        facts["phase"] = str(state.values.get("current_phase"))
-        current = state.values.get("current_identity_id")
-        found = next(
-            (each for each in row.children if current is not None and each.values.get("id") == current), None
-        )
-        facts["current_identity"] = str(found.values.get("name")) if found else ""
+def _facts(row: Row, sections: Sections) -> dict[str, str]:
+    facts = dict(sections.facts(row)) if sections.facts is not None else {}
     if row.values.get("is_active") is False:
         facts["active"] = "no"
     if row.values.get("is_staff"):
@@ -124,9 +117,7 @@ def _counts(row: Row) -> dict[str, int]:
     found: dict[str, int] = {}
     for each in row.subtree()[1:]:
         section = each.section
-        if section.form != "one":
-            key = {"conversation": "messages"}.get(section.key, section.key)
-            if section.key == "sessions" and section.unit == "membership":
-                continue
+        if section.form != "one" and not section.silent:
+            key = f"{section.unit}s" if section.form == "turns" else section.key
             found[key] = found.get(key, 0) + 1
     return found

@@ -84,6 +84,9 @@ class Section:
         order: the columns by which frozen rows are ordered.
         speakers: for turns, the value of the speaker column by key (``coach``: ``COACH``).
         speaker, text, time: for turns, the columns of who speaks, what, and when.
+        person: for turns, the key of the speaker who is the person above; the others stand on the other side.
+        kind, says: for what hangs on a turn, the columns of what it is (an action's type) and of its text.
+        silent: its rows say nothing by themselves (which session a message is in) and are not shown.
         spoken: for turns of a table that does not say who speaks: the keys of the speakers of all turns under
             one row, in order, from those turns as a freeze found them.
         above: finds the row above one where no foreign key names it (the message a log entry tells of), from
@@ -115,6 +118,10 @@ class Section:
     speaker: str = ""
     text: str = ""
     time: str = ""
+    person: str = ""
+    kind: str = ""
+    says: str = ""
+    silent: bool = False
     spoken: Callable[[Sequence[Found]], Sequence[str]] | None = None
     above: Callable[[Found, Gathered], Found | None] | None = None
     pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
@@ -150,6 +157,8 @@ class Sections:
         sections: those at the top level of a file.
         handles: the tables that record handles.
         people: the table whose rows sign in, for the sign-in sheet.
+        facts: what the sheet tells of one of them, by name, in the system's words.
+        phase: the column that says how far a person is.
         classes: the mappers of tables, where models are known; see `mappers_of`.
     """
 
@@ -157,6 +166,8 @@ class Sections:
     sections: tuple[Section, ...] = ()
     handles: tuple[Handles, ...] = ()
     people: str | None = None
+    facts: Callable[[Row], Mapping[str, str]] | None = None
+    phase: str = ""
     classes: Mapping[str, Mapper[Any]] = field(default_factory=dict)
 
     @cached_property

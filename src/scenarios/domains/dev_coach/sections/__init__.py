@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from scenarios.domains.dev_coach import DOMAIN, Base
 from scenarios.domains.dev_coach.sections.people import PROMPTS, USERS
+from scenarios.domains.dev_coach.sections.progress import facts_of
 from scenarios.library.planning.sections import Handles, Sections, mappers_of
 
 SECTIONS = Sections(
@@ -23,5 +24,7 @@ SECTIONS = Sections(
         ),
     ),
     people="users_user",
+    facts=facts_of,
+    phase="current_phase",
     classes=mappers_of(Base),
 )

@@ -109,6 +109,20 @@ def _some_identities(
     return found
 
 
+def facts_of(person: Row) -> dict[str, str]:
+    """Return how far *person* is, and who they want to be, for the sign-in sheet."""
+    state = next((child for child in person.children if child.section.key == "state"), None)
+    if state is None:
+        return {}
+    current = state.values.get("current_identity_id")
+    identities = (child for child in person.children if child.section.key == "identities")
+    chosen = next((each for each in identities if current is not None and each.values["id"] == current), None)
+    return {
+        "phase": str(state.values.get("current_phase")),
+        "current_identity": str(chosen.values.get("name")) if chosen else "",
+    }
+
+
 STATE = Section(
     key="state",
     table="coach_states_coachstate",
