@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import Conninfo, ExecStatus, TransactionStatus
+from psycopg.pq import Conninfo, ConnStatus, ExecStatus, TransactionStatus
 
 from scenarios.errors import SafetyError, ServerError
 from scenarios.postgres import urls
@@ -118,6 +118,29 @@ def sealed(parameters: Mapping[str, str]) -> dict[str, str]:
     }
     named.pop("service", None)
     return {**named, **parameters}
+
+
+def renew_session(conn: psycopg.Connection[Any]) -> None:
+    """Give *conn* a new session in the same database; what was set in the old one is gone.
+
+    For a connection whose statements were not prepared: the driver would look for them.
+
+    Raises:
+        OperationalError: it cannot be opened.
+        SafetyError: it leads elsewhere than before.
+    """
+    (before,) = _ask(conn, b"SELECT current_database()")
+    server = _ask(conn, b"SELECT current_setting('cluster_name')")[0]
+    conn.pgconn.reset()
+    if conn.pgconn.status != ConnStatus.OK:
+        raise psycopg.OperationalError(conn.pgconn.error_message.decode(errors="replace").strip())
+    arrive(conn, {**conn.info.get_parameters(), "dbname": before}, server)
+
+
+def like(conn: psycopg.Connection[Any]) -> dict[str, str]:
+    """Return all libpq parameters with which *conn* was opened, wherever from, password included."""
+    found = {option.keyword.decode(): option.val for option in conn.pgconn.info}
+    return {name: value.decode() for name, value in found.items() if value is not None}
 
 
 def is_pooled(conn: psycopg.Connection[Any]) -> bool:

@@ -164,6 +164,8 @@ class Database:
             if self._control is None or self._control.closed:
                 from scenarios import journal
 
+                if self.server is not None:
+                    self.server.estate.read_mark(self.name)  # An application may have commented over it.
                 conn = connect(self._parameters, application="pg-scenarios journal", cluster=self._cluster)
                 if self._cluster is not None or not is_pooled(conn):
                     journal.dedicate(conn)

@@ -25,8 +25,9 @@ from psycopg import sql
 
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
 from scenarios.postgres import clones, leases
+from scenarios.postgres.database_settings import copy_settings
 from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
-from scenarios.postgres.ownership import Mark, all_marks, mark, read_mark
+from scenarios.postgres.ownership import Mark, all_marks, mark, mark_again, read_mark
 
 DISCARDED_AT_MOST = 32
 """Databases out of use that may pile up during a run before the oldest are dropped in the background."""
@@ -68,6 +69,7 @@ class Estate:
         )
         self._helper: threading.Thread | None = None
         self._closed = False
+        self._made: dict[int, Mark] = {}
         self._control = connect()
         self._lease = leases.take(self._control)
         self.strategy: str | None = None
@@ -126,10 +128,29 @@ class Estate:
         with intent(self._notes, name):
             clones.copy_database(conn, name, source, strategy)
             try:
-                return mark(conn, name, content)
+                if source != "template0":
+                    content = replace(content, comment=self._comment_of(conn, source))
+                made = mark(conn, name, content)
+                if source != "template0":
+                    copy_settings(conn, source, name)
             except BaseException:
                 conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
                 raise
+            self._made[made.oid] = made
+            return made
+
+    def _comment_of(self, conn: psycopg.Connection[Any], source: str) -> str:
+        found = self._mark_of(conn, source)
+        return found.comment if found is not None else ""
+
+    def _mark_of(self, conn: psycopg.Connection[Any], name: str) -> Mark | None:
+        """Return our mark on the database *name*, put back where a comment has taken its place."""
+        found = read_mark(conn, name)
+        if found is not None:
+            return found
+        row = conn.execute("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]).fetchone()
+        made = self._made.get(row[0]) if row is not None else None
+        return mark_again(conn, name, made) if made is not None else None
 
     def rename(self, conn: psycopg.Connection[Any], old: str, new: str) -> None:
         """Rename the database *old*; its mark stays valid.
@@ -217,7 +238,7 @@ class Estate:
     def read_mark(self, name: str) -> Mark | None:
         """Return our mark on the database *name*; None when it has none or does not exist."""
         with self._lock:
-            return read_mark(self.control, name)
+            return self._mark_of(self.control, name)
 
     def write_mark(self, name: str, content: Mark) -> None:
         """Replace our mark on the database *name*."""
@@ -251,7 +272,8 @@ class Estate:
     def _drop(self, conn: psycopg.Connection[Any], name: str) -> None:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             return
-        if read_mark(conn, name) is None:
+        found = self._mark_of(conn, name)
+        if found is None:
             raise SafetyError(
                 f"will not drop the database {name!r}",
                 where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
@@ -259,6 +281,7 @@ class Estate:
                 remedy="drop it yourself if it may go; no flag turns this off",
             )
         conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._made.pop(found.oid, None)
 
     def _drop_all(self, conn: psycopg.Connection[Any], names: list[str]) -> None:
         for name in names:
@@ -276,7 +299,7 @@ class Estate:
         """
         with self._lock:
             conn = self.control
-            if read_mark(conn, name) is None:
+            if self._mark_of(conn, name) is None:
                 raise SafetyError(
                     f"will not replace the database {name!r}",
                     where=f"{conn.info.host or 'local socket'} port {conn.info.port}",

@@ -45,6 +45,7 @@ class Mark:
         keep: not to be collected when its owner is gone.
         template: the template it was cloned from.
         inputs: for a template: the hash of each thing that went into it.
+        comment: what the application has commented on the database, which stands before the mark.
         used: for a template: the day it was last asked for.
     """
 
@@ -60,10 +61,13 @@ class Mark:
     keep: bool = False
     template: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
     used: str = field(default_factory=lambda: today())
 
     def render(self) -> str:
-        return _PREFIX + json.dumps(asdict(self), sort_keys=True)
+        fields = asdict(self)
+        before = fields.pop("comment")
+        return (f"{before}\n" if before else "") + _PREFIX + json.dumps(fields, sort_keys=True)
 
 
 def today() -> str:
@@ -73,11 +77,12 @@ def today() -> str:
 
 def parse(comment: str | None, oid: int) -> Mark | None:
     """Return the mark in a database's *comment*; None when there is none or it is another database's."""
-    if comment is None or not comment.startswith(_PREFIX):
+    before, _, last = (comment or "").rpartition("\n")  # JSON has no line breaks
+    if not last.startswith(_PREFIX):
         return None
     try:
-        fields: dict[str, Any] = json.loads(comment.removeprefix(_PREFIX))
-        found = Mark(**fields)
+        fields: dict[str, Any] = json.loads(last.removeprefix(_PREFIX))
+        found = Mark(**{**fields, "comment": before})
     except (ValueError, TypeError):
         return None
     return found if found.oid == oid else None
@@ -109,6 +114,28 @@ def mark(conn: psycopg.Connection[Any], name: str, content: Mark) -> Mark:
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
     conn.execute(statement.format(sql.Identifier(name), sql.Literal(content.render())))
     return content
+
+
+def mark_again(conn: psycopg.Connection[Any], name: str, made: Mark) -> Mark | None:
+    """Return the mark of the database *name*, which we have *made*, put back where a comment took its place.
+
+    ``COMMENT ON DATABASE`` in a schema, or by an application, overwrites ours. The comment is kept before it.
+
+    Returns:
+        None when the database of that name is not the one we made.
+    """
+    row = conn.execute(
+        "SELECT oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+        [name],
+    ).fetchone()
+    if row is None or row[0] != made.oid:
+        return None
+    found = parse(row[1], row[0])
+    if found is None:
+        found = replace(made, comment=row[1] or "")
+        statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+        conn.execute(statement.format(sql.Identifier(name), sql.Literal(found.render())))
+    return found
 
 
 def read_mark(conn: psycopg.Connection[Any], name: str | None = None) -> Mark | None:

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import TemplateError
+from scenarios.postgres.connections import like, renew_session
 from scenarios.postgres.scripts import run_script
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _from_metadata(metadata: MetaData) -> Source:
     from sqlalchemy import create_engine
 
     def build(conn: psycopg.Connection[Any], url: str) -> None:
-        engine = create_engine(url)
+        engine = create_engine(url, connect_args=like(conn))
         try:
             with engine.begin() as connection:
                 for name in sorted({table.schema for table in metadata.tables.values() if table.schema}):
@@ -178,7 +179,9 @@ def _from_path(path: Path) -> Source:
         ) from error
 
     def build(conn: psycopg.Connection[Any], url: str) -> None:
-        for file, script in scripts.items():
+        for number, (file, script) in enumerate(scripts.items()):
+            if number:
+                renew_session(conn)
             run_script(conn, script, str(file))
 
     inputs = {f"file {file.name}": digest(script) for file, script in scripts.items()}

@@ -8,8 +8,8 @@ that a killed run left half-built. The lock is an advisory one, so it is gone wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from psycopg import sql
 from scenarios.errors import ScenariosError, TemplateError
 from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
-from scenarios.postgres.ownership import Mark, today
+from scenarios.postgres.ownership import Mark, require_ours, today
 from scenarios.postgres.schemas import Source, code_digest, digest, read_source
 
 if TYPE_CHECKING:
@@ -119,15 +119,18 @@ def _build(
     content = Mark("template", label=source.label, inputs=inputs, template=base.name if base else "")
     made = server.estate.create(working, base.name if base is not None else "template0", content)
     try:
-        with server.connect(working) as conn:
+        with _own_session(server, working) as conn:
             for extension in source.extensions:
                 _create_extension(conn, extension)
+        with _own_session(server, working) as conn:
             source.build(conn, server.sqlalchemy_url(working))
-            if populate is not None:
+        if populate is not None:
+            with _own_session(server, working) as conn:
                 populate(conn)
-            conn.commit()
+        with _own_session(server, working) as conn:
             _install_journal(server, conn)
             conn.execute("ANALYZE")
+        made = server.estate.read_mark(working) or made
         control = server.estate.control
         statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
         control.execute(statement.format(sql.Identifier(working)))
@@ -145,6 +148,19 @@ def _build(
             why=f"{type(error).__name__}: {error}",
             remedy="mend the schema; the half-built template was dropped",
         ) from error
+
+
+@contextmanager
+def _own_session(server: Server, working: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give one step of a build a session of its own, in the database being built and in no other.
+
+    What a step has set (a dump empties the search_path, for one) is gone with it; what it has set for the
+    database, the next one finds. A comment it made is kept, and our mark put behind it.
+    """
+    server.estate.read_mark(working)
+    with server.connect(working) as conn:
+        require_ours(conn, "build a template")
+        yield conn
 
 
 def _create_extension(conn: psycopg.Connection[Any], extension: str) -> None:
