@@ -81,7 +81,9 @@ def read_source(schema: object) -> Source:
         return _from_path(Path(schema))
     home = type(schema).__module__.partition(".")[0]
     if home == "alembic" or hasattr(schema, "config_file_name"):
-        return _from_alembic(cast("alembic.config.Config", schema))
+        from scenarios.postgres.alembic_schema import alembic_source
+
+        return alembic_source(cast("alembic.config.Config", schema))
     if hasattr(schema, "sorted_tables"):
         return _from_metadata(cast("MetaData", schema))
     if callable(schema):
@@ -186,56 +188,6 @@ def _from_path(path: Path) -> Source:
 
     inputs = {f"file {file.name}": digest(script) for file, script in scripts.items()}
     return Source(f"SQL {path.resolve()}", inputs, build)
-
-
-def _from_alembic(config: alembic.config.Config) -> Source:
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    directory = ScriptDirectory.from_config(config)
-    inputs = {"alembic.ini": digest(*_options(config))}
-    homes = [Path(directory.dir), *map(Path, directory.version_locations)]
-    for file in sorted({found for home in homes for found in home.rglob("*") if found.is_file()}):
-        if file.suffix in {".py", ".sql", ".mako"}:
-            inputs[f"file {file.name}"] = digest(file.read_bytes())
-
-    def build(conn: psycopg.Connection[Any], url: str) -> None:
-        from sqlalchemy import create_engine
-
-        engine = create_engine(url)
-        before = config.get_main_option("sqlalchemy.url")
-        config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-        try:
-            with engine.connect() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "heads")
-                if connection.in_transaction():
-                    connection.commit()
-        finally:
-            config.attributes.pop("connection", None)
-            if before is not None:
-                config.set_main_option("sqlalchemy.url", before.replace("%", "%%"))
-            engine.dispose()
-        row = conn.execute(
-            "SELECT count(*) FROM pg_class WHERE relname = %s AND relkind = 'r'",
-            [config.get_main_option("version_table") or "alembic_version"],
-        ).fetchone()
-        if not row or not row[0]:
-            raise TemplateError(
-                "the migrations did not reach the template",
-                where=f"{directory.dir}/env.py",
-                why="after the upgrade the template has no alembic_version table: env.py connects elsewhere",
-                remedy="let env.py use config.attributes['connection'], or the option sqlalchemy.url",
-            )
-
-    return Source(f"Alembic {Path(directory.dir).resolve()}", inputs, build)
-
-
-def _options(config: alembic.config.Config) -> list[str]:
-    section = config.get_section(config.config_ini_section, {}) or {}
-    return [
-        f"{name}={value}" for name, value in sorted(section.items()) if name not in {"sqlalchemy.url", "here"}
-    ]
 
 
 def _from_callable(function: Callable[..., object]) -> Source:

@@ -20,6 +20,7 @@ from psycopg import sql
 from scenarios.errors import ScenariosError, TemplateError
 from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
+from scenarios.postgres.logging_state import logging_kept
 from scenarios.postgres.ownership import Mark, require_ours, today
 from scenarios.postgres.schemas import Source, code_digest, digest, read_source
 
@@ -122,10 +123,10 @@ def _build(
         with _own_session(server, working) as conn:
             for extension in source.extensions:
                 _create_extension(conn, extension)
-        with _own_session(server, working) as conn:
+        with _own_session(server, working) as conn, logging_kept():
             source.build(conn, server.sqlalchemy_url(working))
         if populate is not None:
-            with _own_session(server, working) as conn:
+            with _own_session(server, working) as conn, logging_kept():
                 populate(conn)
         with _own_session(server, working) as conn:
             _install_journal(server, conn)
