@@ -22,6 +22,7 @@ from uuid import UUID
 
 from psycopg.adapt import PyFormat, Transformer
 from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects.postgresql import HSTORE
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstrumentedAttribute
@@ -37,6 +38,8 @@ BLOCK = 1 << 16
 """Bytes handed to the driver at a time: enough to make the call's cost vanish, little enough to overlap."""
 
 DIALECT: Dialect = psycopg_dialect.PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+NAMED: Dialect = psycopg_dialect.PGDialect_psycopg(paramstyle="named")  # type: ignore[no-untyped-call]  # as above
+"""For expressions that are written out: their per cent signs are not doubled, as a driver wants them."""
 
 # The backslash first: it begins what the others become.
 _ESCAPES = (
@@ -79,6 +82,21 @@ def _number(value: Any) -> str:
 
 def _moment(value: Any) -> str:
     return value.isoformat() if type(value) in _MOMENTS else _other(value)
+
+
+def _zoneless(value: Any) -> str:
+    """Return a time for a column without a zone, where PostgreSQL would not look at the zone of the text."""
+    if type(value) is dt.datetime and value.tzinfo is not None:
+        return value.astimezone(dt.UTC).isoformat()
+    return _moment(value)
+
+
+def _without_zones(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_without_zones(item) for item in value]
+    if type(value) is dt.datetime and value.tzinfo is not None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value
 
 
 def _bytes(value: Any) -> str:
@@ -150,8 +168,8 @@ def _encoder(kind: TypeEngine[Any]) -> Encoder:
     if not isinstance(kind, sqltypes.TypeDecorator):
         for plain, encode in _PLAIN:
             if isinstance(kind, plain) and exact.__module__.startswith("sqlalchemy."):
-                return encode
-    process = kind.dialect_impl(DIALECT).bind_processor(DIALECT)
+                return _zoneless if encode is _moment and not getattr(kind, "timezone", False) else encode
+    process = _bind_processor(kind)
     quick = _quick(kind)
     if process is None and quick is None:
         return _other
@@ -173,6 +191,24 @@ def _encoder(kind: TypeEngine[Any]) -> Encoder:
     if quick is _json:
         _jsons.add(processed)
     return processed
+
+
+def _bind_processor(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """Return what SQLAlchemy does to a value of *kind* before the driver sees it."""
+    process = kind.dialect_impl(DIALECT).bind_processor(DIALECT)
+    inner = kind
+    while isinstance(inner, sqltypes.TypeDecorator):
+        inner = inner.impl_instance
+    if isinstance(inner, HSTORE):
+        # The dialect leaves it to the driver, which asks a connection for the type.
+        serialize = HSTORE.bind_processor(inner, DIALECT)
+        return serialize if process is None else lambda value: serialize(process(value))
+    item = getattr(inner, "item_type", None)
+    if isinstance(item, sqltypes.DateTime | sqltypes.Date) and not getattr(item, "timezone", False):
+        return _without_zones if process is None else lambda value: _without_zones(process(value))
+    if isinstance(inner, sqltypes.DateTime | sqltypes.Date) and not getattr(inner, "timezone", False):
+        return _without_zones if process is None else lambda value: _without_zones(process(value))
+    return process
 
 
 _enums: set[Encoder] = set()

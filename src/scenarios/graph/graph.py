@@ -18,9 +18,10 @@ from sqlalchemy import inspect as inspect_mapped
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.schema import Column
 
 from scenarios.errors import GraphError
-from scenarios.graph.mapped import ClassPlan, plan_of
+from scenarios.graph.mapped import ClassPlan, column_named, plan_of
 
 if TYPE_CHECKING:
     from scenarios.values import Keyed
@@ -146,12 +147,13 @@ class Graph:
         if not isinstance(target, Table):
             raise GraphError(f"{table!r} is not mapped to a table")
         for name in columns:
-            if name not in target.columns:
+            column = column_named(target, name)
+            if column is None:
                 raise GraphError(
                     f"table {target.fullname} has no column {name!r}",
-                    remedy=f"its columns are {', '.join(target.columns.keys())}",
+                    remedy=f"its columns are {', '.join(each.name for each in target.columns)}",
                 )
-            if target.columns[name].computed is not None:
+            if column.computed is not None:
                 raise GraphError(f"column {target.fullname}.{name} is generated and takes no values")
         self._stretches.append(Stretch(target, tuple(columns), rows, handles, source))
 
@@ -180,8 +182,10 @@ class Collected:
     """What a graph comes to at the moment of writing."""
 
     nodes: list[Node]
-    pairs: list[tuple[Table, tuple[tuple[str, Node, str], ...]]]
+    pairs: list[tuple[Table, tuple[tuple[Column[Any], Node, str], ...]]]
     """Rows of link tables: (table, ((column, node, its attribute), ...))."""
+    wanted: list[tuple[Node, str]]
+    """Attributes that are no key and whose value another row needs."""
 
 
 def collect(graph: Graph) -> Collected:
@@ -195,7 +199,7 @@ def collect(graph: Graph) -> Collected:
         # What an earlier attempt assigned counts no more.
         node.assigned = node.parents = NOTHING
     families: dict[Any, Mapping[str, tuple[Node, str]]] = {}
-    pairs: dict[Any, tuple[Table, tuple[tuple[str, Node, str], ...]]] = {}
+    pairs: dict[Any, tuple[Table, tuple[tuple[Column[Any], Node, str], ...]]] = {}
     # The list grows while it is walked: what an object brings along brings others along.
     for node in nodes:
         state = node.state
@@ -205,6 +209,8 @@ def collect(graph: Graph) -> Collected:
             target = held.get(key)
             if target is None:
                 continue
+            if link.unread:
+                target = state.attrs[key].history.added
             for related in _related(target, link.uselist):
                 other = found.get(id(related))
                 if other is None:
@@ -215,9 +221,9 @@ def collect(graph: Graph) -> Collected:
                 if link.secondary is not None:
                     table, here, there = link.secondary
                     row = sorted(
-                        [(column.name, node, attribute) for column, attribute in here]
-                        + [(column.name, other, attribute) for column, attribute in there],
-                        key=lambda part: part[0],
+                        [(column, node, attribute) for column, attribute in here]
+                        + [(column, other, attribute) for column, attribute in there],
+                        key=lambda part: part[0].name,
                     )
                     if not (node.stored and other.state.key is not None):
                         pairs[table, tuple(id(part[1]) for part in row)] = (table, tuple(row))
@@ -229,7 +235,10 @@ def collect(graph: Graph) -> Collected:
                     family = _family(families, node, tuple((own, parent) for parent, own in link.pairs))
                     if other.parents is not family:
                         other.parents = {**family, **other.parents} if other.parents else family
-    return Collected(nodes, list(pairs.values()))
+    sources = [source for family in families.values() for source in family.values()]
+    sources += [(node, attribute) for _, row in pairs.values() for _, node, attribute in row]
+    wanted = [(node, attribute) for node, attribute in sources if attribute not in node.plan.key_attributes]
+    return Collected(nodes, list(pairs.values()), wanted)
 
 
 def _family(

@@ -5,31 +5,47 @@ Asking the mapper anew for every object would cost more than writing its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy import Table
 from sqlalchemy.orm import Mapper, RelationshipProperty, registry
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 from sqlalchemy.schema import Column
+from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
+from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import Integer, TypeDecorator, Uuid
 
 from scenarios.errors import GraphError
+from scenarios.graph.defaults import Default, python_default, sql_default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """One column of one table, and the attribute that holds its value."""
+    """One column of one table, and the attribute that holds its value.
+
+    Attributes:
+        column: the column.
+        key: where an object has its value; a name no object has, where the writer makes it.
+        assigned: the attribute that is told what a default came to; None for a column the class does not map.
+        default: makes the value where there is none.
+        omit_none: None means "let the database fill it".
+        computed: the SQL text that the database fills it with, where that is the model's and not its own.
+    """
 
     column: Column[Any]
     key: str
-    default: Callable[[], Any] | None
+    assigned: str | None
+    default: Default | None
     omit_none: bool
-    """None means "let the database fill it": the column has a server default."""
+    computed: str | None
+
+
+Fields = tuple[Field, ...]
+"""The fields of one table; those of two classes are one object where they are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,8 @@ class Link:
     key: str
     uselist: bool
     to_parent: bool
+    unread: bool
+    """Its collection is never held by the object, only what is added to it."""
     pairs: tuple[tuple[str, str], ...]
     cascades: bool
     secondary: (
@@ -55,11 +73,13 @@ class ClassPlan:
     """A mapped class: its tables with their fields, its links, its key."""
 
     mapper: Mapper[Any]
-    tables: tuple[tuple[Table, tuple[Field, ...]], ...]
+    tables: tuple[tuple[Table, Fields], ...]
     links: dict[str, Link]
     link_keys: frozenset[str]
-    key_fields: tuple[Field, ...]
-    version: tuple[str, Any] | None
+    key_fields: Fields
+    key_attributes: frozenset[str]
+    by_key: Mapping[str, Field]
+    """The field of each attribute that a default is assigned to."""
 
 
 _CONSTRUCTOR = registry().constructor
@@ -77,41 +97,86 @@ def plan_of(mapper: Mapper[Any]) -> ClassPlan:
 
 
 def _plan(mapper: Mapper[Any]) -> ClassPlan:
-    tables = []
+    tables: list[tuple[Table, Fields]] = []
     for table in mapper.tables:
         if not isinstance(table, Table):
             raise GraphError(
                 f"{mapper.class_.__name__} is mapped to something that is not a table",
                 remedy="map it to a table, or give its rows with add_rows",
             )
-        fields = []
-        for column in table.columns:
-            if column.computed is not None:
-                continue
-            try:
-                key = mapper.get_property_by_column(column).key
-            except UnmappedColumnError:
-                continue  # the database fills what the class does not map
-            fields.append(field_of(column, key))
-        tables.append((table, tuple(fields)))
+        found = (_field(mapper, column) for column in table.columns if column.computed is None)
+        tables.append((table, _shared(tuple(each for each in found if each is not None))))
     links: dict[str, Link] = {}
     for relationship in mapper.relationships:
         link = _link(mapper, relationship)
         if link is not None:
             links[relationship.key] = link
     by_column = {field.column: field for _, fields in tables for field in fields}
-    version = None
-    if mapper.version_id_col is not None and mapper.version_id_generator:
-        key = mapper.get_property_by_column(mapper.version_id_col).key
-        version = (key, mapper.version_id_generator)
+    key_fields = tuple(by_column[column] for column in mapper.primary_key if isinstance(column, Column))
     return ClassPlan(
         mapper,
         tuple(tables),
         links,
         frozenset(links),
-        tuple(by_column[column] for column in mapper.primary_key if isinstance(column, Column)),
-        version,
+        key_fields,
+        frozenset(field.key for field in key_fields),
+        {field.assigned: field for _, fields in tables for field in fields if field.assigned is not None},
     )
+
+
+_fields: dict[Any, Fields] = {}
+
+
+def _shared(fields: Fields) -> Fields:
+    """Return the same fields for classes of one table that have the same columns, so that their rows can be
+    written together."""
+    versions = any(field.key == _VERSION for field in fields)
+    if versions or any(field.assigned is None for field in fields):
+        return fields
+    return _fields.setdefault(tuple((field.column, field.key) for field in fields), fields)
+
+
+_VERSION = "\0version"
+_UNMAPPED = "\0"
+"""Names that no attribute has."""
+
+
+def _field(mapper: Mapper[Any], column: Column[Any]) -> Field | None:
+    """Return the field of *column*; None where neither the class nor a default of the model fills it."""
+    try:
+        key = attribute_of(mapper, column)
+    except UnmappedColumnError:
+        # A default of the column is applied by every INSERT, whichever class it is for.
+        field = field_of(column, _UNMAPPED + column.key, None)
+        return field if field.default is not None or field.computed is not None else None
+    generator = mapper.version_id_generator
+    if column is mapper.version_id_col and generator:
+        return Field(column, _VERSION, key, lambda _: generator(None), False, None)
+    field = field_of(column, key, key)
+    # A class that shares the column with a sibling can have a default of its own.
+    own = getattr(mapper.attrs[key], "_default_scalar_value", None)
+    if own is not None and not isinstance(own, ClauseElement):
+        field = replace(field, default=lambda _: own)
+    return field
+
+
+def attribute_of(mapper: Mapper[Any], column: Any) -> str:
+    """Return the attribute that has the value of *column*.
+
+    Of a joined table's key that is its parent's: what a session copies from there.
+
+    Raises:
+        UnmappedColumnError: the class does not map it.
+    """
+    for each in mapper.iterate_to_root():
+        if each.inherit_condition is None or each.local_table is not column.table:
+            continue
+        for part in iterate(each.inherit_condition):
+            if isinstance(part, BinaryExpression):
+                pair = [part.left, part.right]
+                if any(side is column for side in pair):
+                    return attribute_of(mapper, pair[0] if pair[1] is column else pair[1])
+    return mapper.get_property_by_column(column).key
 
 
 def plain_attributes(mapper: Mapper[Any]) -> frozenset[str]:
@@ -132,35 +197,17 @@ def plain_attributes(mapper: Mapper[Any]) -> frozenset[str]:
     )
 
 
-def field_of(column: Column[Any], key: str) -> Field:
-    """Return the field for *column*, with its Python-side default as a function of nothing."""
-    default: Callable[[], Any] | None = None
-    given = column.default
-    if given is not None and not isinstance(given, SqlSequence):
-        if given.is_scalar:
-            value = given.arg  # type: ignore[attr-defined]  # only ScalarElementColumnDefault is a scalar
-            default = _constant(value)
-        elif given.is_callable:
-            default = _called(column, given.arg)  # type: ignore[attr-defined]  # as above, for callables
-    return Field(column, key, default, column.server_default is not None or column.identity is not None)
-
-
-def _constant(value: Any) -> Callable[[], Any]:
-    return lambda: value
-
-
-def _called(column: Column[Any], function: Callable[[Any], Any]) -> Callable[[], Any]:
-    def call() -> Any:
-        try:
-            return function(None)
-        except (AttributeError, TypeError) as error:
-            raise GraphError(
-                f"the default of {column.table.name}.{column.name} needs a running statement",
-                why=str(error),
-                remedy="give the value when the object is made",
-            ) from error
-
-    return call
+def field_of(column: Column[Any], key: str, assigned: str | None) -> Field:
+    """Return the field for *column*, with the model's default for it."""
+    computed = sql_default(column)
+    return Field(
+        column,
+        key,
+        assigned,
+        python_default(column),
+        computed is not None or column.server_default is not None or column.identity is not None,
+        computed,
+    )
 
 
 def _link(mapper: Mapper[Any], relationship: RelationshipProperty[Any]) -> Link | None:
@@ -168,21 +215,22 @@ def _link(mapper: Mapper[Any], relationship: RelationshipProperty[Any]) -> Link 
         return None
     cascades = relationship.cascade.save_update
     uselist = bool(relationship.uselist)
+    unread = relationship.lazy in {"dynamic", "write_only"}
     if relationship.direction is MANYTOMANY:
         secondary = relationship.secondary
         if not isinstance(secondary, Table):
             return None
         here = tuple(
-            (remote, mapper.get_property_by_column(local).key)
+            (remote, attribute_of(mapper, local))
             for local, remote in relationship.synchronize_pairs
             if isinstance(remote, Column)
         )
         there = tuple(
-            (remote, relationship.mapper.get_property_by_column(local).key)
+            (remote, attribute_of(relationship.mapper, local))
             for local, remote in relationship.secondary_synchronize_pairs or ()
             if isinstance(remote, Column)
         )
-        return Link(relationship.key, uselist, False, (), cascades, (secondary, here, there))
+        return Link(relationship.key, uselist, False, unread, (), cascades, (secondary, here, there))
     to_parent = relationship.direction is MANYTOONE
     pairs = []
     # A pair is (parent's column, child's column), whichever side the relationship stands on.
@@ -190,18 +238,32 @@ def _link(mapper: Mapper[Any], relationship: RelationshipProperty[Any]) -> Link 
         if to_parent:
             pairs.append(
                 (
-                    mapper.get_property_by_column(target).key,
-                    relationship.mapper.get_property_by_column(source).key,
+                    attribute_of(mapper, target),
+                    attribute_of(relationship.mapper, source),
                 )
             )
         else:
             pairs.append(
                 (
-                    mapper.get_property_by_column(source).key,
-                    relationship.mapper.get_property_by_column(target).key,
+                    attribute_of(mapper, source),
+                    attribute_of(relationship.mapper, target),
                 )
             )
-    return Link(relationship.key, uselist, to_parent, tuple(pairs), cascades)
+    return Link(relationship.key, uselist, to_parent, unread, tuple(pairs), cascades)
+
+
+def column_named(table: Table, name: str) -> Column[Any] | None:
+    """Return the column that the database calls *name*; a model may know it by another key."""
+    column = table.columns.get(name)
+    if column is None or column.name != name:
+        column = next((each for each in table.columns if each.name == name), column)
+    return column
+
+
+def columns_named(table: Table, names: Sequence[str]) -> tuple[Column[Any], ...]:
+    """Return the columns that the database calls *names*."""
+    found = tuple(column_named(table, name) for name in names)
+    return tuple(column for column in found if column is not None)
 
 
 def is_uuid(column: Column[Any]) -> bool:

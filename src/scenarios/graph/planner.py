@@ -16,11 +16,13 @@ from typing import Any
 
 from psycopg import sql
 from sqlalchemy import ForeignKeyConstraint, Table
+from sqlalchemy.schema import Column
 
 from scenarios.graph import encoding
+from scenarios.graph.defaults import binds_in_sql, bound_in_sql
 from scenarios.graph.graph import Collected, Graph
 from scenarios.graph.rows import Batch, batches
-from scenarios.graph.steps import CopyIn, InsertTogether, Rows, Step, schema_text, table_name
+from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows, Step, schema_text, table_name
 
 RowId = tuple[int, int]
 """A batch's number and a row's place in it."""
@@ -49,14 +51,26 @@ def steps(found: Sequence[Batch]) -> Generator[Step, Rows, None]:
         if len(group) == 1 and (len(members) == 1 or group[0] not in parents[group[0]]):
             # One COPY may refer to its own rows: the check comes at its end.
             for batch in members:
-                yield _copy(batch)
+                yield from _write(batch)
         else:
             yield from _by_rows(members)
 
 
-def _copy(batch: Batch) -> CopyIn:
-    names = tuple(column.name for column in batch.columns)
-    return CopyIn(batch, batch.table.schema, batch.table.name, names)
+def _write(batch: Batch) -> Generator[Step, Rows, None]:
+    """Yield the step that writes *batch* alone; several, where it goes through SQL and is large."""
+    if not batch.needs_statement:
+        names = tuple(column.name for column in batch.columns)
+        yield CopyIn(batch, batch.table.schema, batch.table.name, names)
+        return
+    types = yield from _types([batch.table])
+    count = len(batch.keep())
+    for start in range(0, count, _AT_ONCE):
+        part = batch if count <= _AT_ONCE else batch.part(range(start, min(start + _AT_ONCE, count)))
+        yield _together([part], types)
+
+
+_AT_ONCE = 10_000
+"""Rows that one INSERT takes: its argument is one text, in memory here and there."""
 
 
 def _parents(table: Table, by_table: dict[Table, list[Batch]]) -> list[Table]:
@@ -114,15 +128,17 @@ def _by_rows(members: Sequence[Batch]) -> Generator[Step, Rows, None]:
         for number, batch in enumerate(members):
             places = sorted(place for owner, place in singles if owner == number)
             if places:
-                yield _copy(batch if len(places) == len(batch.keep()) else batch.part(places))
+                yield from _write(batch if len(places) == len(batch.keep()) else batch.part(places))
         if circles:
+            types = yield from _types(list(dict.fromkeys(batch.table for batch in members)))
             together = sorted(row for circle in circles for row in circle)
             yield _together(
                 [
                     batch.part(places)
                     for number, batch in enumerate(members)
                     if (places := [place for owner, place in together if owner == number])
-                ]
+                ],
+                types,
             )
 
 
@@ -167,33 +183,63 @@ def _index(members: Sequence[Batch], table: Table, names: Sequence[str]) -> dict
     return index
 
 
-def _together(parts: Sequence[Batch]) -> InsertTogether:
+_Types = dict[tuple[Table, str], str]
+
+
+def _types(tables: Sequence[Table]) -> Generator[Step, Rows, _Types]:
+    """Yield the query for the types of the columns of *tables*, and return them as the database calls them.
+
+    Without their lengths: a cast cuts off what a column would refuse. A model need not know them at all.
+    """
+    names = sql.SQL(", ").join(sql.Literal(table_name(table).as_string(None)) for table in tables)
+    rows = yield Query(
+        sql.SQL(
+            "SELECT t.place, a.attname::text, format_type(a.atttypid, -1)"
+            " FROM unnest(ARRAY[{}]::regclass[]) WITH ORDINALITY AS t (relation, place)"
+            " JOIN pg_attribute AS a ON a.attrelid = t.relation WHERE a.attnum > 0 AND NOT a.attisdropped"
+        )
+        .format(names)
+        .as_string(None)
+    )
+    return {(tables[place - 1], name): kind for place, name, kind in rows}
+
+
+def _value_text(column: Column[Any], place: int, types: _Types) -> sql.Composable:
+    """Return the SQL of a row's value for *column*, which is the text at *place* of a JSON array."""
+    text = f"(item ->> {place})"
+    if binds_in_sql(column.type):
+        return schema_text(bound_in_sql(column.type, text))
+    return schema_text(f"{text}::{types.get((column.table, column.name), 'text')}")
+
+
+def _together(parts: Sequence[Batch], types: _Types) -> InsertTogether:
     """Return one statement that inserts all rows of *parts*."""
     inserts = []
     for number, batch in enumerate(parts):
-        names = [sql.Identifier(column.name) for column in batch.columns]
-        values = [
-            sql.SQL("(item ->> {})::{}").format(
-                sql.Literal(place),
-                # The type's own DDL text, as SQLAlchemy would write it in CREATE TABLE.
-                schema_text(column.type.compile(dialect=encoding.DIALECT)),
-            )
-            for place, column in enumerate(batch.columns)
-        ]
+        names = [column.name for column in (*batch.columns, *(column for column, _ in batch.computed))]
+        values = [_value_text(column, place, types) for place, column in enumerate(batch.columns)]
+        values += [schema_text(text) for _, text in batch.computed]
         inserts.append(
             sql.SQL(
-                "{} AS (INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE"
-                " SELECT {} FROM jsonb_array_elements($1::text::jsonb -> {}) AS item)"
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE"
+                " SELECT {} FROM jsonb_array_elements($1::text::jsonb -> {}) AS item"
             ).format(
-                sql.Identifier(f"part_{number}"),
                 table_name(batch.table),
-                sql.SQL(", ").join(names),
+                sql.SQL(", ").join(map(sql.Identifier, names)),
                 sql.SQL(", ").join(values),
                 sql.Literal(number),
             )
         )
         batch.count = len(batch.keep())
-    text = sql.SQL("WITH {} SELECT 1").format(sql.SQL(", ").join(inserts)).as_string(None)
+    if len(inserts) == 1:
+        # By itself: a table with a rule for INSERT takes none inside WITH.
+        text = inserts[0].as_string(None)
+    else:
+        named = [
+            sql.SQL("{} AS ({})").format(sql.Identifier(f"part_{number}"), insert)
+            for number, insert in enumerate(inserts)
+        ]
+        text = sql.SQL("WITH {} SELECT 1").format(sql.SQL(", ").join(named)).as_string(None)
     data = [
         [
             [

@@ -8,22 +8,31 @@ continues behind them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, repeat
 from typing import Any
 from uuid import uuid4
 
 from psycopg import sql
-from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy import Table
+from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.schema import Column
 
 from scenarios.errors import GraphError
 from scenarios.graph import encoding
+from scenarios.graph.defaults import (
+    Default,
+    RowContext,
+    binds_in_sql,
+    python_default,
+    sql_default,
+    text_of,
+)
 from scenarios.graph.graph import Collected, Graph, Node, Source, Stretch
 from scenarios.graph.lazy import JoinedRows
-from scenarios.graph.mapped import Field, field_of, is_integer, is_uuid
+from scenarios.graph.mapped import Field, Fields, columns_named, is_integer, is_uuid
 from scenarios.graph.steps import Query, Rows, schema_text, table_name
 
 
@@ -42,9 +51,16 @@ class Batch:
     sources: list[Source | None] = field(default_factory=list)
     encoders: tuple[encoding.Encoder, ...] = field(init=False)
     count: int = 0
+    computed: tuple[tuple[Column[Any], str], ...] = ()
+    """Columns that the database fills with what the model says: the column, and its SQL text."""
 
     def __post_init__(self) -> None:
         self.encoders = tuple(encoding.encoder(column) for column in self.columns)
+
+    @property
+    def needs_statement(self) -> bool:
+        """Whether a COPY cannot write it: values go through SQL on their way in."""
+        return bool(self.computed) or any(binds_in_sql(column.type) for column in self.columns)
 
     @property
     def listed(self) -> Sequence[Sequence[Any]] | None:
@@ -81,6 +97,7 @@ class Batch:
             self.source,
             list(range(len(indexes))) if self.starts else [],
             [self.place(index) for index in indexes] if self.starts else [],
+            computed=self.computed,
         )
 
     @classmethod
@@ -89,11 +106,12 @@ class Batch:
         table: Table,
         columns: tuple[Column[Any], ...],
         stretches: Sequence[tuple[Stretch, Sequence[Any]]],
+        computed: tuple[tuple[Column[Any], str], ...] = (),
     ) -> Batch:
         """Return the rows of several stretches as one batch: one COPY for all costs less than one each."""
         first, rows = stretches[0]
         if len(stretches) == 1:
-            return cls(table, columns, rows, None, first.handles, first.source)
+            return cls(table, columns, rows, None, first.handles, first.source, computed=computed)
         parts = [rows for _, rows in stretches]
         handles: list[str | None] | None = None
         if any(stretch.handles is not None for stretch, _ in stretches):
@@ -102,7 +120,17 @@ class Batch:
             ]
         starts = list(accumulate(map(len, parts), initial=0))[:-1]
         sources = [stretch.source for stretch, _ in stretches]
-        return cls(table, columns, JoinedRows(parts), None, handles, first.source, starts, sources)
+        return cls(
+            table,
+            columns,
+            JoinedRows(parts),
+            None,
+            handles,
+            first.source,
+            starts,
+            sources,
+            computed=computed,
+        )
 
     def counted(self) -> Iterator[Sequence[Any]]:
         """Yield the rows and count them."""
@@ -118,41 +146,48 @@ def batches(graph: Graph, collected: Collected) -> Generator[Query, Rows, list[B
     Raises:
         GraphError: a key cannot be found, or a value is an SQL expression.
     """
-    yield from _assign_keys(graph, collected.nodes)
-    found: dict[tuple[Table, int], Batch] = {}
+    yield from _assign_keys(graph, collected)
+    found: dict[tuple[int, int], Batch] = {}
     for node in collected.nodes:
         if not node.stored:
             for table, fields in node.plan.tables:
                 _add_row(found, node, table, fields)
     result = list(found.values())
-    for table, parts in collected.pairs:
-        columns = tuple(table.columns[name] for name, _, _ in parts)
-        row = tuple(_value(node, key) for _, node, key in parts)
-        for batch in result:
-            if batch.table is table and batch.nodes is None and isinstance(batch.rows, list):
-                batch.rows.append(row)
-                break
-        else:
-            result.append(Batch(table, columns, [row], source=parts[0][1].source))
-    together: dict[Any, list[tuple[Stretch, Any, tuple[Column[Any], ...]]]] = {}
+    result += _link_rows(collected)
+    together: dict[Any, list[tuple[Stretch, Any, _Filled]]] = {}
     for stretch in graph.stretches:
-        columns = tuple(stretch.table.columns[name] for name in stretch.columns)
-        rows, columns = _with_defaults(stretch.table, columns, stretch.rows)
+        columns = columns_named(stretch.table, stretch.columns)
+        rows, filled = _with_defaults(stretch.table, columns, stretch.rows)
         # One that can be read once only stays alone, and so unread.
         kind = (stretch.table, stretch.columns) if isinstance(rows, Sequence) else id(stretch)
-        together.setdefault(kind, []).append((stretch, rows, columns))
+        together.setdefault(kind, []).append((stretch, rows, filled))
     for alike in together.values():
-        stretch, _, columns = alike[0]
-        result.append(
-            Batch.of_stretches(stretch.table, columns, [(stretch, rows) for stretch, rows, _ in alike])
-        )
+        stretch, _, filled = alike[0]
+        parts = [(stretch, rows) for stretch, rows, _ in alike]
+        result.append(Batch.of_stretches(stretch.table, filled.columns, parts, filled.computed))
     return result
 
 
-def _assign_keys(graph: Graph, nodes: Sequence[Node]) -> Generator[Query, Rows, None]:
+def _link_rows(collected: Collected) -> list[Batch]:
+    """Return the rows of the tables that only link others, in one batch for each."""
+    found: dict[Any, tuple[Table, tuple[Column[Any], ...], list[Any], Source | None]] = {}
+    for table, parts in collected.pairs:
+        columns = tuple(column for column, _, _ in parts)
+        kind = (table, tuple(column.name for column in columns))
+        if kind not in found:
+            found[kind] = (table, columns, [], parts[0][1].source)
+        found[kind][2].append(tuple(_value(node, key) for _, node, key in parts))
+    result = []
+    for table, columns, rows, source in found.values():
+        complete, filled = _with_defaults(table, columns, rows)
+        result.append(Batch(table, filled.columns, complete, source=source, computed=filled.computed))
+    return result
+
+
+def _assign_keys(graph: Graph, collected: Collected) -> Generator[Query, Rows, None]:
     wanted: dict[Column[Any], list[tuple[Node, str]]] = {}
     unnamed: dict[Table, int] = {}
-    for node in nodes:
+    for node in collected.nodes:
         held = node.state.dict
         for part in node.plan.key_fields:
             if part.key in node.parents or held.get(part.key) is not None:
@@ -171,9 +206,19 @@ def _assign_keys(graph: Graph, nodes: Sequence[Node]) -> Generator[Query, Rows, 
                         name = f"{column.table.name}#{unnamed[column.table]}"
                     node.assign(part.key, graph.keyed.at(name).uuid(column.name))
             elif part.default is not None:
-                node.assign(part.key, part.default())
+                _made(node, part)
             else:
                 wanted.setdefault(column, []).append((node, part.key))
+    for node, key in collected.wanted:
+        if _value(node, key) is not None:
+            continue
+        field = node.plan.by_key.get(key)
+        if node.stored:
+            node.assign(key, _loaded(node, key))
+        elif field is not None and field.omit_none:
+            waiting = wanted.setdefault(field.column, [])
+            if (node, key) not in waiting[-1:]:
+                waiting.append((node, key))
     for column, takers in wanted.items():
         rows = yield Query(_reserve(column, len(takers), takers[0][0]))
         if len(rows) != len(takers) or rows[0][0] is None:
@@ -194,6 +239,18 @@ def _random(part: Field) -> bool:
     return callable(function) and getattr(function, "__name__", "") in {"uuid4", "uuid1", "uuid7"}
 
 
+def _loaded(node: Node, key: str) -> Any:
+    """Return an attribute of an object whose row is stored, which it may have to look up."""
+    try:
+        return getattr(node.obj, key)
+    except DetachedInstanceError as error:
+        raise GraphError(
+            f"{node.label} is stored, but its {key!r} is not known",
+            why="a row refers to it, and the object is in no session that could load it",
+            remedy="load it with that column, or keep it in its session",
+        ) from error
+
+
 def _existing_key(node: Node) -> None:
     # A session's identity is as good as the attribute, which may be expired.
     if node.state.identity is None:
@@ -207,18 +264,16 @@ def _existing_key(node: Node) -> None:
 
 
 def _reserve(column: Column[Any], count: int, node: Node) -> str:
-    default = column.default
-    if isinstance(default, SqlSequence):
-        name = f"{default.schema}.{default.name}" if default.schema else default.name
-        source: sql.Composable = sql.SQL("nextval({}::regclass)").format(sql.Literal(name))
+    computed = sql_default(column)
+    if computed is not None:
+        source: sql.Composable = schema_text(computed)
+    elif (expression := getattr(column.server_default, "arg", None)) is not None:
+        # Evaluated once for each row that needs it. A plain string is a literal.
+        source = sql.Literal(expression) if isinstance(expression, str) else schema_text(text_of(expression))
     elif is_integer(column):
         source = sql.SQL("nextval(pg_get_serial_sequence({}, {}))").format(
             sql.Literal(table_name(column.table).as_string(None)), sql.Literal(column.name)
         )
-    elif column.server_default is not None:
-        # The default as the catalogue has it; evaluated once for each row that needs it.
-        expression = str(getattr(column.server_default, "arg", ""))
-        source = schema_text(expression)
     else:
         raise GraphError(
             f"no key for {node.label}",
@@ -239,67 +294,110 @@ def _value(node: Node, key: str) -> Any:
     if key in node.assigned:
         return node.assigned[key]
     value = node.state.dict.get(key)
-    if value is None:
-        for _, fields in node.plan.tables:
-            for part in fields:
-                if part.key == key and part.default is not None:
-                    value = part.default()
-                    node.assign(key, value)
-                    return value
+    if value is None and not node.stored:
+        part = node.plan.by_key.get(key)
+        if part is not None and part.default is not None:
+            return _made(node, part)
     return value
 
 
-def _add_row(
-    found: dict[tuple[Table, int], Batch], node: Node, table: Table, fields: tuple[Field, ...]
-) -> None:
+def _made(node: Node, part: Field) -> Any:
+    """Return what *part*'s default comes to for a row that has no value, and let the object have it."""
+    assert part.default is not None, "only a field with a default is made"
+    value = part.default(RowContext(partial(_parameters, node, part), part.column))
+    if part.assigned is not None:
+        node.assign(part.assigned, value)
+    return value
+
+
+def _parameters(node: Node, part: Field) -> dict[str, Any]:
+    """Return the row's values as far as they are known, by column key, as a session would bind them."""
+    held = node.state.dict
+    found: dict[str, Any] = {}
+    for _, fields in node.plan.tables:
+        if any(each is part for each in fields):
+            for each in fields:
+                if each.key in node.parents:
+                    value = _value(node, each.key)
+                else:
+                    value = node.assigned.get(each.assigned or each.key, held.get(each.key))
+                if value is not None or not (each.omit_none or each.default is not None):
+                    found[each.column.key] = value
+    return found
+
+
+def _add_row(found: dict[tuple[int, int], Batch], node: Node, table: Table, fields: Fields) -> None:
     held, parents = node.state.dict, node.parents
     row: list[Any] = []
     mask = 0
     bit = 1
     for part in fields:
         key = part.key
-        if key in parents:
-            value = _value(node, key)
-        elif key in node.assigned:
-            value = node.assigned[key]
-        else:
-            value = held.get(key)
+        # What the writer assigned is what the object lacked, except for what a parent decides.
+        value = _value(node, key) if parents and key in parents else held.get(key)
+        if value is None:
+            if node.assigned:
+                value = node.assigned.get(key)
             if value is None and part.default is not None:
-                value = part.default()
-                node.assign(key, value)
-        if value is None and node.plan.version is not None and key == node.plan.version[0]:
-            value = node.plan.version[1](None)
-            node.assign(key, value)
-        # As the unit of work does: None leaves a column with a server default to the database.
+                value = _made(node, part)
+        # As the unit of work does: None leaves a column with a default in SQL to the database.
         if value is not None or not part.omit_none:
             row.append(value)
             mask |= bit
         bit <<= 1
-    batch = found.get((table, mask))
+    # Of two classes on one table the same place can be another column.
+    batch = found.get((id(fields), mask))
     if batch is None:
         columns = tuple(part.column for place, part in enumerate(fields) if mask >> place & 1)
-        batch = found[table, mask] = Batch(table, columns, [], [])
+        computed = tuple(
+            (part.column, part.computed)
+            for place, part in enumerate(fields)
+            if part.computed is not None and not mask >> place & 1
+        )
+        batch = found[id(fields), mask] = Batch(table, columns, [], [], computed=computed)
     batch.rows.append(row)  # type: ignore[attr-defined]  # made as a list above
     batch.nodes.append(node)  # type: ignore[union-attr]  # made as a list above
 
 
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """The columns of rows with defaults filled in: those that have values, and those SQL fills."""
+
+    columns: tuple[Column[Any], ...]
+    computed: tuple[tuple[Column[Any], str], ...] = ()
+
+
 def _with_defaults(
     table: Table, columns: tuple[Column[Any], ...], rows: Iterable[Sequence[Any]]
-) -> tuple[Iterable[Sequence[Any]], tuple[Column[Any], ...]]:
-    """Fill columns that only Python has a default for; the database cannot."""
-    extra: list[tuple[Column[Any], Callable[[], Any]]] = []
+) -> tuple[Iterable[Sequence[Any]], _Filled]:
+    """Fill columns that only the model has a default for; the database does not know it."""
+    extra: list[tuple[Column[Any], Default]] = []
+    computed: list[tuple[Column[Any], str]] = []
     # By name: comparing columns with == builds an SQL expression each time, which cost more than the COPY.
     given = {column.name for column in columns}
     for column in table.columns:
-        if column.name in given or column.server_default is not None or column.computed is not None:
+        if column.name in given or column.computed is not None or column.default is None:
             continue
-        default = field_of(column, column.key).default
+        default = python_default(column)
         if default is not None:
             extra.append((column, default))
+        elif (text := sql_default(column)) is not None:
+            computed.append((column, text))
+    filled = _Filled((*columns, *(column for column, _ in extra)), tuple(computed))
     if not extra:
-        return rows, columns
-    makers = [maker for _, maker in extra]
-    filled: Iterable[Sequence[Any]] = ((*row, *[make() for make in makers]) for row in rows)
+        return rows, filled
+    keys = [column.key for column in columns]
+    complete: Iterable[Sequence[Any]] = (_complete(keys, row, extra) for row in rows)
     if isinstance(rows, Sequence):
-        filled = list(filled)
-    return filled, (*columns, *(column for column, _ in extra))
+        complete = list(complete)
+    return complete, filled
+
+
+def _complete(
+    keys: Sequence[str], row: Sequence[Any], extra: Sequence[tuple[Column[Any], Default]]
+) -> Sequence[Any]:
+    made: dict[str, Any] = {}
+    for column, default in extra:
+        context = RowContext(lambda: {**dict(zip(keys, row, strict=True)), **made}, column)
+        made[column.key] = default(context)
+    return (*row, *made.values())

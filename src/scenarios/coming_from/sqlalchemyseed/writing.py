@@ -66,7 +66,8 @@ class Writing:
             known = specs(table)
             row = {}
             for column, node, _ in parts:
-                row[known[column].label] = self._other(node.obj, known[column])
+                spec = known[column.name]
+                row[spec.label] = self._other(node.obj, spec)
             listed = found.setdefault(table.fullname, [])
             if isinstance(listed, list):
                 listed.append(row)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from scenarios.factories.context import FactoryContext
 from scenarios.graph import Graph
+from scenarios.graph.defaults import RowContext
 from scenarios.graph.graph import Node, collect
 from scenarios.library.closure.gather import arrange
 from scenarios.library.freezing.leaving_out import strip
@@ -144,7 +145,8 @@ def _gathered(
         gathered.by_key[table.fullname, found.key] = found
         return found
 
-    for node in collect(graph).nodes:
+    collected = collect(graph)
+    for node in collected.nodes:
         if node.stored:
             continue
         for table, fields in node.plan.tables:
@@ -154,7 +156,8 @@ def _gathered(
                 if value is None and field.key not in node.state.dict and field.key not in node.parents:
                     value = specs(table)[name].default
                     if value is DATABASE:
-                        continue  # what only the database can say stays unsaid
+                        # What only the database can say stays unsaid.
+                        continue
                     value = _default(value, anchor)
                 values[name] = _plain(value)
             row = take(table, values)
@@ -164,6 +167,8 @@ def _gathered(
                 known[table.fullname, row.key] = (
                     handle.replace(".", "_") if handle[:7] == "prompt." else handle
                 )
+    for table, parts in collected.pairs:
+        take(table, {column.name: keys.value(node, key) for column, node, key in parts})
     for stretch in graph.stretches:
         for cells in stretch.rows:
             values = {
@@ -200,7 +205,8 @@ class _Keys:
         if found is not None or part is None:
             return found
         if (id(node), key) not in self._given:
-            made = part.default() if part.default is not None else self.next(part.column)
+            context = RowContext(dict, part.column)
+            made = part.default(context) if part.default is not None else self.next(part.column)
             self._given[id(node), key] = made
         return self._given[id(node), key]
 
