@@ -8,7 +8,6 @@ tests and the command line ask here, so that a file which a test loads can be lo
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.domain import Domain
 from scenarios.errors import SettingsError
+from scenarios.importing import importable, remedy_of
 from scenarios.library import Library
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def named_schema(settings: Settings) -> object:
     text = str(setting.value)
     if not text:
         return None
-    home = settings.project_file.parent if settings.project_file is not None else Path.cwd()
+    home = settings.home
     module, colon, name = text.partition(":")
     if not colon or "/" in text:
         return _schema_in(home / text, setting.source)
@@ -63,7 +63,8 @@ def named_schema(settings: Settings) -> object:
             f"the setting schema is {text!r}, which cannot be imported",
             where=setting.source,
             why=str(error),
-            remedy="write package.module:name, as it would be imported in the directory of pyproject.toml",
+            remedy=remedy_of(error, home)
+            or "write package.module:name, as it would be imported in the directory of pyproject.toml",
         ) from error
 
 
@@ -79,17 +80,6 @@ def _schema_in(path: Path, source: str) -> object:
     from alembic.config import Config
 
     return Config(str(path))
-
-
-@contextmanager
-def importable(directory: Path) -> Iterator[None]:
-    """Let the modules of *directory* be imported, as they are where Python is started there."""
-    place = str(directory)
-    sys.path.insert(0, place)
-    try:
-        yield
-    finally:
-        sys.path.remove(place)
 
 
 def template_source(schema: object) -> object:

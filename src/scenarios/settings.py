@@ -156,6 +156,12 @@ class Settings:
                 return candidate
         return None
 
+    @property
+    def home(self) -> Path:
+        """The directory of ``pyproject.toml``, from which a project's own code is imported; without one, that
+        of the project."""
+        return self._project if self.project_file is None else self.project_file.parent
+
     @cached_property
     def _table(self) -> dict[str, Any]:
         if self.project_file is None:

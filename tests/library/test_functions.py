@@ -291,16 +291,110 @@ def test_a_function_is_called_once_for_the_same_values_and_entered_by_snapshot(t
     assert library["built"].plan().by_handle["maya"].values["first_name"] == "Mia"
 
 
-def test_listing_imports_nothing(tmp_path):
-    shelf = shelf_with(tmp_path, loud_py="raise SystemExit('imported')\n" + FUNCTION)
-    assert [entry.name for entry in Library(shelf).entries()] == ["twin"]
+def test_listing_imports_each_file_with_a_scenario_once(tmp_path):
+    loud = (
+        "import pathlib\nwith pathlib.Path(__file__).with_suffix('.log').open('a') as log: log.write('x')\n"
+    )
+    shelf = shelf_with(tmp_path, loud_py=loud + FUNCTION, helper_py=loud)
+    for _ in range(2):
+        library = Library(shelf)
+        assert [entry.name for entry in library.entries()] == ["twin"]
+        library["twin"].plan()
+    inside = shelf / "dev_coach"
+    assert (inside / "loud.log").read_text() == "x"
+    assert not (inside / "helper.log").exists(), "a file without a scenario is nobody's to run"
+    (inside / "loud.py").write_text(loud + FUNCTION.replace("As many", "So many"), "utf-8")
+    assert Library(shelf).entries()[0].head.title == "So many as one likes"
+
+
+def test_listing_what_comes_with_the_package_imports_no_model():
     code = (
         "import sys\nfrom scenarios.library.library import Library\n"
-        f"Library({str(shelf)!r}).entries()\n"
-        "print(sorted({'sqlalchemy', 'faker', 'psycopg', 'annotated_types'} & set(sys.modules)))"
+        "assert len(Library().entries()) > 9\n"
+        "print(sorted({'sqlalchemy', 'faker', 'psycopg'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def project(directory: Path, files: dict[str, str]) -> Path:
+    """Write a project whose library is ``shelf``."""
+    for name, text in {"pyproject.toml": "[tool.scenarios]\nlibrary = ['shelf']\n", **files}.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return directory
+
+
+def script(*arguments: str) -> tuple[int, str]:
+    """Run the installed command, which begins with no directory of the project on the path."""
+    command = [str(Path(sys.executable).with_name("scenarios")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def a_file(module: str, name: str = "ours") -> str:
+    return (
+        f"from scenarios.library import scenario\nfrom {module} import PEOPLE\n\n\n"
+        f"@scenario(system='dev_coach')\ndef {name}(n: int = PEOPLE):\n"
+        f"    from {module} import late\n    return late(n)\n"
+    )
+
+
+COUNTS = "PEOPLE = 2\n\n\ndef late(n):\n    return {'users': {f'u{i}': {} for i in range(n)}}\n"
+
+
+@pytest.mark.parametrize("where", [".", "deep/below"])
+def test_what_lies_beside_pyproject_is_imported_by_every_command(tmp_path, monkeypatch, where):
+    files = {"ours/counts.py": COUNTS, "ours/__init__.py": "", "shelf/py.py": a_file("ours.counts")}
+    home = project(tmp_path, files)
+    (home / where).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(home / where)
+    for arguments, said in ((["list"], "ours"), (["show", "ours"], "u1"), (["check", "ours"], "0 faults")):
+        code, output = script(*arguments)
+        assert code == 0, output
+        assert said in output
+    code = "from scenarios.library import Library\nprint(len(Library()['ours'].plan().rows))"
+    inside = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (inside.stdout, inside.stderr) == ("4\n", "")
+
+
+@pytest.mark.parametrize("name", ["scenarios/__init__.py", "scenarios/counts.py", "scenarios.py"])
+def test_a_project_that_has_the_name_of_this_package_is_told_so(tmp_path, monkeypatch, name):
+    files = {
+        name: COUNTS,
+        "shelf/py.py": a_file("scenarios.counts"),
+        "shelf/fine.yaml": "scenario: fine\nsystem: dev_coach\n",
+    }
+    home = project(tmp_path, files)
+    monkeypatch.chdir(home)
+    code, output = script("check")
+    assert code == 1
+    assert "py.py:2" in output
+    assert "has the name of this package" in " ".join(output.split())
+    code, output = script("list", "--json")
+    listed = {each["name"]: each["faults"] for each in json.loads(output)}
+    assert listed["fine"] == [], "one file's error hides no other"
+    assert "give it another name" in listed["ours"][0]["hint"]
+    text = "[tool.scenarios]\nschema = 'scenarios.counts:Base'\nlibrary = ['shelf']\n"
+    (home / "pyproject.toml").write_text(text, "utf-8")
+    (home / "shelf" / "mine.yaml").write_text("scenario: mine\n", "utf-8")
+    code, output = script("show", "mine")
+    assert code != 0
+    assert "has the name of this package" in " ".join(output.split())
+
+
+def test_a_module_that_is_nowhere_is_told_with_line_and_place(tmp_path):
+    module = "nowhere_at_all"
+    files = {"shelf/py.py": a_file(module), "shelf/more.py": a_file(module, "more")}
+    home = project(tmp_path, files)
+    library = Library(home / "shelf", settings=Settings(project=home))
+    entries = {entry.name: entry for entry in library.entries()}
+    for name in ("ours", "more"):
+        (fault,) = entries[name].faults.found
+        assert fault.place.line == 2
+        assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in fault.what
+        assert str(home) in fault.hint
 
 
 def test_a_clock_of_the_function_moves_what_was_built(tmp_path):
@@ -465,16 +559,17 @@ WRONG = [
     ("def f(n: Optional[int] = 3): ...", 5, r"Optional\[int\] is not a type"),
     ("def f(n: list[int] = []): ...", 5, r"list\[int\] is not a type"),
     ("def f(n: object = 1): ...", 5, "object is not a type"),
-    ("def f(n: elsewhere.Kind = 1): ...", 5, "cannot be read without running"),
-    ("def f(n: int = print()): ...", 5, r"print\(\) cannot be read without running"),
-    ("def f(n: int = UNKNOWN): ...", 5, "UNKNOWN cannot be read"),
+    ("def f(n: elsewhere.Kind = 1): ...", 5, "cannot import the scenarios: NameError: name 'elsewhere'"),
+    ("def f(n: 'elsewhere.Kind' = 1): ...", 5, "elsewhere.Kind cannot be evaluated: name"),
+    ("def f(n: int = print()): ...", 5, "None is not of type integer"),
+    ("def f(n: int = UNKNOWN): ...", 5, "cannot import the scenarios: NameError: name 'UNKNOWN'"),
     ("def f(n: Literal['a', 1] = 'a'): ...", 5, "choices are texts, or numbers"),
     ("def f(n: Literal['a', 'b'] = 'c'): ...", 5, "'c' is not one of its choices"),
     ("def f(n: Annotated[int, Ge(5)] = 3): ...", 5, "3 is out of bounds"),
     ("def f(n: Annotated[int, Ge(5), Le(2)] = 3): ...", 5, "the least value 5 is above the greatest, 2"),
     ("def f(n: Annotated[float, Gt(0)] = 3.5): ...", 5, "for whole numbers"),
     ("def f(n: Annotated[int, MultipleOf(2)] = 4): ...", 5, "MultipleOf cannot be said"),
-    ("def f(n: Annotated[int, Ge(len('x'))] = 4): ...", 5, "cannot be read without running"),
+    ("def f(n: Annotated[int, Ge(len('xxxxx'))] = 4): ...", 5, "4 is out of bounds"),
     ("def f(now: int = 4): ...", 5, "'now' is an option of load"),
     (
         "def f(n: int = 4):\n    '''T.\n\n    Args:\n        m: x\n    '''",
@@ -518,17 +613,16 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path, function, line, what):
     [
         ("tag=['x']", "did you mean tags"),
         ("tags='x'", "has to be a list"),
-        ("tags=[make()]", "cannot be read without running"),
         ("version=0", "whole number from 1"),
         ("clock='soon'", "is not a moment"),
         ("clock={'weekday': 'someday'}", "is not a weekday"),
         ("'f'", "named arguments only"),
-        ("**options", r"\*\* cannot be read"),
+        ("**options", "did you mean version"),
         ("system='dev_choach'", "did you mean dev_coach"),
     ],
 )
 def test_a_wrong_mark_is_told_with_its_line(tmp_path, argument, what):
-    text = f"{HEAD}options = {{}}\ndef make(): return 'x'\n\n@scenario({argument})\ndef f(): return {{}}\n"
+    text = f"{HEAD}options = {{'versoin': 2}}\n\n\n@scenario({argument})\ndef f(): return {{}}\n"
     library = Library(shelf_with(tmp_path, f_py=text))
     with pytest.raises(FaultyScenario, match=what) as caught:
         library["f"]

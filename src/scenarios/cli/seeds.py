@@ -45,7 +45,7 @@ def import_(
     Example: scenarios import seeds/companies.yaml seeds/people.json --name engineers
     """
     from scenarios.coming_from.sqlalchemyseed import convert
-    from scenarios.projects import importable
+    from scenarios.importing import importable
 
     with importable(Path.cwd()):
         made = convert(seeds, name=name, model=model, prefix=prefix)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
     from scenarios.library.files.faults import Fault, FaultyScenario
-    from scenarios.library.functions import scenario
+    from scenarios.library.files.mark import scenario
     from scenarios.library.instances.instance import Instance
     from scenarios.library.library import Library
 
@@ -21,7 +21,7 @@ _HOMES = {
     "Instance": "instances.instance",
     "Library": "library",
     "ScenarioDefinition": "definition",
-    "scenario": "functions",
+    "scenario": "files.mark",
 }
 
 __all__ = ["Fault", "FaultyScenario", "Instance", "Library", "ScenarioDefinition", "scenario"]

@@ -55,7 +55,9 @@ class Library(Shelves):
             roots = [*map(Path, self.settings["library"]), _built_in()]
         else:
             roots = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
-        super().__init__(roots, named=f"; the setting is {self.settings.get('library')}")
+        super().__init__(
+            roots, home=self.settings.home, named=f"; the setting is {self.settings.get('library')}"
+        )
         self._trees: dict[Path, tuple[tuple[int, int], Branch | None, Faults]] = {}
         self._definitions: dict[Any, tuple[tuple[tuple[Path, int, int], ...], ScenarioDefinition]] = {}
 

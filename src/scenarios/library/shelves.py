@@ -64,11 +64,17 @@ class Entry:
 class Shelves:
     """Scenarios in one or more directories; an earlier directory's scenario hides a later one's of that name.
 
+    Args:
+        roots: the directories.
+        home: the directory whose modules Python scenarios may import.
+        named: for messages, where the directories come from.
+
     Raises:
         LibraryError: a directory does not exist.
     """
 
-    def __init__(self, roots: Iterable[Path], *, named: str = "") -> None:
+    def __init__(self, roots: Iterable[Path], *, home: Path, named: str = "") -> None:
+        self.home = home
         self.roots = list(roots)
         for root in self.roots:
             if not root.is_dir():
@@ -102,9 +108,9 @@ class Shelves:
         return {each.stem: each for each in sorted(home.iterdir()) if _is_file(each)}
 
     def functions(self) -> dict[str, Marked]:
-        """Return the functions marked ``@scenario`` by the name of their scenario; nothing is imported.
+        """Return the functions marked ``@scenario`` by the name of their scenario.
 
-        A file that has one and is no Python stands here under its own name, with the fault.
+        One of a file that cannot be imported stands here under the function's name, with the fault.
         """
         found: dict[str, Marked] = {}
         for root in self.roots:
@@ -139,7 +145,7 @@ class Shelves:
         stamp = stamp_of(path)
         known = self._marked.get(path)
         if known is None or known[0] != stamp:
-            known = self._marked[path] = (stamp, marked(path))
+            known = self._marked[path] = (stamp, marked(path, self.home))
         return known[1]
 
     def names(self) -> list[str]:
