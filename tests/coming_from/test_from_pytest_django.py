@@ -348,6 +348,45 @@ def test_a_changed_migration_makes_a_new_template(notes):
     assert re.search(r"Django's models of \S+ built", bare.text)
 
 
+def test_migrations_that_lie_elsewhere_and_what_they_read_count(notes):
+    """And a new template is made once for all workers where one is asked for."""
+    (notes.home / "moved").mkdir()
+    (notes.home / "moved" / "__init__.py").write_text("", "utf-8")
+    (notes.home / "notes" / "migrations").rename(notes.home / "moved" / "of_notes")
+    settings = SETTINGS + 'MIGRATION_MODULES = {"notes": "moved.of_notes"}\n'
+    step = """
+from pathlib import Path
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("notes", "0002_kinds")]
+    operations = [migrations.RunSQL((Path(__file__).parents[1] / "more.sql").read_text())]
+"""
+    test = """
+import pytest
+
+@pytest.mark.parametrize("again", range(4))
+def test_it(db, again):
+    from notes.models import Kind
+    assert Kind.objects.count() == {}
+"""
+    first = notes(conftest=ONE_LINE, settings=settings, test_it=test.format(1))
+    assert first.outcomes == {"passed": 4}, first.text
+    (notes.home / "moved" / "more.sql").write_text("INSERT INTO notes_kind (name) VALUES ('a')", "utf-8")
+    (notes.home / "moved" / "of_notes" / "0003_more.py").write_text(step, "utf-8")
+    second = notes(test_it=test.format(2))
+    assert second.outcomes == {"passed": 4}, second.text
+    (notes.home / "moved" / "more.sql").write_text(
+        "INSERT INTO notes_kind (name) VALUES ('a'), ('b')", "utf-8"
+    )
+    third = notes(test_it=test.format(3))
+    assert third.outcomes == {"passed": 4}, third.text
+    assert "(file moved/more.sql changed)" in third.text
+    fourth = notes("-n2", "--scenarios-rebuild")
+    assert fourth.outcomes == {"passed": 4}, fourth.text
+    assert fourth.text.count("(a new one was asked for)") == 1
+
+
 def test_no_database_but_ours_is_emptied(notes):
     other = SETTINGS + 'DATABASES["other"] = {**DATABASES["default"], "NAME": "precious"}\n'
     (notes.home / "settings.py").write_text(other, "utf-8")

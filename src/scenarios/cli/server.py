@@ -6,7 +6,8 @@ Each command is a function that returns what happened, for Python, and a thin fa
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,8 +58,14 @@ class Running:
     here: bool
 
 
-def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
+def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS, *, rebuild: bool = False) -> Running:
     """Start the project's shared server, or use the running one, and keep it for *hours* without users.
+
+    Args:
+        settings: the project's.
+        hours: how long.
+        rebuild: build the template of the project's schema anew, or where the settings name none, let the
+            next run do so, whatever its tests say the schema is.
 
     Raises:
         ServerError: no server can be had, or an external one is set, which is not ours to keep.
@@ -68,7 +75,21 @@ def bring_up(settings: Settings, hours: float = WORKING_DAY_HOURS) -> Running:
     with start_server(settings=settings) as server:
         directory = directory_of(server)
         keep_up(directory, hours)
+        if rebuild:
+            _rebuild(server, settings)
     return running_in(directory, settings)
+
+
+def _rebuild(server: Server, settings: Settings) -> None:
+    from scenarios.projects import named_schema, template_source
+
+    schema = named_schema(settings)
+    if schema is not None:
+        server.template(template_source(schema), newer_than=datetime.now(UTC).isoformat())
+        return
+    for name, mark in server.estate.marked().items():
+        if mark.kind == "template":
+            server.estate.write_mark(name, replace(mark, ready=False))
 
 
 def directory_of(server: Server) -> Path:
@@ -189,10 +210,13 @@ def _up(
     hours: Annotated[
         float, typer.Option(help="How long to keep it without users.", min=0)
     ] = WORKING_DAY_HOURS,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build the template anew, whether or not anything changed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a server and keep it for a working day; runs of this project use it."""
-    running = bring_up(_settings(provider), hours)
+    running = bring_up(_settings(provider), hours, rebuild=rebuild)
     if as_json:
         show_json(asdict(running))
         return

@@ -6,7 +6,8 @@ it elsewhere changes that dictionary and closes what is open; a second place tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,10 +179,44 @@ def django_schema(blocker: DjangoDbBlocker | None = None, *, migrations: bool = 
             _migrate(migrations)
 
     inputs = {"django": digest(_django_version(), repr(migrations), *_deciding_settings())}
+    files: list[Path] = []
+    steps: list[Path] = []
     for app in apps.get_app_configs():
-        inputs[f"app {app.label}"] = digest(*_code_of(Path(app.path)))
+        home = Path(app.path)
+        moved = _migrations_of(app.label)
+        elsewhere = moved is not None and not moved.is_relative_to(home)
+        of_models = _files_of(home, "apps.py", "models.py", "models/**/*.py")
+        of_steps = _files_of(home, "migrations/**/*.py", "migrations/**/*.sql")
+        of_steps += _files_of(moved, "**/*.py", "**/*.sql") if moved is not None and elsewhere else []
+        inputs[f"app {app.label}"] = digest(*_contents(home, [*of_models, *of_steps]))
+        files += [*of_models, *of_steps]
+        steps += of_steps
     what = "migrations" if migrations else "models"
-    return Source(f"Django's {what} of {Path.cwd()}", inputs, build)
+    return Source(
+        f"Django's {what} of {Path.cwd()}",
+        inputs,
+        build,
+        files=tuple(files),
+        follow=tuple(steps if migrations else files),
+    )
+
+
+def _migrations_of(label: str) -> Path | None:
+    """Return where Django looks for the migrations of an app: MIGRATION_MODULES may name another package."""
+    from importlib.util import find_spec
+
+    from django.db.migrations.loader import MigrationLoader
+
+    name, _ = MigrationLoader.migrations_module(label)
+    try:
+        spec = find_spec(name) if name else None
+    except ImportError:
+        return None
+    return (
+        Path(next(iter(spec.submodule_search_locations)))
+        if spec and spec.submodule_search_locations
+        else None
+    )
 
 
 def _migrate(migrations: bool) -> None:
@@ -206,9 +241,12 @@ def _deciding_settings() -> list[str]:
     return [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
 
 
-def _code_of(home: Path) -> Iterator[bytes]:
-    """Yield the files of an app that decide about its tables."""
-    for pattern in ("apps.py", "models.py", "models/**/*.py", "migrations/**/*.py", "migrations/**/*.sql"):
-        for file in sorted(home.glob(pattern)):
-            yield file.name.encode()
-            yield file.read_bytes()
+def _files_of(home: Path, *patterns: str) -> list[Path]:
+    """Return the files of an app that decide about its tables."""
+    return [file for pattern in patterns for file in sorted(home.glob(pattern)) if file.is_file()]
+
+
+def _contents(home: Path, files: Iterable[Path]) -> Iterator[str | bytes]:
+    for file in files:
+        yield os.path.relpath(file, home)
+        yield file.read_bytes()

@@ -138,7 +138,8 @@ class Process:
                 else:
                     function(**where)
 
-        return Source(f"loads of {self.name} in {Path.cwd()}", inputs, build)
+        own = tuple(function for function in functions if function is not run_script)
+        return Source(f"loads of {self.name} in {Path.cwd()}", inputs, build, functions=own)
 
 
 def _function(load: Load) -> Callable[..., object]:

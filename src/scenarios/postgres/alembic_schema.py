@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import ScenariosError, TemplateError
-from scenarios.postgres import redirection, urls
-from scenarios.postgres.project_files import files_under
+from scenarios.postgres import connections, redirection, urls
+from scenarios.postgres.project_files import files_under, project_root
 from scenarios.postgres.schemas import Source, digest
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ def alembic_source(config: Config) -> Source:
             "%(here)s/migrations from the .ini file",
         ) from error
     inputs = {"alembic.ini": digest(*_options(config))}
-    for file in sorted({found for home in homes for found in files_under(home)}):
+    files = sorted({found for home in homes for found in files_under(home)})
+    for file in files:
         inputs[f"file {os.path.relpath(file, directory.dir)}"] = digest(file.read_bytes())
 
     def build(conn: psycopg.Connection[Any], url: str) -> None:
         with _ONE_AT_A_TIME:
             before = _relations(conn)
-            _upgrade(config, homes, urls.parameters_of(url))
+            _upgrade(config, homes, url, connections.like(conn))
             _end_others(conn)
         if directory.get_heads() and _relations(conn) == before:
             raise TemplateError(
@@ -67,7 +68,14 @@ def alembic_source(config: Config) -> Source:
                 remedy=redirection.LINES_FOR_ENV,
             )
 
-    return Source(f"Alembic {Path(directory.dir).resolve()}", inputs, build)
+    return Source(
+        f"Alembic {Path(directory.dir).resolve()}",
+        inputs,
+        build,
+        files=tuple(files),
+        follow=tuple(files),
+        root=project_root(Path(directory.dir).resolve()),
+    )
 
 
 def _options(config: Config) -> list[str]:
@@ -77,11 +85,11 @@ def _options(config: Config) -> list[str]:
     ]
 
 
-def _upgrade(config: Config, homes: Sequence[Path], parameters: dict[str, str]) -> None:
+def _upgrade(config: Config, homes: Sequence[Path], place: str, parameters: Mapping[str, str]) -> None:
     from alembic import command
     from sqlalchemy import create_engine
 
-    url = redirection.given_url(parameters)
+    url = redirection.given_url(urls.parameters_of(place))
     engine = create_engine(url)
     before = config.get_main_option("sqlalchemy.url")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

@@ -46,6 +46,7 @@ class Mark:
         template: the template it was cloned from.
         inputs: for a template: the hash of each thing that went into it.
         comment: what the application has commented on the database, which stands before the mark.
+        read: for a template: the hash of each file of the project that its build read.
         used: for a template: the day it was last asked for.
     """
 
@@ -61,6 +62,7 @@ class Mark:
     keep: bool = False
     template: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, str] = field(default_factory=dict)
     comment: str = ""
     used: str = field(default_factory=lambda: today())
 

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
@@ -21,6 +21,7 @@ from psycopg import sql
 
 from scenarios.errors import TemplateError
 from scenarios.postgres.connections import like, renew_session
+from scenarios.postgres.project_files import project_root
 from scenarios.postgres.scripts import run_script
 
 if TYPE_CHECKING:
@@ -51,12 +52,20 @@ class Source:
         inputs: name of each input to its hash.
         build: creates the schema in the empty database behind the autocommit connection.
         extensions: extensions to create first.
+        files: those of the project that are among the inputs already.
+        follow: modules of the project that are run; what they import counts as well.
+        functions: the same of functions; what they use counts as well.
+        root: the directory of the project, by which its files are named.
     """
 
     label: str
     inputs: Mapping[str, str]
     build: Callable[[psycopg.Connection[Any], str], None]
     extensions: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    follow: tuple[Path, ...] = ()
+    functions: tuple[Callable[..., object], ...] = ()
+    root: Path = field(default_factory=lambda: project_root(Path.cwd()))
 
 
 def read_source(schema: object) -> Source:
@@ -187,7 +196,8 @@ def _from_path(path: Path) -> Source:
             run_script(conn, script, str(file))
 
     inputs = {f"file {file.name}": digest(script) for file, script in scripts.items()}
-    return Source(f"SQL {path.resolve()}", inputs, build)
+    home = path.resolve() if path.is_dir() else path.resolve().parent
+    return Source(f"SQL {path.resolve()}", inputs, build, files=tuple(files), root=project_root(home))
 
 
 def _from_callable(function: Callable[..., object]) -> Source:
@@ -196,7 +206,14 @@ def _from_callable(function: Callable[..., object]) -> Source:
 
     name = getattr(function, "__qualname__", type(function).__qualname__)
     module = getattr(function, "__module__", "")
-    return Source(f"{module}.{name}", {f"code of {name}": code_digest(function)}, build)
+    file = _file_of(function)
+    return Source(
+        f"{module}.{name}",
+        {f"code of {name}": code_digest(function)},
+        build,
+        functions=(function,),
+        root=project_root(Path.cwd() if file is None else file.resolve().parent),
+    )
 
 
 def code_digest(function: Callable[..., object]) -> str:
@@ -209,23 +226,36 @@ def code_digest(function: Callable[..., object]) -> str:
         given = repr((function.args, sorted(function.keywords.items())))
         return digest(code_digest(function.func), given)
     inner = inspect.unwrap(function)
-    code = getattr(inner, "__code__", None)
-    if code is None and hasattr(inner, "__func__"):
-        code = inner.__func__.__code__
-    if code is None:
-        code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
+    code = _code_of(inner)
     parts: list[str | bytes] = [*_code_parts(code)] if code is not None else [repr(inner)]
     parts.append(repr(getattr(inner, "__defaults__", None)))
     for cell in getattr(inner, "__closure__", None) or ():
         value = cell.cell_contents
         parts.append(code_digest(value) if callable(value) else _stable(value))
-    try:
-        file = inspect.getsourcefile(inner if code is None else code)
-    except TypeError:
-        file = None
-    if file is not None and Path(file).is_file():
-        parts.append(Path(file).read_bytes())
+    file = _file_of(function)
+    if file is not None:
+        parts.append(file.read_bytes())
     return digest(*parts)
+
+
+def _code_of(function: Callable[..., object]) -> CodeType | None:
+    for each in (function, getattr(function, "__func__", None), vars(type(function)).get("__call__")):
+        code = getattr(each, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
+def _file_of(function: Callable[..., object]) -> Path | None:
+    """Return the file *function* stands in, None where Python does not know or it is not there."""
+    if isinstance(function, functools.partial):
+        return _file_of(function.func)
+    inner = inspect.unwrap(function)
+    try:
+        file = inspect.getsourcefile(_code_of(inner) or inner)
+    except TypeError:
+        return None
+    return Path(file) if file is not None and Path(file).is_file() else None
 
 
 def _stable(value: object) -> str:

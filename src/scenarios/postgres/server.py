@@ -163,6 +163,7 @@ class Server:
         base: Template | None = None,
         populate: Callable[[psycopg.Connection[Any]], object] | None = None,
         key: str = "",
+        newer_than: str = "",
     ) -> Template:
         """Return a template with *schema*, built once by whoever comes first and shared by all.
 
@@ -171,12 +172,13 @@ class Server:
                 ``Config``, a callable given an autocommit connection, or None for nothing.
             base: a template to build on; *schema* is then applied to a copy of it.
             populate: writes rows after the schema is there; its code becomes part of the template's name.
-            key: anything else the result depends on, the content of a data file, say.
+            key: anything else the result depends on that is no file of the project, the day, say.
+            newer_than: a moment, ISO 8601, UTC; one that was built before it is built again.
 
         Raises:
             TemplateError: the schema cannot be built; nothing half-built is left.
         """
-        return get_template(self, schema, base=base, populate=populate, key=key)
+        return get_template(self, schema, base=base, populate=populate, key=key, newer_than=newer_than)
 
     def prefetch(self, template: Template, size: int = 2) -> None:
         """Keep *size* clones of *template* ready, made in the background; worth it where clones are slow."""

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 from scenarios.errors import ScenariosError, TemplateError
+from scenarios.postgres.ingredients import GONE, Ingredients, now, unchanged
 from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
 from scenarios.postgres.logging_state import logging_kept
@@ -63,6 +65,7 @@ def get_template(
     base: Template | None = None,
     populate: Callable[[psycopg.Connection[Any]], object] | None = None,
     key: str = "",
+    newer_than: str = "",
 ) -> Template:
     """Return the template for *schema*, built if it is not there. See `Server.template`."""
     begun = time.perf_counter()
@@ -79,64 +82,82 @@ def get_template(
         inputs["populate"] = code_digest(populate)
     if key:
         inputs["key"] = digest(key)
-    parts = [part for pair in sorted(inputs.items()) for part in pair]
-    name = f"{TEMPLATE_PREFIX}{digest(source.label, *parts)}"
+    wanted = Mark("template", label=source.label, inputs=inputs, template=base.name if base else "")
 
-    def done(built: bool, why: str) -> Template:
+    def done(found: tuple[str, Mark], why: str = "") -> Template:
+        name, mark = found
         elapsed = (time.perf_counter() - begun) * 1000
-        return Template(name, source.label, inputs, schema, built, elapsed, why)
+        return Template(name, mark.label, {**inputs, **mark.read}, schema, bool(why), elapsed, why)
 
-    if _is_ready(server, name):
-        return done(False, "")
+    there = _find_ready(server, wanted, source.root, newer_than)
+    if there is not None:
+        return done(there)
     with server.connect() as conn:
         # Whoever holds this builds; the others wait, and find it ready.
-        conn.execute("SELECT pg_advisory_lock(%s)", [number_of(f"template {name}")])
-        if _is_ready(server, name):
-            return done(False, "")
-        server.estate.drop(name)
-        why = _why(server, name, source.label, inputs)
-        _build(server, name, source, base, populate, inputs)
-        return done(True, why)
+        conn.execute("SELECT pg_advisory_lock(%s)", [number_of(f"template {_name(wanted)}")])
+        there = _find_ready(server, wanted, source.root, newer_than)
+        if there is not None:
+            return done(there)
+        why = _why(server, wanted, source.root)
+        return done(_build(server, source, base, populate, wanted), why)
 
 
-def _is_ready(server: Server, name: str) -> bool:
-    found = server.estate.read_mark(name)
-    if found is None or not found.ready:
-        return False
-    if found.used != today():
-        server.estate.write_mark(name, replace(found, used=today()))
-    return True
+def _name(mark: Mark) -> str:
+    parts = [part for pair in sorted({**mark.inputs, **mark.read}.items()) for part in pair]
+    return f"{TEMPLATE_PREFIX}{digest(mark.label, *parts)}"
+
+
+def _find_ready(server: Server, wanted: Mark, root: Path, newer_than: str) -> tuple[str, Mark] | None:
+    """Return the newest template of these inputs whose build read what is there now."""
+    found = [
+        (name, mark)
+        for name, mark in server.estate.marked().items()
+        if (mark.kind, mark.ready, mark.label) == ("template", True, wanted.label)
+        and mark.inputs == wanted.inputs
+        and mark.created > newer_than
+        and unchanged(mark.read, root)
+    ]
+    if not found:
+        return None
+    name, mark = max(found, key=lambda each: each[1].created)
+    if mark.used != today():
+        server.estate.write_mark(name, replace(mark, used=today()))
+    return name, mark
 
 
 def _build(
     server: Server,
-    name: str,
     source: Source,
     base: Template | None,
     populate: Callable[[psycopg.Connection[Any]], object] | None,
-    inputs: Mapping[str, str],
-) -> None:
+    wanted: Mark,
+) -> tuple[str, Mark]:
     working = server.estate.next_name()
-    content = Mark("template", label=source.label, inputs=inputs, template=base.name if base else "")
-    made = server.estate.create(working, base.name if base is not None else "template0", content)
+    ingredients = Ingredients(source)
+    name = working
+    made = server.estate.create(working, base.name if base is not None else "template0", wanted)
     try:
         with _own_session(server, working) as conn:
             for extension in source.extensions:
                 _create_extension(conn, extension)
-        with _own_session(server, working) as conn, logging_kept():
+        with _own_session(server, working) as conn, logging_kept(), ingredients.watched():
             source.build(conn, server.sqlalchemy_url(working))
         if populate is not None:
-            with _own_session(server, working) as conn, logging_kept():
+            with _own_session(server, working) as conn, logging_kept(), ingredients.watched(populate):
                 populate(conn)
         with _own_session(server, working) as conn:
             _install_journal(server, conn)
             conn.execute("ANALYZE")
-        made = server.estate.read_mark(working) or made
+        made = replace(server.estate.read_mark(working) or made, read=ingredients.read())
         control = server.estate.control
         statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
         control.execute(statement.format(sql.Identifier(working)))
+        name = _name(made)
+        server.estate.drop(name)  # half-built by a run that was killed, or not new enough
         server.estate.rename(control, working, name)
-        server.estate.write_mark(name, replace(made, ready=True))
+        made = replace(made, ready=True)
+        server.estate.write_mark(name, made)
+        return name, made
     except BaseException as error:
         for left in (working, name):
             with suppress(psycopg.Error, ScenariosError):
@@ -199,22 +220,24 @@ def _journal_digest() -> str:
     return digest(*parts)
 
 
-def _why(server: Server, name: str, label: str, inputs: Mapping[str, str]) -> str:
-    """Say by which inputs *name* differs from the newest ready template of the same label."""
+def _why(server: Server, wanted: Mark, root: Path) -> str:
+    """Say by what the template *wanted* differs from the newest ready one of the same label."""
     others = [
         found
-        for other, found in server.estate.marked().items()
-        if other != name and found.kind == "template" and found.label == label and found.ready
+        for found in server.estate.marked().values()
+        if found.kind == "template" and found.label == wanted.label and found.ready
     ]
     if not others:
         return "first build"
-    last = max(others, key=lambda found: found.created).inputs
+    newest = max(others, key=lambda found: found.created)
+    last = {**newest.inputs, **newest.read}
+    inputs = {**wanted.inputs, **now(newest.read, root)}
     changed = sorted(item for item in {*last, *inputs} if last.get(item) != inputs.get(item))
     return ", ".join(
         f"{item} is new"
         if item not in last
         else f"{item} is gone"
-        if item not in inputs
+        if inputs.get(item) in (None, GONE)
         else f"{item} changed"
         for item in changed
-    )
+    ) or ("a new one was asked for")

@@ -48,11 +48,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail a test that builds or writes more rows than this",
     )
     group.addoption(
+        "--scenarios-rebuild",
+        action="store_const",
+        # The moment, which every worker of the run is given: only the first of them builds.
+        const=_now(),
+        default="",
+        help="build the template anew, whether or not anything it was made from has changed",
+    )
+    group.addoption(
         "--scenarios-coverage",
         action="store_true",
         default=None,
         help="say which tables, values and nullable columns no scenario reaches, and which no test uses",
     )
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat()
 
 
 def pytest_configure(config: pytest.Config) -> None:

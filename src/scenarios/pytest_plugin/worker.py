@@ -35,8 +35,9 @@ MOST_STAGES = 12
 class Worker:
     """The server and the databases of one pytest process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, newer_than: str = "") -> None:
         self.settings = settings
+        self._newer_than = newer_than
         self._resources = ExitStack()
         self._started: Server | None = None
         self._server: Server | None = None
@@ -56,7 +57,9 @@ class Worker:
         """Return this process's worker; nothing is started by making it."""
         worker = config.stash.get(WORKER, None)
         if worker is None:
-            worker = config.stash[WORKER] = cls(config.stash[SETTINGS])
+            worker = config.stash[WORKER] = cls(
+                config.stash[SETTINGS], config.getoption("scenarios_rebuild", "")
+            )
         return worker
 
     @property
@@ -140,7 +143,9 @@ class Worker:
             from scenarios.projects import template_source
 
             self._sources.append(schema)  # an object of another schema must not get its id
-            self._templates[id(schema)] = server.template(template_source(schema))
+            self._templates[id(schema)] = server.template(
+                template_source(schema), newer_than=self._newer_than
+            )
         return server.database(template=self._templates[id(schema)])
 
     def _system_of(self, states: Sequence[StateKey]) -> str | None:
