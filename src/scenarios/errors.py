@@ -8,6 +8,7 @@ message here answers the four questions, in that order, and never contains a pas
 from __future__ import annotations
 
 import re
+from typing import Any
 
 # To the last @, since a password that was not escaped may hold one, or a slash.
 _PASSWORD_IN_URL = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*:/{1,3}[^\s:/@'\"]*):[^\s'\"]*@", re.IGNORECASE)
@@ -108,7 +109,13 @@ class BuilderError(ScenariosError):
 
 
 class GraphError(ScenariosError):
-    """Objects could not be turned into rows, or the rows were refused by the database."""
+    """Objects could not be turned into rows, or the rows were refused by the database.
+
+    Attributes:
+        table: the table whose rows were being written, where the database does not say which row it refused.
+    """
+
+    table: str | None = None
 
 
 class DomainError(ScenariosError):
@@ -125,6 +132,16 @@ class ScenarioFileError(LibraryError):
 
 class InstanceBusy(LibraryError):
     """Somebody else was at an instance for too long, or has its rows locked; trying again may help."""
+
+
+class RowsInTheWay(LibraryError):
+    """Rows of others hang on an instance that is to be reset or unloaded; nothing was removed.
+
+    Attributes:
+        rows: each of them, a `scenarios.library.instances.ownership.InTheWay`.
+    """
+
+    rows: tuple[Any, ...] = ()
 
 
 class FreezeError(LibraryError):

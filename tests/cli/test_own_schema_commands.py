@@ -134,7 +134,7 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
         assert "ada: {name: Ada}" in frozen
         assert "title: More" in frozen
         assert done("check", "seen.yaml") == "1 checked, 0 faults\n"
-        assert "1 of them was added" in done("reset", "one")
+        assert "as it was loaded: 2 rows; 1 added row goes" in done("reset", "one")
         with db.connect() as conn:
             assert conn.execute("SELECT title FROM book").fetchall() == [("Notes",)]
         done("load", "seen.yaml", "--as", "two")
@@ -170,3 +170,35 @@ def test_a_wrong_setting_is_named_with_its_place(home, schema, what):
     assert what in said.stderr
     assert "Traceback" not in said.stderr
     assert "pyproject.toml" in said.stderr or not schema
+
+
+def test_rows_of_somebody_else_are_listed_and_stay(home, server):
+    from scenarios.projects import template_source
+
+    here = home("schema.sql")
+    with server.database(template_source(here / "schema.sql")) as db:
+        with db.connect() as conn:
+            conn.execute("INSERT INTO author (name) VALUES ('Real')")
+            conn.execute("INSERT INTO book (author_id, title) VALUES (1, 'Real')")
+
+        def run(*arguments):
+            return command(here, *arguments, SCENARIOS_DATABASE=db.dsn, SCENARIOS_PROVIDER=server.admin_url)
+
+        assert run("load", "shelf", "--as", "one").returncode == 0
+        with db.connect() as conn:
+            conn.execute("UPDATE book SET author_id = (SELECT max(id) FROM author)")
+        row = "book id=1: refers to author by author_id (book_author_id_fkey)"
+        for action in ("reset", "unload"):
+            refused = run(action, "one")
+            assert (refused.returncode, row in refused.stderr) == (1, True), refused.stderr
+            assert "--with-added" in refused.stderr
+            shown = run(action, "one", "--dry-run")
+            assert (shown.returncode, row in shown.stdout) == (1, True), shown.stdout
+            assert "Nothing was changed" in shown.stdout
+        assert "1 row that may be somebody else" in run("freeze", "one", "--name", "seen").stderr
+        assert "Real" not in (here / "seen.yaml").read_text("utf-8")
+        assert run("unload", "one", "--dry-run", "--with-added").returncode == 0
+        assert "3 rows removed; 1 of them added since" in run("unload", "one", "--with-added").stdout
+        with db.connect() as conn:
+            assert conn.execute("SELECT count(*) FROM book").fetchone() == (0,)
+            assert conn.execute("SELECT name FROM author").fetchall() == [("Real",)]

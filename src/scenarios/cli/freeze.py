@@ -103,6 +103,10 @@ def freeze(
     as_code: Annotated[
         bool, typer.Option("--as-code", help="Write a Python function instead of a file.")
     ] = False,
+    with_added: Annotated[
+        bool,
+        typer.Option("--with-added", help="Of an instance: take rows that may be somebody else's, too."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file when it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -127,6 +131,7 @@ def freeze(
                 now=parse_now(now),
                 last_messages=last_messages,
                 session=session,
+                with_added=with_added,
                 progress=progress,
             )
         text, suffix, remarks = frozen.text, ".yaml", list(frozen.notes)
@@ -193,12 +198,15 @@ def forget(
     Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
     """
     from scenarios.library.privacy.forget import forget as work
+    from scenarios.library.privacy.forget import known
 
     with database(where, action="forget somebody in") as db:
         people = _people(db, user, inactive_since, system)
         if not dry_run and not yes and people:
             whom = user or f"{len(people)} people"
             typer.confirm(f"Delete {whom} and everything of theirs from {db.name}?", abort=True, err=True)
+        if dry_run:
+            people = known(db, people, system=system)
         reports = [] if dry_run else [work(db, each, system=system) for each in people]
     _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
 
@@ -219,9 +227,12 @@ def anonymise(
     Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
     """
     from scenarios.library.privacy.forget import anonymise as work
+    from scenarios.library.privacy.forget import known
 
     with database(where, action="anonymise somebody in") as db:
         people = _people(db, user, inactive_since, system)
+        if dry_run:
+            people = known(db, people, system=system)
         reports = [] if dry_run else [work(db, each, system=system, key=key) for each in people]
     _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,11 +26,22 @@ from scenarios.cli.progress import shown
 
 if TYPE_CHECKING:
     from scenarios.library import Instance
+    from scenarios.library.instances.removal import Unloaded
 
 _PANEL = "Instances in a database"
 MOST_HANDLES = 40
 """Rows that a load names; of a large scenario the rest is counted."""
 
+WithAdded = Annotated[
+    bool,
+    typer.Option(
+        "--with-added",
+        help="Remove rows of others that hang on it, too; never those that another instance loaded.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be removed, and which rows are in the way.")
+]
 InstanceName = Annotated[
     str, typer.Argument(help="The instance's name; see `scenarios instances`.", show_default=False)
 ]
@@ -215,39 +227,86 @@ def _minute(moment: object) -> str:
     return str(moment)[:16].replace("T", " ")
 
 
-def reset(name: InstanceName, where: Where = None, as_json: AsJson = False) -> None:
+def reset(
+    name: InstanceName,
+    where: Where = None,
+    with_added: WithAdded = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Put an instance back into the state in which it was loaded: same keys, same e-mails, same times.
+
+    Rows that were added to it since are removed. Rows that hang on it and may be somebody else's are
+    listed, and nothing is done.
 
     Example: scenarios reset refinement_in_progress --in postgresql://qa@db/coach
     """
     with database(where, action="reset an instance in") as db:
         with hold_instance(db, name) as (conn, instance):
-            report = instance.reset(connection=conn)
+            report = instance.reset(with_added=with_added, dry_run=dry_run, connection=conn)
         rows = sum(instance.counts.values())
         if as_json:
-            show_json({**report.as_dict(), "rows": rows, **instance.sign_in_sheet().as_dict()})
-            return
-        typer.echo(f"{name} is as it was loaded: {rows} rows; {_added(report.added)}.")
-        for line in report.left:
-            typer.echo(line)
+            done = {} if dry_run else {"rows": rows, **instance.sign_in_sheet().as_dict()}
+            show_json({**report.as_dict(), **done})
+        elif dry_run:
+            _plan(report, with_added, f"{name} would be as it was loaded: {_rows(rows)}")
+        else:
+            typer.echo(f"{name} is as it was loaded: {_rows(rows)}; {_removed(report)}.")
+            _tell(report.left)
 
 
-def unload(name: InstanceName, where: Where = None, as_json: AsJson = False) -> None:
-    """Remove an instance with everything that hangs on it, also what the application added.
+def unload(
+    name: InstanceName,
+    where: Where = None,
+    with_added: WithAdded = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an instance with everything that was added to it since.
+
+    Rows that hang on it and may be somebody else's are listed, and nothing is done.
 
     Example: scenarios unload refinement_in_progress --in postgresql://qa@db/coach
     """
     with database(where, action="unload an instance from") as db, hold_instance(db, name) as (conn, instance):
-        report = instance.unload(connection=conn)
+        report = instance.unload(with_added=with_added, dry_run=dry_run, connection=conn)
     if as_json:
         show_json(report.as_dict())
         return
-    typer.echo(f"{name} is gone: {sum(report.rows.values())} rows removed; {_added(report.added)}.")
-    for line in report.left:
+    total = _rows(sum(report.rows.values()))
+    if dry_run:
+        _plan(report, with_added, f"{name} would go: {total}")
+    else:
+        typer.echo(f"{name} is gone: {total} removed; {_added(report)}.")
+        _tell(report.left)
+
+
+def _plan(report: Unloaded, with_added: bool, what: str) -> None:
+    """Print what would be done, and end as the work itself would."""
+    typer.echo(f"{what}; {_removed(report)}. Nothing was changed.")
+    _tell(report.left)
+    if report.in_the_way:
+        typer.echo("In the way, since neither the load wrote them nor did they provably come later:")
+        _tell([f"  {each}" for each in report.in_the_way])
+    if report.blocking(with_added):
+        raise typer.Exit(1)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
         typer.echo(line)
 
 
-def _added(count: int) -> str:
-    if not count:
-        return "the application had added none"
-    return f"{count} of them {'was' if count == 1 else 'were'} added by the application"
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def _removed(report: Unloaded) -> str:
+    """Return word of the rows that go for good."""
+    if not report.added:
+        return "nothing had been added"
+    return f"{report.added} added row{' goes' if report.added == 1 else 's go'}"
+
+
+def _added(report: Unloaded) -> str:
+    return f"{report.added or 'none'} of them added since"

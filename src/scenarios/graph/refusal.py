@@ -17,6 +17,7 @@ from scenarios.graph.rows import Batch
 
 _COPY_LINE = re.compile(r"COPY (?P<table>.+?), line (?P<line>\d+)")
 _KEY = re.compile(r"\((?P<names>[^()]+)\)=\((?P<values>.*?)\)(?= |$)")
+_FUNCTION = re.compile(r"PL/\w+ function .+? line \d+|SQL function \"[^\"]+\"")
 _SHOWN = 12
 
 
@@ -89,7 +90,20 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
         what = f"the database refused {{}}{f' of {table}' if table else ''}"
     why = ". ".join(part.rstrip(".") for part in (refusal.message, refusal.detail, refusal.hint) if part)
     if found is None:
-        return GraphError(what.format("a row"), why=why, remedy=_remedy(refusal))
+        # A trigger that spoke for the whole statement, or a right the role has not: no row is to blame.
+        said = _FUNCTION.search(refusal.context)
+        error = GraphError(
+            what.format("a row" if refusal.constraint or refusal.column else "the rows"),
+            where=f"rows for {current[0].table.fullname}" if len(current) == 1 else None,
+            why=f"{why}{f', says {said.group()}' if said else ''}",
+            remedy=_remedy(refusal),
+        )
+        if len(current) == 1:
+            error.table = current[0].table.fullname
+        elif refusal.table:
+            named = {b.table.fullname for b in written if b.table.name == refusal.table}
+            error.table = named.pop() if len(named) == 1 else None
+        return error
     batch, index = found
     handle = batch.handle(index)
     name = repr(handle) if handle else f"row {index + 1}"
@@ -99,6 +113,10 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
 def _remedy(refusal: Refusal) -> str:
     if refusal.sqlstate == "54000" and "tsvector" in refusal.message:
         return "nothing was written; shorten the text: a full-text index takes up to 1 MiB of different words"
+    if refusal.sqlstate == "42501":
+        return "nothing was written; have an owner give the role the right, or load as another role"
+    if refusal.sqlstate[:2] in ("P0", "38", "39"):
+        return "nothing was written; correct the rows, or see the function that refused them"
     return "nothing was written; correct the row"
 
 

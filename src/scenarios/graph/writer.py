@@ -144,7 +144,12 @@ class _Run:
 
 
 def write(
-    conn: psycopg.Connection[Any], graph: Graph, *, domain: Domain | None = None, alone: bool | None = None
+    conn: psycopg.Connection[Any],
+    graph: Graph,
+    *,
+    domain: Domain | None = None,
+    alone: bool | None = None,
+    deferred: bool = False,
 ) -> Written:
     """Write *graph* in one transaction, or in a savepoint of the one *conn* is in.
 
@@ -158,6 +163,8 @@ def write(
         alone: whether nothing else happens in the transaction *conn* is in, so that locks may be taken until
             its end; by default, whether it is in none. Rows in their thousands are then checked all at once
             (`scenarios.graph.aside`), in a database of ours.
+        deferred: what the database would check at COMMIT is to hold now already; otherwise the transaction
+            that *conn* is in may go on to make it hold.
 
     Raises:
         GraphError: the objects cannot be turned into rows, or the database refused one; the message names its
@@ -180,6 +187,10 @@ def write(
                 # With all rules in force, a row that breaks one is refused, which says whose row and which.
                 run = _Run(graph, domain) if run.begun else run
                 _perform(cursor, run)
+            if deferred:
+                # In a savepoint that is rolled back, which leaves what is deferred as it was.
+                with conn.transaction(force_rollback=True):
+                    conn.execute(b"SET CONSTRAINTS ALL IMMEDIATE")
     except psycopg.DatabaseError as error:
         if error.sqlstate is None:
             raise  # the connection went away: nobody refused a row

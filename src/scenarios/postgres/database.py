@@ -221,6 +221,24 @@ class Database:
                 self._ways_back.by_clone(taken)
             return taken
 
+    def mark(self, name: str, *, wait: float) -> int | None:
+        """Take a snapshot called *name* where the journal can, and return its number; never copy anything.
+
+        Args:
+            name: to find it again by.
+            wait: how long to wait for open transactions that have written, in seconds.
+        """
+        from scenarios import journal
+        from scenarios.errors import JournalError
+
+        with self._lock:
+            if not journal.is_installed(self._journal):
+                return None
+            try:
+                return journal.snapshot(self._journal, name, wait=wait).number
+            except JournalError:
+                return None
+
     def restore(self, snapshot: Snapshot | str) -> Restored:
         """Put the database back into the state of *snapshot*; open connections stay valid.
 

@@ -92,14 +92,19 @@ class Api:
 
     def reset(self, request: Request, sent: Sent) -> Response:
         """Put an instance back, as ``scenarios reset --json`` reports it."""
-        _only(sent)
-        report, instance = self.service.reset(request.path_params["name"])
+        with_added, dry_run = _asked(sent)
+        name = request.path_params["name"]
+        report, instance = self.service.reset(name, with_added=with_added, dry_run=dry_run)
+        if dry_run:
+            return Json(report.as_dict())
         sheet = instance.sign_in_sheet().as_dict()
         return Json({**report.as_dict(), "rows": sum(instance.counts.values()), **sheet})
 
     def delete(self, request: Request, sent: Sent) -> Response:
         """Unload an instance, as ``scenarios unload --json`` reports it."""
-        return Json(self.service.unload(request.path_params["name"]).as_dict())
+        with_added, dry_run = _asked(sent)
+        name = request.path_params["name"]
+        return Json(self.service.unload(name, with_added=with_added, dry_run=dry_run).as_dict())
 
     def changes(self, request: Request, sent: Sent) -> Response:
         """What changed in an instance since it was loaded."""
@@ -107,14 +112,14 @@ class Api:
 
     def freeze(self, request: Request, sent: Sent) -> Response:
         """Freeze an instance; with ``save`` into the library."""
-        _only(sent, "name", "title", "anonymise", "save")
-        for flag in ("anonymise", "save"):
-            if not isinstance(sent.get(flag, False), bool):
-                raise _wrong(flag, "true or false")
+        _only(sent, "name", "title", "anonymise", "save", "with_added")
+        for flag in ("anonymise", "save", "with_added"):
+            _flag(sent, flag)
         _, frozen = self.service.freeze(
             request.path_params["name"],
             as_name=_text(sent, "name"),
             anonymise=bool(sent.get("anonymise", False)),
+            with_added=bool(sent.get("with_added", False)),
             title=_text(sent, "title", "") or "",
         )
         path = self.service.save(frozen) if sent.get("save") else None
@@ -132,6 +137,19 @@ class Api:
 def _described(found: Loaded, instance: Instance) -> dict[str, Any]:
     sheet = instance.sign_in_sheet().as_dict()
     return {**found.as_dict(), "id": instance.id, "rows": instance.counts, "people": sheet["people"]}
+
+
+def _asked(sent: Sent) -> tuple[bool, bool]:
+    """Return how an instance is to be reset or unloaded: with others' rows, and whether only to tell."""
+    _only(sent, "with_added", "dry_run")
+    return _flag(sent, "with_added"), _flag(sent, "dry_run")
+
+
+def _flag(sent: Sent, key: str) -> bool:
+    value = sent.get(key, False)
+    if not isinstance(value, bool):
+        raise _wrong(key, "true or false")
+    return value
 
 
 def _wrong(key: str, wanted: str) -> Answer:

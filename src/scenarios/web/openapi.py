@@ -69,6 +69,16 @@ _SCHEMAS: dict[str, Any] = {
         why=_STRING,
         remedy=_STRING,
         faults={"type": "array", "items": _ANY},
+        rows={"type": "array", "items": _ref("InTheWay")},
+    ),
+    "InTheWay": _object(
+        "table key foreign_key columns refers_to instance",
+        table=_STRING,
+        key={"type": "object", "additionalProperties": _STRING},
+        foreign_key=_STRING,
+        columns=_STRINGS,
+        refers_to=_STRING,
+        instance=_MAYBE,
     ),
     "Entry": _object(
         "name system title tags parameters file faults",
@@ -121,18 +131,17 @@ _SCHEMAS: dict[str, Any] = {
         counts=_COUNTS,
     ),
     "Removed": _object(
-        "instance removed added_by_others left",
+        "instance removed added_by_others left in_the_way",
         instance=_STRING,
         removed=_COUNTS,
         added_by_others={"type": "integer"},
         left=_STRINGS,
+        in_the_way={"type": "array", "items": _ref("InTheWay")},
     ),
     "Reset": {
         "allOf": [
             _ref("Removed"),
-            _object(
-                "rows people", rows={"type": "integer"}, people={"type": "array", "items": _ref("Person")}
-            ),
+            _object("", rows={"type": "integer"}, people={"type": "array", "items": _ref("Person")}),
         ]
     },
     "Changes": _object(
@@ -180,6 +189,12 @@ def document() -> dict[str, Any]:
         title=_STRING,
         anonymise={"type": "boolean", "description": "Replace personal data by pseudonyms."},
         save={"type": "boolean", "description": "Save it into the library."},
+        with_added={"type": "boolean", "description": "Take rows that may be somebody else's, too."},
+    )
+    removing = _object(
+        "",
+        with_added={"type": "boolean", "description": "Remove rows of others that hang on it, too."},
+        dry_run={"type": "boolean", "description": "Only tell what would be removed."},
     )
     health = _operation("health", "Whether the server and its databases answer", _ref("Health"), named=False)
     health["security"] = []
@@ -218,14 +233,16 @@ def document() -> dict[str, Any]:
             },
             one: {
                 "get": _operation("showInstance", "An instance and who can sign in", _ref("InstanceDetails")),
-                "delete": _operation("deleteInstance", "Unload an instance", _ref("Removed")),
+                "delete": _operation("deleteInstance", "Unload an instance", _ref("Removed"), body=removing),
             },
             f"{one}/reset": {
                 "post": _operation(
                     "resetInstance",
                     "Put an instance back into the state in which it was loaded",
                     _ref("Reset"),
-                    described="Same keys, same addresses, same times; what was added is removed.",
+                    body=removing,
+                    described="Same keys, same addresses, same times; what was added is removed. "
+                    "Where rows of others hang on it, nothing is done and 409 names them.",
                 )
             },
             f"{one}/changes": {

@@ -22,7 +22,7 @@ from scenarios.web.guard import SESSION_HOURS, Door
 from scenarios.web.picture import conversation_of, picture_of
 from scenarios.web.problems import Answer
 from scenarios.web.rendering import Pages
-from scenarios.web.service import Service
+from scenarios.web.service import Service, list_of
 
 _WAIT_SECONDS = 1.5
 ROWS_LISTED = 200
@@ -222,10 +222,15 @@ class Site:
         """Ask before data goes, and say what goes."""
         name, action = request.path_params["name"], request.url.path.rpartition("/")[2]
         found = self.service.find(name)
+        report = self.service.would_go(name, action)
         return self.pages.render(
             request,
             "ask.html",
             action=action,
+            report=report,
+            in_the_way=report.in_the_way[:ROWS_LISTED],
+            refused=bool(report.blocking(with_added=True)),
+            seen=list_of(report.in_the_way),
             found=found,
             instance=self.service.instance(found),
             **_listed(self.service.changes(name)),
@@ -234,12 +239,15 @@ class Site:
     def reset(self, request: Request, sent: Sent) -> Response:
         """Put an instance back."""
         name = request.path_params["name"]
-        self.service.reset(name)
+        seen = str(sent.get("with_added", ""))
+        self.service.reset(name, with_added=bool(seen), seen=seen or None)
         return _to_instance(name, "reset")
 
     def unload(self, request: Request, sent: Sent) -> Response:
         """Remove an instance."""
-        report = self.service.unload(request.path_params["name"])
+        seen = str(sent.get("with_added", ""))
+        name = request.path_params["name"]
+        report = self.service.unload(name, with_added=bool(seen), seen=seen or None)
         return self.pages.render(request, "unloaded.html", report=report)
 
     def freeze_form(self, request: Request, sent: Sent) -> Response:
@@ -256,6 +264,7 @@ class Site:
                 as_name=str(sent.get("as_name", "")).strip(),
                 anonymise=sent.get("anonymise") == "yes",
                 title=str(sent.get("title", "")).strip()[:200],
+                with_added=sent.get("with_added") == "yes",
             )
         except ScenariosError as error:
             found = self.service.find(name)

@@ -34,6 +34,7 @@ _STATUS: tuple[tuple[type[errors.ScenariosError], int], ...] = (
     (errors.SettingsError, 500),
     (errors.TemplateError, 500),
     (errors.InstanceBusy, 503),
+    (errors.RowsInTheWay, 409),
     (errors.LibraryError, 422),
     (errors.GraphError, 422),
     (errors.ScenariosError, 422),
@@ -101,4 +102,6 @@ def problem(answer: Answer) -> dict[str, Any]:
             found[key] = value
     if isinstance(error, FaultyScenario):
         found["faults"] = [fault.as_dict() for fault in error.faults]
+    if isinstance(error, errors.RowsInTheWay):
+        found["rows"] = [row.as_dict() for row in error.rows]
     return found

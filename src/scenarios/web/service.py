@@ -10,10 +10,11 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,15 @@ from scenarios.errors import LibraryError, ScenariosError
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.faults import suggest
 from scenarios.library.freezing.freeze import Frozen, freeze
-from scenarios.library.instances.changed import InstanceChanges, changed, forget_start, remember_start
+from scenarios.library.instances.changed import InstanceChanges, changed
 from scenarios.library.instances.finding import from_record, instances
 from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.load import load
 from scenarios.library.instances.locking import alone
+from scenarios.library.instances.ownership import InTheWay
 from scenarios.library.instances.registry import Record
 from scenarios.library.instances.removal import Unloaded
+from scenarios.library.instances.start import forget_start, remember_start
 from scenarios.library.planning.plan import Plan
 from scenarios.web.databases import Databases
 from scenarios.web.jobs import Job, Jobs
@@ -249,26 +252,53 @@ class Service:
             yield conn, instance
         self._changes.pop(name, None)
 
-    def reset(self, name: str) -> tuple[Unloaded, Instance]:
+    def would_go(self, name: str, action: str) -> Unloaded:
+        """Return what *action* (``reset`` or ``unload``) would remove of the instance *name*.
+
+        Raises:
+            Answer: there is no such instance.
+        """
+        with self._alone(name) as (conn, instance):
+            work = instance.reset if action == "reset" else instance.unload
+            return work(dry_run=True, connection=conn)
+
+    def reset(
+        self, name: str, *, with_added: bool = False, dry_run: bool = False, seen: str | None = None
+    ) -> tuple[Unloaded, Instance]:
         """Put the instance *name* back into the state in which it was loaded.
 
+        Args:
+            name: the instance's name.
+            with_added: remove rows of others that hang on it, too.
+            dry_run: only tell.
+            seen: the `list_of` what somebody agreed to; when it is no longer that, nothing is done.
+
         Raises:
-            Answer: there is no such instance.
+            Answer: there is no such instance, or others' rows hang on it that nobody has seen.
+            RowsInTheWay: others' rows hang on it.
         """
         with self._alone(name) as (conn, instance):
-            report = instance.reset(connection=conn)
+            if seen is not None:
+                _as_seen(instance.reset(dry_run=True, connection=conn), seen)
+            report = instance.reset(with_added=with_added, dry_run=dry_run, connection=conn)
         return report, instance
 
-    def unload(self, name: str) -> Unloaded:
-        """Remove the instance *name*.
+    def unload(
+        self, name: str, *, with_added: bool = False, dry_run: bool = False, seen: str | None = None
+    ) -> Unloaded:
+        """Remove the instance *name*; see `reset`.
 
         Raises:
-            Answer: there is no such instance.
+            Answer: there is no such instance, or others' rows hang on it that nobody has seen.
+            RowsInTheWay: others' rows hang on it.
         """
         with self._alone(name) as (conn, instance):
-            report = instance.unload(connection=conn)
-        with suppress(ScenariosError):
-            forget_start(instance)
+            if seen is not None:
+                _as_seen(instance.unload(dry_run=True, connection=conn), seen)
+            report = instance.unload(with_added=with_added, dry_run=dry_run, connection=conn)
+        if not dry_run:
+            with suppress(ScenariosError):
+                forget_start(instance)
         return report
 
     def changes(self, name: str, *, watching: bool = False) -> InstanceChanges:
@@ -295,7 +325,13 @@ class Service:
     # -- out of the database ---------------------------------------------------------------------------
 
     def freeze(
-        self, name: str, *, as_name: str, anonymise: bool = False, title: str = ""
+        self,
+        name: str,
+        *,
+        as_name: str,
+        anonymise: bool = False,
+        title: str = "",
+        with_added: bool = False,
     ) -> tuple[str, Frozen]:
         """Return the instance *name* as a scenario called *as_name*, and the number it is kept under.
 
@@ -304,7 +340,14 @@ class Service:
             FreezeError: its rows cannot be written without loss.
         """
         instance = self.instance(self.find(name))
-        frozen = freeze(instance.db, name=as_name, instance=instance, anonymise=anonymise, title=title)
+        frozen = freeze(
+            instance.db,
+            name=as_name,
+            instance=instance,
+            anonymise=anonymise,
+            title=title,
+            with_added=with_added,
+        )
         number = secrets.token_urlsafe(9)
         self._frozen[number] = frozen
         while len(self._frozen) > 20:
@@ -370,6 +413,23 @@ class Service:
             )
             texts.append(frozen.text)
         return texts[0], texts[1]
+
+
+def list_of(rows: Sequence[InTheWay]) -> str:
+    """Return a word for the very rows that are in the way of a reset or an unload."""
+    return blake2b("\n".join(sorted(map(str, rows))).encode(), digest_size=12).hexdigest()
+
+
+def _as_seen(report: Unloaded, seen: str) -> None:
+    if list_of(report.in_the_way) != seen:
+        raise Answer(
+            409,
+            LibraryError(
+                "other rows hang on the instance than those that were shown; nothing was removed",
+                where=report.name,
+                remedy="look at the list again, and agree to that",
+            ),
+        )
 
 
 def _copied(db: Database, pid: int) -> Any:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from scenarios.errors import FreezeError
 from scenarios.library.closure.exact import fetch
-from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of, shown
+from scenarios.library.closure.reach import Reach, name_of, shown
 from scenarios.library.files.shapes import ListOf, Opaque, Shape, Word
 from scenarios.library.files.times import of_one_kind
 from scenarios.library.planning.columns import key_columns, specs
@@ -22,34 +22,29 @@ from scenarios.library.planning.sections import Section, Sections
 def gather(
     conn: psycopg.Connection[Any],
     sections: Sections,
-    roots: Mapping[Name, sql.Composable],
+    reach: Reach,
     *,
     without: set[str],
 ) -> Gathered:
-    """Return the rows that *roots* selects and all that hangs on them.
+    """Return the rows within *reach*.
 
     Args:
         conn: a connection.
         sections: the system's sections.
-        roots: conditions by table.
+        reach: the rows.
         without: tables whose rows are followed but not taken (the scope table, tables of handles).
     """
     tables = {name_of(table): table for table in sections.domain.metadata.tables.values()}
-    reach = reach_of(dict(roots), foreign_keys(conn))
     found = Gathered()
-    for name in reach.conditions:
+    found.searched = {table.fullname for name, table in tables.items() if name in reach.looked_at}
+    for name, condition in reach.conditions.items():
         table = tables.get(name)
         if table is None:
-            row = conn.execute(
-                sql.SQL("SELECT count(*) FROM ({}) AS rows").format(reach.select(name))
-            ).fetchone()
-            if row is not None and row[0]:
-                found.unknown[shown(name)] = row[0]
+            found.unknown[shown(name)] = len(reach.rows[name])
             continue
-        if table.fullname in without or name_of(table) != name:
+        if table.fullname in without:
             continue
-        found.searched.add(table.fullname)
-        for values in _rows(conn, table, reach.conditions[name], found.notes):
+        for values in rows_of(conn, table, condition, found.notes):
             row_found = Found(table, values)
             found.rows.append(row_found)
             found.by_key[table.fullname, row_found.key] = row_found
@@ -80,7 +75,7 @@ def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sect
                 sql.SQL("{} = {}").format(sql.Identifier(theirs), sql.Literal(row.values[own]))
                 for own, theirs in target.pairs
             )
-            for values in _rows(conn, table, condition, gathered.notes):
+            for values in rows_of(conn, table, condition, gathered.notes):
                 needed = Found(table, values)
                 gathered.rows.insert(0, needed)
                 gathered.by_key[table.fullname, needed.key] = needed
@@ -109,7 +104,7 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
         ]
         if not finders or not conditions:
             continue
-        for values in _rows(conn, table, sql.SQL(" OR ").join(conditions), notes):
+        for values in rows_of(conn, table, sql.SQL(" OR ").join(conditions), notes):
             entry = Found(table, values)
             if (table.fullname, entry.key) not in gathered.by_key and any(
                 find(entry, gathered) is not None for find in finders
@@ -130,7 +125,7 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
     return notes
 
 
-def _rows(
+def rows_of(
     conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable, notes: list[str]
 ) -> list[dict[str, Any]]:
     columns = specs(table)

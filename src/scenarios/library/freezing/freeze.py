@@ -7,7 +7,7 @@ person or an instance are taken (`gather`), cut down and stripped of secrets (`l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,15 @@ from psycopg import sql
 from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import FreezeError
 from scenarios.library.closure.gather import add_history, add_needed, arrange, gather
-from scenarios.library.closure.reach import name_of
+from scenarios.library.closure.reach import foreign_keys, name_of, reach_of
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.head import NAME
 from scenarios.library.freezing.leaving_out import SECRET, strip, subset
 from scenarios.library.freezing.lossless import lossless
 from scenarios.library.freezing.naming import name_rows
 from scenarios.library.instances.locking import one_moment
+from scenarios.library.instances.ownership import InTheWay, extent_of
+from scenarios.library.instances.removal import MOST_NAMED
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.sections import Sections
@@ -69,6 +71,7 @@ def freeze(
     last_messages: int | None = None,
     session: str | None = None,
     title: str = "",
+    with_added: bool = False,
     connection: Any = None,
     progress: Progress | None = None,
 ) -> Frozen:
@@ -87,6 +90,8 @@ def freeze(
         last_messages: take only that many messages of each person, the last ones.
         session: take only the messages of this session (its key, or its handle in the instance).
         title: the scenario's title.
+        with_added: take rows as well that merely hang on the instance: neither did its load write them nor
+            did they provably come later, so they may be somebody else's.
         connection: a connection to use instead of a new one.
         progress: is told what is being done.
 
@@ -106,7 +111,7 @@ def freeze(
     stages.begin("reading the rows")
     label = instance if isinstance(instance, str) else instance.name if instance is not None else None
     with one_moment(db, label, connection) as conn:
-        taken = _take(conn, db, user, instance, system, domain)
+        taken = _take(conn, db, user, instance, system, domain, with_added)
     sections, gathered, known = taken.sections, taken.gathered, taken.known
     if not gathered.rows:
         raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
@@ -156,6 +161,7 @@ def _take(
     instance: str | Instance | None,
     system: str,
     domain: Domain | None,
+    with_added: bool,
 ) -> _Taken:
     from scenarios.domain import get_domain
     from scenarios.library.instances.finding import open_instance
@@ -171,8 +177,11 @@ def _take(
         known = {
             (row.table.fullname, opened.key(row.handle)): row.handle for row in opened.plan.rows if row.named
         }
-        roots = opened.roots()
-        gathered = gather(conn, sections, roots, without=_bookkeeping(sections))
+        extent = extent_of(conn, opened)
+        if with_added:
+            extent.reach.take_others()
+        gathered = gather(conn, sections, extent.reach, without=_bookkeeping(sections))
+        gathered.notes += _of_others(extent.in_the_way, taken=with_added)
         gathered.notes += add_history(conn, gathered, sections)
         _shared(conn, gathered, opened.plan, sections)
         for unseen, count in opened.plan.lost_sight_of(gathered.searched).items():
@@ -192,7 +201,8 @@ def _take(
     )
     if "email" in table.columns:
         root = sql.SQL("({} OR lower(email) = lower({}))").format(root, sql.Literal(user))
-    gathered = gather(conn, sections, {name_of(table): root}, without=_bookkeeping(sections))
+    reach = reach_of(conn, {name_of(table): root}, foreign_keys(conn))
+    gathered = gather(conn, sections, reach, without=_bookkeeping(sections))
     if not gathered.rows:
         raise FreezeError(
             f"there is no {user!r} in {found.owner}",
@@ -203,6 +213,20 @@ def _take(
         add_needed(conn, gathered, sections)
     gathered.notes += add_history(conn, gathered, sections)
     return _Taken(sections, gathered, {}, None, {})
+
+
+def _of_others(rows: Sequence[InTheWay], *, taken: bool) -> list[str]:
+    """Return word of the rows that hang on an instance and may be somebody else's."""
+    if not rows:
+        return []
+    what = "taken" if taken else "left out"
+    hint = "" if taken else "; --with-added takes them"
+    count = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+    why = "neither did the load write them nor did they provably come later"
+    return [
+        f"{count} that may be somebody else's {what}: {why}{hint}",
+        *(f"{what}: {row}" for row in rows[:MOST_NAMED]),
+    ]
 
 
 def _bookkeeping(sections: Sections) -> set[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
@@ -20,10 +19,13 @@ from scenarios.domain import PERSONAL
 from scenarios.errors import JournalError
 from scenarios.journal import Change
 from scenarios.library.closure.gather import gather
-from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of
+from scenarios.library.closure.reach import Name, name_of
 from scenarios.library.files.shapes import Opaque
 from scenarios.library.files.time_shapes import Duration, When
+from scenarios.library.instances.alike import alike
 from scenarios.library.instances.locking import one_moment
+from scenarios.library.instances.ownership import extent_of
+from scenarios.library.instances.start import name_of_start
 from scenarios.library.planning.columns import key_columns, specs
 from scenarios.library.planning.plan import Serial
 
@@ -127,40 +129,6 @@ def changed(instance: Instance, *, connection: Any = None) -> InstanceChanges:
         return _compared(conn, instance, known)
 
 
-def remember_start(instance: Instance) -> bool:
-    """Have the journal remember *instance* as it is now; return whether it does.
-
-    It does in databases of ours whose role may; elsewhere `changed` compares.
-    """
-    db = instance.db
-    if not db.owned:
-        return False
-    forget_start(instance)
-    try:
-        db.snapshot(_mark(instance))
-    except JournalError:
-        return False
-    return True
-
-
-def forget_start(instance: Instance) -> None:
-    """Have the journal forget the start of *instance*."""
-    from scenarios import journal
-
-    with instance.db.connect() as conn:
-        if not (instance.db.owned and journal.is_installed(conn)):
-            return
-        try:
-            found = journal.find(conn, _mark(instance))
-        except JournalError:
-            return
-        journal.forget(conn, found)
-
-
-def _mark(instance: Instance) -> str:
-    return f"instance {instance.name}"
-
-
 def _known(instance: Instance) -> dict[tuple[str, tuple[str, ...]], Row]:
     """Return the planned rows by table and key; not those that instances share, nor any without a key."""
     shared = instance.definition.domain.reference
@@ -191,7 +159,7 @@ def _from_journal(
     conn: psycopg.Connection[Any], instance: Instance, known: Mapping[tuple[str, tuple[str, ...]], Row]
 ) -> InstanceChanges | None:
     try:
-        changes = instance.db.changes(_mark(instance))
+        changes = instance.db.changes(name_of_start(instance.name))
     except JournalError:
         return None
     tables = {
@@ -199,7 +167,7 @@ def _from_journal(
         for table in instance.definition.domain.metadata.tables.values()
         if table.fullname not in _bookkeeping(instance)
     }
-    reach = reach_of(instance.roots(), foreign_keys(conn))
+    conditions = extent_of(conn, instance).reach.conditions
     within: dict[str, set[tuple[str, ...]]] = {}
     rows: list[ChangedRow] = []
     for change in changes:
@@ -211,7 +179,7 @@ def _from_journal(
         row = known.get((table.fullname, key))
         if row is None:
             if change.table not in within:
-                within[change.table] = _keys_within(conn, reach.conditions, name_of(table), columns)
+                within[change.table] = _keys_within(conn, conditions, name_of(table), columns)
             if key not in within[change.table]:
                 continue
         rows.append(ChangedRow(_masked(change, table), row.handle if row is not None else None))
@@ -237,7 +205,8 @@ def _compared(
     conn: psycopg.Connection[Any], instance: Instance, known: Mapping[tuple[str, tuple[str, ...]], Row]
 ) -> InstanceChanges:
     sections = instance.definition.sections
-    gathered = gather(conn, sections, instance.roots(), without=_bookkeeping(instance))
+    extent = extent_of(conn, instance)
+    gathered = gather(conn, sections, extent.reach, without=_bookkeeping(instance))
     rows: list[ChangedRow] = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
     unkeyed = {row.table.fullname for row in instance.plan.rows if not key_columns(row.table)}
@@ -260,7 +229,7 @@ def _compared(
             if name in row.values and not _counted(row, name):
                 wanted = row.values[name]
                 if not (
-                    _alike(wanted, found.values.get(name))
+                    alike(wanted, found.values.get(name))
                     or _alike_there(conn, found.table.columns[name], wanted, found.values.get(name))
                 ):
                     old[name] = wanted
@@ -283,27 +252,6 @@ def _counted(row: Row, name: str) -> bool:
     return name in row.section.hidden and name not in row.section.defaults
 
 
-def _alike(wanted: Any, found: Any) -> bool:
-    if wanted is found:
-        return True
-    if wanted is None or found is None:
-        return False
-    if isinstance(wanted, bool) or isinstance(found, bool):
-        return wanted is found
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        return wanted.keys() == found.keys() and all(_alike(wanted[key], found[key]) for key in wanted)
-    if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
-        return len(wanted) == len(found) and all(map(_alike, wanted, found))
-    if isinstance(wanted, bytes | memoryview) and isinstance(found, bytes | memoryview):
-        return bytes(wanted) == bytes(found)
-    if wanted == found or _same_address(wanted, found):
-        return True
-    # A key or an enumeration's word may be an object on one side and its text on the other.
-    if isinstance(wanted, str) != isinstance(found, str):
-        return str(getattr(wanted, "value", wanted)) == str(getattr(found, "value", found))
-    return bool(wanted != wanted and found != found)
-
-
 def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: Any, found: Any) -> bool:
     """Return whether the database takes two texts for one value: ``[1,4]`` and ``[1,5)``, a padded word."""
     if not (isinstance(wanted, str) and isinstance(found, str)):
@@ -321,16 +269,6 @@ def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: 
     )
     answer = conn.execute(same).fetchone()
     return answer is not None and bool(answer[0])
-
-
-def _same_address(wanted: Any, found: Any) -> bool:
-    """Return whether two texts are one network address: the database adds the mask that a file leaves out."""
-    if not (isinstance(found, str) and "/" in found):
-        return False
-    try:
-        return ip_interface(str(wanted)) == ip_interface(found)
-    except ValueError:
-        return False
 
 
 def _masked(change: Change, table: Any) -> Change:

@@ -18,10 +18,12 @@ from psycopg import sql
 from scenarios.errors import LibraryError
 from scenarios.library.closure.reach import name_of
 from scenarios.library.files.faults import suggest
+from scenarios.library.instances import ownership
 from scenarios.library.instances.locking import alone
 from scenarios.library.instances.objects import row_object
 from scenarios.library.instances.registry import Record, ScopeRegistry, registry_of
 from scenarios.library.instances.removal import Unloaded, remove, roots_by_key
+from scenarios.library.instances.start import forget_start
 from scenarios.library.instances.writing import write_plan
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.planning.plan import Plan
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from scenarios.postgres import Database
 
 
-@dataclass
+@dataclass(eq=False)
 class Instance:
     """A scenario in a database.
 
@@ -47,6 +49,7 @@ class Instance:
         written: what the load wrote, None for one that was found.
         keys: the keys of its rows by table, for systems without a scope table.
         remembered: whether its database keeps a record of it.
+        start: the number of the journal's snapshot of it as it was loaded, where there is one.
     """
 
     db: Database
@@ -56,6 +59,7 @@ class Instance:
     written: Written | None = None
     keys: Mapping[str, list[list[Any]]] = field(default_factory=dict)
     remembered: bool = True
+    start: int | None = None
     _objects: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -142,18 +146,26 @@ class Instance:
 
         return sheet_of(self)
 
-    def reset(self, *, connection: Any = None) -> Unloaded:
+    def reset(self, *, with_added: bool = False, dry_run: bool = False, connection: Any = None) -> Unloaded:
         """Put the instance back into the state in which it was loaded: same keys, same addresses, same times.
 
-        Rows that the application added to it are removed. Everything happens in one transaction.
+        Rows that were added to it since are removed. Everything happens in one transaction.
+
+        Args:
+            with_added: remove rows of others that hang on it, too, except those that another instance loaded.
+            dry_run: only tell what would be removed, and which rows of others hang on it.
+            connection: a connection to use instead of a new one.
 
         Raises:
+            RowsInTheWay: rows of others hang on it; each is named, and nothing was removed.
             LibraryError: it is no longer there, or another one of its name is.
             InstanceBusy: somebody else is at it, or has its rows locked.
         """
         with alone(self.db, self.name, connection) as conn:
             loaded_at = self._require(conn)
-            report = remove(conn, self)
+            report = remove(conn, self, with_added=with_added, dry_run=dry_run)
+            if dry_run:
+                return report
             plan = self.planned_again()
             if self.definition.sections.scoped:
                 record = Record(self.name, self.template, plan.anchor, plan.scope_id)
@@ -175,19 +187,30 @@ class Instance:
                 for column, value in zip(key_columns(row.table), own, strict=True):
                     if isinstance(value, int):
                         row.values[column] = value
+        plan.follow_counted()
         return plan
 
-    def unload(self, *, connection: Any = None) -> Unloaded:
-        """Remove the instance with everything that hangs on it, also what the application added.
+    def unload(self, *, with_added: bool = False, dry_run: bool = False, connection: Any = None) -> Unloaded:
+        """Remove the instance with everything that was added to it.
+
+        Args:
+            with_added: remove rows of others that hang on it, too, except those that another instance loaded.
+            dry_run: only tell what would be removed, and which rows of others hang on it.
+            connection: a connection to use instead of a new one.
 
         Raises:
-            LibraryError: it is no longer there, or something outside needs one of its rows;
-                nothing is removed then.
+            RowsInTheWay: rows of others hang on it; each is named, and nothing was removed.
+            LibraryError: it is no longer there.
             InstanceBusy: somebody else is at it, or has its rows locked.
         """
         with alone(self.db, self.name, connection) as conn:
             self._require(conn)
-            return remove(conn, self, forget=True)
+            report = remove(conn, self, forget=True, with_added=with_added, dry_run=dry_run)
+        if not dry_run:
+            ownership.forget(self)
+            if connection is None:
+                forget_start(self)
+        return report
 
     def _require(self, conn: psycopg.Connection[Any]) -> datetime | None:
         """Return when it was loaded; refuse to go on when it is not the one that was opened."""

@@ -16,9 +16,11 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import LibraryError
+from scenarios.library.instances import ownership
 from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.locking import alone, take
 from scenarios.library.instances.registry import Record, registry_of
+from scenarios.library.instances.start import remember_start
 from scenarios.library.instances.writing import keys_of, write_plan
 from scenarios.library.progress import Progress, Stages
 
@@ -78,6 +80,8 @@ def load(
         if name != plan.instance:
             plan = definition.plan(instance=name, now=now, parameters=values)
         template = definition.template(plan, values)
+        # Before the first row is written: whatever is counted from here on came later.
+        template[ownership.COUNTED] = ownership.counted_so_far(conn, definition.domain, plan)
         record = Record(name, template, plan.anchor, plan.scope_id)
         if definition.sections.scoped:
             registry.add(conn, record, definition.head.title or definition.head.description)
@@ -87,7 +91,11 @@ def load(
         remembered = definition.sections.scoped or (remember if remember is not None else not db.owned)
         if remembered and not definition.sections.scoped:
             registry.add(conn, Record(name, template, plan.anchor, None, keys), definition.head.title)
-    return Instance(db, definition, plan, template, written=written, keys=keys, remembered=remembered)
+    made = Instance(db, definition, plan, template, written=written, keys=keys, remembered=remembered)
+    ownership.remember(made)
+    if connection is None:
+        remember_start(made)
+    return made
 
 
 def _free(base: str, taken: set[str]) -> str:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
-from scenarios.errors import GraphError, InstanceBusy
+from scenarios.errors import GraphError, InstanceBusy, LibraryError
 from scenarios.journal.blockers import holders
 from scenarios.postgres.connections import transaction
 
@@ -31,6 +33,9 @@ _TAKE = sql.SQL(
     "SELECT set_config('lock_timeout', {wait}, true) WHERE current_setting('lock_timeout') = '0';"
     " SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))"
 )
+_OPENED: WeakSet[psycopg.Connection[Any]] = WeakSet()
+"""Connections whose transaction is ours from beginning to end."""
+
 _COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -47,26 +52,65 @@ def alone(db: Database, name: str, connection: Any = None) -> Iterator[psycopg.C
 
     Raises:
         InstanceBusy: another operation, or the application, had the instance for `WAIT_SECONDS`.
+        LibraryError: the database refused at the very end what it had taken until then.
     """
+    done = False
+    conn: psycopg.Connection[Any] | None = None
+    outermost = connection is None or (
+        connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
+    )
     try:
         with transaction(db, connection) as conn:
             if connection is None:
                 # A database whose default is stricter would show the time before the wait.
                 conn.execute(_COMMITTED)
+            if outermost:
+                _OPENED.add(conn)
             before = None if connection is None else conn.execute("SHOW lock_timeout").fetchone()
             take(conn, name)
             yield conn
             if before is not None:
                 conn.execute("SELECT set_config('lock_timeout', %s, true)", before)
+            done = True
     except _UNAVAILABLE as error:
         raise _in_use(db, name, error) from error
     except GraphError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, _UNAVAILABLE):
-            cause = cause.__cause__
+        cause = _unavailable(error)
         if cause is None:
             raise
         raise _in_use(db, name, cause) from error
+    except psycopg.DatabaseError as error:
+        if not done or error.sqlstate is None:
+            raise
+        raise LibraryError(
+            f"the database refused the instance {name!r} in the end; nothing was changed",
+            where=db.safe_url,
+            why=". ".join(
+                part.rstrip(".")
+                for part in (error.diag.message_primary, error.diag.message_detail, error.diag.context)
+                if part
+            ),
+        ) from error
+    finally:
+        if outermost and conn is not None:
+            _OPENED.discard(conn)
+
+
+def ours(conn: psycopg.Connection[Any]) -> bool:
+    """Return whether the transaction of *conn* holds nothing but an operation on an instance."""
+    return conn in _OPENED
+
+
+def _unavailable(error: BaseException) -> BaseException | None:
+    """Return the error among the causes of *error* that says that a lock was not to be had."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, _UNAVAILABLE):
+            return cause
+        seen.add(id(cause))
+        cause = cause.__cause__
+    return None
 
 
 def take(conn: psycopg.Connection[Any], name: str) -> None:

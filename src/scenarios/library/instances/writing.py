@@ -17,6 +17,7 @@ from sqlalchemy import UniqueConstraint
 
 from scenarios.errors import GraphError, LibraryError
 from scenarios.graph import Graph, Written, write
+from scenarios.library.instances.locking import ours
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.planning.plan import Plan, Serial
 from scenarios.library.planning.rows import Row
@@ -57,13 +58,17 @@ def write_plan(
     for table, names, values in handle_rows(plan):
         graph.add_rows(plan.sections.domain.table(table), names, values)
     try:
-        return write(conn, graph, domain=plan.sections.domain)
+        # Where the transaction is ours, nothing that is still to come could make good what is missing.
+        return write(conn, graph, domain=plan.sections.domain, deferred=ours(conn))
     except GraphError as error:
-        raise _placed(error, plan) from error
+        placed = _placed(error, plan)
+        if placed is error:
+            raise  # from itself it would be its own cause
+        raise placed from error
 
 
 def _placed(error: GraphError, plan: Plan) -> GraphError:
-    """Return *error* with the place in the file of the row it names."""
+    """Return *error* with the place in the file of the row it names, or of the rows it is about."""
     for handle in _QUOTED.findall(f"{error.what} {error.where or ''}"):
         row = plan.by_handle.get(handle)
         if row is not None:
@@ -71,7 +76,16 @@ def _placed(error: GraphError, plan: Plan) -> GraphError:
             return GraphError(
                 error.what, where=where, why=error.why, remedy=error.remedy or "nothing was loaded"
             )
-    return error
+    rows = plan.of(error.table) if error.table is not None else []
+    if not rows:
+        return error
+    where = f"{rows[0].place}, {rows[0].path}" if len(rows) == 1 else f"{rows[0].place} and further on"
+    return GraphError(
+        error.what,
+        where=f"{len(rows)} row{'' if len(rows) == 1 else 's'} of {error.table}: {where}",
+        why=error.why,
+        remedy=error.remedy,
+    )
 
 
 def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
@@ -96,10 +110,7 @@ def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
         ).fetchall()
         for serial, (number,) in zip(serials, numbers, strict=True):
             _set_serial(serial, number)
-    for row in plan.rows:
-        for name, value in row.values.items():
-            if isinstance(value, Serial) and value.row is not row:
-                row.values[name] = value.row.values[value.column]
+    plan.follow_counted()
 
 
 def _set_serial(serial: Serial, number: int) -> None:

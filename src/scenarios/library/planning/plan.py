@@ -60,6 +60,13 @@ class Plan:
         """Return the row that *row* refers to by the foreign key of *target*, None where it is not here."""
         return self._links.referred(self.rows, row, target)
 
+    def follow_counted(self) -> None:
+        """Give the rows that refer to counted keys the numbers that are known."""
+        for row in self.rows:
+            for name, value in row.values.items():
+                if isinstance(value, Serial) and value.row is not row:
+                    row.values[name] = value.row.values[value.column]
+
     def lost_sight_of(self, searched: Collection[str]) -> dict[str, int]:
         """Return the number of rows that nothing tells from other people's, by table.
 

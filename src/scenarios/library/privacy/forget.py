@@ -8,7 +8,7 @@ another's words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from scenarios.domain import PERSONAL, Domain, get_domain
 from scenarios.errors import LibraryError, SafetyError
-from scenarios.library.closure.reach import Reach, foreign_keys, links_from_outside, name_of, reach_of, shown
+from scenarios.library.closure.reach import Reach, emptied_links, foreign_keys, name_of, reach_of, shown
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
 
@@ -74,12 +74,11 @@ def forget(db: Database, user: str, *, system: str = "dev_coach", domain: Domain
         row = _one(conn, table, condition, user, db)
         condition = _by_key(table, row)
         keys = foreign_keys(conn)
-        reach = reach_of({name_of(table): condition}, keys)
-        rows = reach.count(conn)
+        reach = reach_of(conn, {name_of(table): condition}, keys)
+        rows = reach.counts
         emptied = tuple(
             f"{count} links of {shown(key.child)} to them were emptied"
-            for key, count in links_from_outside(conn, reach, keys)
-            if key.on_delete in "nd"
+            for key, count in emptied_links(conn, reach, keys)
         )
         try:
             conn.execute(
@@ -114,7 +113,7 @@ def anonymise(
     with db.connect() as conn, conn.transaction():
         row = _one(conn, table, condition, user, db)
         condition = _by_key(table, row)
-        reach = reach_of({name_of(table): condition}, foreign_keys(conn))
+        reach = reach_of(conn, {name_of(table): condition}, foreign_keys(conn))
         tables = [each for each in found.metadata.tables.values() if name_of(each) in reach.conditions]
         require_classified(tables)
         pseudonyms.know(row, table.columns)
@@ -124,6 +123,23 @@ def anonymise(
                 changed[each.fullname] = count
         mentions = _mentions(conn, found, row, table, reach)
     return Report("anonymised", changed, mentions)
+
+
+def known(
+    db: Database, people: Iterable[str], *, system: str = "dev_coach", domain: Domain | None = None
+) -> list[str]:
+    """Return *people* (e-mail addresses or keys) when there is somebody behind each of them.
+
+    Raises:
+        SafetyError: the database is not ours.
+        LibraryError: there is no such person.
+    """
+    found = domain or get_domain(system)
+    with db.connect() as conn, conn.transaction(force_rollback=True):
+        for user in (listed := list(people)):
+            table, condition = _person(db, found, user, "look for somebody")
+            _one(conn, table, condition, user, db)
+    return listed
 
 
 _SEEN = ("last_login", "last_login_at", "last_active_at")
