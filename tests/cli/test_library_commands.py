@@ -146,6 +146,11 @@ def test_check_data_tells_which_rules_are_broken(db):
 def test_forget_and_anonymise_work_in_our_database_only(db, server):
     instance = Library()["to_be_forgotten"].load(db)
     who = instance["beatriz"].email
+    for command in ("forget", "anonymise"):
+        assert "1 person" in scenarios(command, who, "--in", db.dsn, "--dry-run").stdout
+        nobody = scenarios(command, "nobody@example.com", "--in", db.dsn, "--dry-run")
+        assert (nobody.returncode, nobody.stdout) == (1, "")
+        assert "there is no 'nobody@example.com'" in nobody.stderr
     done = scenarios("anonymise", who, "--in", db.dsn, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""The page and the HTTP API before rows go that may be somebody else's: a list first, and that list agreed to."""
+"""Before rows go that may be somebody else's, page and API list them, and the page takes that list alone."""
 
 from __future__ import annotations
 
