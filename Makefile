@@ -18,13 +18,14 @@ demo: $(VENV)/.demo ## the main job, on a throwaway PostgreSQL
 test: $(VENV)/.dev ## all tests, in parallel; needs no container engine
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy, pyright, and the one direction of imports
+lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no system named in generic code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/deptry src
 	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-logo; fi
+	@$(BIN)/python scripts/names_no_system.py
 
 bench: $(VENV)-bench/.bench ## every benchmark side by side with the peers; writes docs/performance.md
 	@$(VENV)-bench/bin/python -m benchmarks

@@ -9,14 +9,14 @@ tests and the command line ask here, so that a file which a test loads can be lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.domain import Domain
-from scenarios.errors import SettingsError
+from scenarios.domain import Domain, domain_names, get_domain
+from scenarios.errors import DomainError, SettingsError
 from scenarios.importing import importable, remedy_of
 from scenarios.library import Library
 
@@ -92,7 +92,7 @@ def template_source(schema: object) -> object:
 
 
 def project_library(settings: Settings, schema: object, clone: Clone) -> Library:
-    """Return the library of a project: its own directories, then the built-in scenarios.
+    """Return the library of a project: its own directories; where it names no schema, also the built-in one.
 
     Args:
         settings: the run's.
@@ -124,14 +124,15 @@ def project_sections(schema: object, clone: Clone) -> Sections:
         with clone() as database:
             tables = reflected(database)
     classes = mappers_of(schema) if hasattr(schema, "registry") else {}
-    domain = Domain(NAME, "the project", tables, _no_script, schema=template_source(schema))
+    domain = Domain(NAME, "the project", tables, lambda: script(schema), schema=template_source(schema))
     return Sections(domain, classes=classes)
 
 
-def own_sections(settings: Settings) -> Sections:
+def own_sections(settings: Settings, database: Database | None = None) -> Sections:
     """Return the sections of the schema that the setting ``schema`` names.
 
-    Where only a database can tell its tables, one is made for a moment on the project's server.
+    Where only a database can tell its tables, *database* does, or one is made for a moment on the project's
+    server.
 
     Raises:
         SettingsError: the setting is wrong.
@@ -141,12 +142,59 @@ def own_sections(settings: Settings) -> Sections:
 
     @contextmanager
     def clone() -> Iterator[Database]:
+        if database is not None:
+            yield database
+            return
         from scenarios.postgres import start_server
 
-        with start_server(settings=settings) as server, server.database(template_source(schema)) as database:
-            yield database
+        with start_server(settings=settings) as server, server.database(template_source(schema)) as made:
+            yield made
 
     return project_sections(schema, clone)
+
+
+def own_name(settings: Settings) -> str:
+    """Return what the project's system is called, in files, lists and commands alike.
+
+    A schema that cannot be imported has no say in it: lists of files are shown all the same.
+    """
+    if ":" not in settings["schema"]:
+        return NAME
+    try:
+        schema = named_schema(settings)
+    except SettingsError:
+        return NAME
+    return schema.name if isinstance(schema, Domain) else NAME
+
+
+def choose_system(settings: Settings, name: str | None = None, database: Database | None = None) -> Domain:
+    """Return the system *name*; by default the project's own, else the only one that fits.
+
+    Args:
+        settings: the run's.
+        name: what was asked for.
+        database: the database it is for, whose tables tell which of the registered systems it has.
+
+    Raises:
+        DomainError: there is no such system; or none was named and several fit, or none.
+        SettingsError: the setting ``schema`` is wrong.
+    """
+    from scenarios.library.systems import system_in
+
+    if settings["schema"] and (name is None or name == own_name(settings)):
+        return own_sections(settings, database).domain
+    if name is not None:
+        return get_domain(name)
+    if database is not None:
+        return system_in(database)
+    known = domain_names()
+    if len(known) == 1:
+        return get_domain(known[0])
+    raise DomainError(
+        "it is not known which system is meant",
+        why="none was named, and the project names no schema of its own",
+        remedy=f"name one: {', '.join(known)}; or say in [tool.scenarios] where your own tables are: schema",
+    )
 
 
 def own_domains(settings: Settings, database: Database) -> Mapping[str, Domain]:
@@ -155,12 +203,30 @@ def own_domains(settings: Settings, database: Database) -> Mapping[str, Domain]:
     if schema is None:
         return {}
 
-    domain = project_sections(schema, lambda: nullcontext(database)).domain
+    domain = own_sections(settings, database).domain
     return {domain.name: domain}
 
 
-def _no_script() -> str:
-    raise NotImplementedError("the project's schema is built from what it gave, not from a script of ours")
+def script(schema: object) -> str:
+    """Return one SQL script that creates what *schema* describes in an empty database.
+
+    Raises:
+        DomainError: what it describes is code, which only a database can be asked about.
+    """
+    metadata: Any = getattr(schema, "metadata", schema)
+    listeners = getattr(getattr(metadata, "dispatch", None), "after_create", ())
+    if hasattr(metadata, "sorted_tables") and not listeners:
+        from scenarios.schema.rendering import render
+
+        return render(metadata)
+    if isinstance(schema, Path):
+        files = sorted(schema.glob("*.sql")) if schema.is_dir() else [schema]
+        return "\n".join(file.read_text("utf-8") for file in files)
+    raise DomainError(
+        "the project's schema is made by code, not by a script that could be shown",
+        why=f"the setting schema gives a {type(schema).__name__}",
+        remedy="make a database of it (scenarios up, scenarios load) and ask that: pg_dump --schema-only",
+    )
 
 
 def reflected(database: Database) -> MetaData:

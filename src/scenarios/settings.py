@@ -107,6 +107,12 @@ SPECS: Mapping[str, Spec] = {
             "Where the project's own tables come from: package.module:name (a declarative base, a MetaData, "
             "a Domain, a function), a .sql file, a directory of them, or an alembic.ini.",
         ),
+        Spec(
+            "bundled",
+            False,
+            _flag,
+            "Also show the scenarios that come with pg-scenarios in a project that has a schema of its own.",
+        ),
         Spec("library", (), _paths, "Directories with scenario files, besides the built-in library."),
         Spec("database", "", _text, "Database that load, instances, reset, unload and freeze work in."),
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),

@@ -9,6 +9,9 @@ import sys
 
 import pytest
 
+from scenarios.cli.main import run
+from scenarios.domain import get_domain
+
 SHOP = """
 from sqlalchemy import ForeignKey, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -86,6 +89,36 @@ def home(tmp_path):
     return make
 
 
+@pytest.fixture
+def said_at(monkeypatch, capsys):
+    """What a command says in a directory, run in this process: ``said_at(home, "list", SCENARIOS_X="y")``."""
+
+    def said(home, *arguments, **environment):
+        with monkeypatch.context() as patch:
+            patch.chdir(home)
+            for name in [each for each in os.environ if each.startswith("SCENARIOS_")]:
+                if not name.endswith(("_CACHE_DIR", "_RUNTIME_DIR")):
+                    patch.delenv(name)
+            for name, value in {"COLUMNS": "120", **environment}.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                run(list(arguments))
+        for name in ("bookshop", "clinic"):
+            sys.modules.pop(name, None)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, out, err)
+
+    return said
+
+
+@pytest.fixture(scope="module")
+def shop_db(server):
+    with server.database() as db:
+        with db.connect() as conn:
+            conn.execute(SQL)
+        yield db
+
+
 def command(home, *arguments, **environment):
     kept = {
         key: value
@@ -120,8 +153,9 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
             return said.stdout
 
         assert done("check", "shelf") == "1 checked, 0 faults\n"
-        properties = json.loads(done("file-schema", "project"))["properties"]["rows"]["properties"]
-        assert {"author", "book"} <= set(properties)
+        described = json.loads(done("file-schema"))["properties"]
+        assert {"author", "book"} <= set(described["rows"]["properties"])
+        assert described["system"]["const"] == "project"
         assert "Ada" in done("show", "shelf")
         told = done("load", "shelf", "--as", "one")
         assert "ada" in told, "the handle and the key it became, since nobody signs in"
@@ -133,12 +167,15 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
         frozen = (here / "seen.yaml").read_text("utf-8")
         assert "ada: {name: Ada}" in frozen
         assert "title: More" in frozen
+        assert "\nsystem: project\n" in frozen
         assert done("check", "seen.yaml") == "1 checked, 0 faults\n"
         assert "as it was loaded: 2 rows; 1 added row goes" in done("reset", "one")
         with db.connect() as conn:
             assert conn.execute("SELECT title FROM book").fetchall() == [("Notes",)]
         done("load", "seen.yaml", "--as", "two")
         assert {each["name"] for each in json.loads(done("instances", "--json"))} == {"one", "two"}
+        assert "erDiagram" in done("schema", "diagram")
+        assert "as the models say" in done("schema", "check", "--url", db.dsn, "--allow-extra")
         assert "one is gone: 2 rows removed" in done("unload", "one")
         assert "two is gone: 3 rows removed" in done("unload", "two")
         with db.connect() as conn:
@@ -202,3 +239,87 @@ def test_rows_of_somebody_else_are_listed_and_stay(home, server):
         with db.connect() as conn:
             assert conn.execute("SELECT count(*) FROM book").fetchone() == (0,)
             assert conn.execute("SELECT name FROM author").fetchall() == [("Real",)]
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--system", "project")])
+def test_the_projects_scenarios_alone_stand_in_its_lists(home, said_at, arguments):
+    here = home("bookshop:Base")
+    assert said_at(here, *arguments).stdout == "project\n  shelf  Ada has a book\n"
+    assert [each["system"] for each in json.loads(said_at(here, *arguments, "--json").stdout)] == ["project"]
+
+
+def test_check_and_catalogue_take_the_projects_scenarios(home, said_at):
+    here = home("bookshop:Base")
+    assert said_at(here, "check").stdout == "1 checked, 0 faults\n"
+    assert said_at(here, "catalogue").stdout == "catalogue/index.html: 1 scenarios\n"
+    assert "<h2>the project</h2>" in (here / "catalogue" / "index.html").read_text("utf-8")
+
+
+def test_what_comes_with_us_is_shown_to_who_asks(home, said_at):
+    here = home("bookshop:Base")
+    theirs = said_at(here, "list", "--system", "coach_bot")
+    assert theirs.stdout.startswith("coach_bot\n")
+    assert "shelf" not in theirs.stdout
+    both = said_at(here, "list", SCENARIOS_BUNDLED="yes").stdout
+    assert {"project", "coach_bot", "dev_coach", "essay_coach"} <= set(both.splitlines())
+    absent = said_at(here, "show", "refinement_in_progress")
+    assert absent.returncode == 1
+    assert "bundled = true in [tool.scenarios]" in absent.stderr
+    unknown = said_at(here, "list", "--system", "dev_couch")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "known are project, coach_bot, dev_coach, essay_coach" in unknown.stderr
+
+
+def test_a_list_is_shown_also_where_the_models_cannot_be_imported(home, said_at):
+    assert said_at(home("bokshop:Base"), "list").stdout == "project\n  shelf  Ada has a book\n"
+
+
+def test_a_domain_of_ones_own_gives_its_name(home, said_at):
+    here = home("clinic:DOMAIN")
+    (here / "clinic.py").write_text(
+        "import bookshop\nfrom scenarios.domain import Domain\n"
+        "DOMAIN = Domain('clinic', 'The clinic', bookshop.Base.metadata, lambda: '')\n"
+    )
+    assert said_at(here, "list").stdout == "clinic\n  shelf  Ada has a book\n"
+    assert json.loads(said_at(here, "file-schema").stdout)["properties"]["system"]["const"] == "clinic"
+    assert said_at(here, "check", "--system", "clinic").stdout == "1 checked, 0 faults\n"
+
+
+def test_the_script_of_a_schema_is_what_the_project_gave(home, said_at):
+    here = home("bookshop:Base")
+    assert said_at(here, "schema", "ddl").stdout.count("CREATE TABLE") == 2
+    assert said_at(here, "schema", "ddl", SCENARIOS_SCHEMA="schema.sql").stdout == SQL
+    refused = said_at(here, "schema", "write")
+    assert "no files are kept for the project" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("freeze", "--user", "1", "--name", "x"), "the project has no people to freeze"),
+        (("anonymise", "1"), "the project has no people"),
+        (("forget", "1", "--yes"), "the project has no people"),
+        (("forget", "--inactive-since", "2y", "--yes"), "the project has no people"),
+        (("doctor", "--in", "URL"), "the project has no health"),
+        (("check", "--data", "URL"), "the project has no validators"),
+        (("generate", "-n", "3"), "there is no volume recipe for the project"),
+    ],
+)
+def test_what_needs_more_than_tables_says_so_of_the_project(home, said_at, shop_db, arguments, what):
+    arguments = [shop_db.dsn if each == "URL" else each for each in arguments]
+    said = said_at(home("schema.sql"), *arguments, SCENARIOS_DATABASE=shop_db.dsn)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert what in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_outside_a_project_the_tables_tell_the_system(tmp_path, said_at, shop_db, server):
+    with server.database(get_domain("coach_bot")) as db:
+        said = said_at(tmp_path, "check", "--data", db.dsn, "--json")
+    assert (said.returncode, json.loads(said.stdout)["system"]) == (0, "coach_bot")
+    unknown = said_at(tmp_path, "freeze", "--user", "1", "--name", "x", "--from", shop_db.dsn)
+    assert unknown.returncode == 1
+    assert "it has the tables of no registered system" in unknown.stderr
+    assert "--system coach_bot, dev_coach, essay_coach" in unknown.stderr
+    several = said_at(tmp_path, "schema", "ddl")
+    assert "name one: coach_bot, dev_coach, essay_coach" in several.stderr

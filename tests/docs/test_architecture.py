@@ -6,11 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+_SPEC = spec_from_file_location("names_no_system", ROOT / "scripts" / "names_no_system.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+names_no_system = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(names_no_system)
 LINT = Path(sys.executable).with_name("lint-imports")
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
@@ -46,6 +52,24 @@ def test_an_import_the_wrong_way_would_be_seen(tmp_path):
     said = lint(tmp_path)
     assert said.returncode == 1
     assert "scenarios.low" in said.stdout
+
+
+def test_generic_code_names_no_system():
+    assert names_no_system.named(ROOT) == []
+
+
+def test_a_name_in_generic_code_would_be_seen(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        '[project.entry-points."scenarios.domains"]\nbook_shop = "scenarios.domains.book_shop:DOMAIN"\n'
+    )
+    for place in ("domains/book_shop/rules.py", "factories/book_shop.py", "cli/list.py"):
+        path = tmp_path / "src" / "scenarios" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# of every shop\nif system == 'book_shop':\n    title = 'Book Shop'\n")
+    assert names_no_system.named(tmp_path) == [
+        "src/scenarios/cli/list.py:2: names book_shop",
+        "src/scenarios/cli/list.py:3: names Book Shop",
+    ]
 
 
 @pytest.mark.parametrize("place", sorted(set(re.findall(r"`(src/[\w/.]+)`", PAGE))))

@@ -1,6 +1,6 @@
 """The fluent builder: a state said in sentences, checked call by call, loaded as often as wanted.
 
-`scenarios.builders.dev_coach.a_scenario` begins a Dev Coach scenario. The centre is
+Each system's builder is a package in here and begins with its `a_scenario`. The centre is
 `scenarios.builders.base`, which says how to write the builder of another system.
 """
 

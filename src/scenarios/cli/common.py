@@ -10,17 +10,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenarios.errors import LibraryError, SettingsError
+from scenarios.errors import DomainError, LibraryError, SettingsError
 from scenarios.json_text import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scenarios.domain import Domain
     from scenarios.library import Instance, Library
     from scenarios.library.sections import Sections
     from scenarios.postgres import Database
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+System = Annotated[
+    str | None,
+    typer.Option(
+        "--system",
+        "-s",
+        help="The system; by default the project's own, else the one whose tables are there.",
+        show_default=False,
+    ),
+]
+OnlySystem = Annotated[
+    str | None,
+    typer.Option(
+        "--system",
+        "-s",
+        help="Only this system's; one that comes with pg-scenarios as well, in a project with a schema.",
+        show_default=False,
+    ),
+]
 LibraryPath = Annotated[
     list[Path] | None,
     typer.Option(
@@ -67,19 +86,61 @@ def show_file(text: str) -> None:
     typer.echo(text.encode("utf-8"), nl=False)
 
 
-def open_library(paths: list[Path] | None) -> Library:
-    """Return the library that a command works with; it knows the project's own schema."""
+def open_library(paths: list[Path] | None, system: str | None = None) -> Library:
+    """Return the library that a command works with; it knows the project's own schema.
+
+    Args:
+        paths: its directories; by default those of the setting ``library``.
+        system: the system whose scenarios alone are wanted; a registered one brings its own.
+
+    Raises:
+        DomainError: there is no such system.
+    """
+    from scenarios.domain import domain_names
     from scenarios.library.library import Library
     from scenarios.settings import Settings
 
-    settings = Settings()
+    settings = Settings({"bundled": True if system is not None and system in domain_names() else None})
 
     def own() -> Sections:
         from scenarios.projects import own_sections
 
         return own_sections(settings)
 
-    return Library(paths or None, settings=settings, project=own if settings["schema"] else None)
+    def name() -> str:
+        from scenarios.projects import own_name
+
+        return own_name(settings)
+
+    library = Library(
+        paths or None,
+        settings=settings,
+        project=own if settings["schema"] else None,
+        project_name=name,
+        only=system,
+    )
+    if system is not None and system not in domain_names() and not library.entries():
+        known = [library.project_name] if settings["schema"] else []
+        raise DomainError(
+            f"there is no system {system!r}", remedy=f"known are {', '.join([*known, *domain_names()])}"
+        )
+    return library
+
+
+def choose_system(name: str | None, db: Database | None = None) -> Domain:
+    """Return the system that a command works with: *name*, else the project's, else the only one that fits.
+
+    Args:
+        name: what was asked for.
+        db: the database that the command is about, whose tables tell which system it has.
+
+    Raises:
+        DomainError: there is no such system; or none was named and several fit, or none.
+    """
+    from scenarios.projects import choose_system as choose
+    from scenarios.settings import Settings
+
+    return choose(Settings(), name, db)
 
 
 def open_instance(db: Database, name: str) -> Instance:

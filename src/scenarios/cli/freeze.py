@@ -12,7 +12,10 @@ import typer
 from scenarios.cli.common import (
     AsJson,
     LibraryPath,
+    OnlySystem,
+    System,
     Where,
+    choose_system,
     database,
     notes,
     open_instance,
@@ -25,6 +28,7 @@ from scenarios.cli.common import (
 from scenarios.cli.progress import shown
 
 if TYPE_CHECKING:
+    from scenarios.domain import Domain
     from scenarios.library.privacy.forget import Report
     from scenarios.postgres import Database
 
@@ -44,7 +48,6 @@ Inactive = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say who that would be.")]
-System = Annotated[str, typer.Option("--system", "-s", help="The system whose schema the database has.")]
 Key = Annotated[
     str,
     typer.Option(
@@ -81,7 +84,7 @@ def freeze(
         Path | None,
         typer.Option("--out", "-o", help="The file to write, or - for the terminal; by default NAME.yaml."),
     ] = None,
-    system: System = "dev_coach",
+    system: System = None,
     last_messages: Annotated[
         int | None, typer.Option("--last-messages", min=1, help="Only so many messages of each person.")
     ] = None,
@@ -125,7 +128,7 @@ def freeze(
                 name=name,
                 user=user,
                 instance=open_instance(db, instance) if instance is not None else None,
-                system=system,
+                domain=choose_system(system, db) if instance is None else None,
                 anonymise=private,
                 key=key,
                 now=parse_now(now),
@@ -165,6 +168,7 @@ def freeze(
 
 def catalogue(
     out: Annotated[Path, typer.Option("--out", "-o", help="The directory to write.")] = Path("catalogue"),
+    system: OnlySystem = None,
     library: LibraryPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -175,7 +179,7 @@ def catalogue(
     from scenarios.library.catalogue.html import render
 
     with shown("rendering", quiet=as_json) as progress:
-        written = render(open_library(library), out, progress=progress)
+        written = render(open_library(library, system), out, progress=progress)
     if as_json:
         show_json([str(path) for path in written])
         return
@@ -187,7 +191,7 @@ def forget(
     inactive_since: Inactive = None,
     dry_run: DryRun = False,
     where: Where = None,
-    system: System = "dev_coach",
+    system: System = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -201,13 +205,14 @@ def forget(
     from scenarios.library.privacy.forget import known
 
     with database(where, action="forget somebody in") as db:
-        people = _people(db, user, inactive_since, system)
+        domain = choose_system(system, db)
+        people = _people(db, user, inactive_since, domain)
         if not dry_run and not yes and people:
             whom = user or f"{len(people)} people"
             typer.confirm(f"Delete {whom} and everything of theirs from {db.name}?", abort=True, err=True)
         if dry_run:
-            people = known(db, people, system=system)
-        reports = [] if dry_run else [work(db, each, system=system) for each in people]
+            people = known(db, people, domain=domain)
+        reports = [] if dry_run else [work(db, each, domain=domain) for each in people]
     _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
 
 
@@ -216,7 +221,7 @@ def anonymise(
     inactive_since: Inactive = None,
     dry_run: DryRun = False,
     where: Where = None,
-    system: System = "dev_coach",
+    system: System = None,
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
@@ -230,21 +235,22 @@ def anonymise(
     from scenarios.library.privacy.forget import known
 
     with database(where, action="anonymise somebody in") as db:
-        people = _people(db, user, inactive_since, system)
+        domain = choose_system(system, db)
+        people = _people(db, user, inactive_since, domain)
         if dry_run:
-            people = known(db, people, system=system)
-        reports = [] if dry_run else [work(db, each, system=system, key=key) for each in people]
+            people = known(db, people, domain=domain)
+        reports = [] if dry_run else [work(db, each, domain=domain, key=key) for each in people]
     _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
 
 
-def _people(db: Database, user: str | None, since: str | None, system: str) -> list[str]:
+def _people(db: Database, user: str | None, since: str | None, domain: Domain) -> list[str]:
     if (user is None) == (since is None):
         raise typer.BadParameter("name a person, or give --inactive-since", param_hint="USER")
     if user is not None:
         return [user]
     from scenarios.library.privacy.forget import inactive
 
-    return inactive(db, _moment(str(since)), system=system)
+    return inactive(db, _moment(str(since)), domain=domain)
 
 
 def _moment(text: str) -> datetime:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenarios.cli.common import AsJson, Where, console, database, parse_now, show_json
+from scenarios.cli.common import AsJson, Where, choose_system, console, database, parse_now, show_json
 from scenarios.cli.progress import Shown, shown
 from scenarios.errors import ValuesError
 
@@ -42,8 +42,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command(rich_help_panel="Many rows")
     def generate(
-        system: Annotated[str, typer.Argument(help="dev_coach, coach_bot or essay_coach.")],
         users: Annotated[int, typer.Option("--users", "-n", min=1, help="Users of the whole run.")],
+        system: Annotated[
+            str | None,
+            typer.Argument(
+                help="The system; by default the project's own, else the one whose tables are there.",
+                show_default=False,
+            ),
+        ] = None,
         to: Where = None,
         seed: Annotated[
             str | None, typer.Option("--seed", help="Decides every value; by default the setting `seed`.")
@@ -77,7 +83,7 @@ def register(app: typer.Typer) -> None:
             shown("generating", quiet=as_json) as tell,
         ):
             done = run(
-                system,
+                choose_system(system, db),
                 users,
                 db.dsn,
                 seed=settings["seed"],

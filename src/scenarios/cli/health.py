@@ -13,23 +13,24 @@ import typer
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "not applicable": "bright_black"}
 
 
-def examine(system: str, url: str | None) -> list[Any]:
+def examine(system: str | None, url: str | None) -> list[Any]:
     """Return what the health checks of *system* found in the database at *url*, by default the setting's.
 
     Raises:
-        DomainError: there is no such system, or it has no health checks.
+        DomainError: there is no such system, or it has no health checks; or none was named, and the
+            database's tables do not tell.
         SettingsError: no database is named.
     """
-    from scenarios.cli.common import database
-    from scenarios.domain import get_domain
+    from scenarios.cli.common import choose_system, database
 
-    checks = get_domain(system).part("health")
-    with database(url, action="examine") as db, db.connect() as conn:
-        found: list[Any] = checks.health(conn)
+    with database(url, action="examine") as db:
+        checks = choose_system(system, db).part("health")
+        with db.connect() as conn:
+            found: list[Any] = checks.health(conn)
     return found
 
 
-def report(system: str, url: str | None, *, as_json: bool) -> None:
+def report(system: str | None, url: str | None, *, as_json: bool) -> None:
     """Print what `examine` found; a problem ends the command with exit code 1."""
     from dataclasses import asdict
 

@@ -10,7 +10,10 @@ import typer
 from scenarios.cli.common import (
     AsJson,
     LibraryPath,
+    OnlySystem,
+    choose_system,
     console,
+    database,
     open_library,
     parse_now,
     parse_parameters,
@@ -70,7 +73,7 @@ def list_(
     words: Annotated[
         list[str] | None, typer.Argument(help="Only those with all these words.", show_default=False)
     ] = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="Only this system's.")] = None,
+    system: OnlySystem = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", "-t", help="Only those with this tag.", show_default=False)
     ] = None,
@@ -81,11 +84,9 @@ def list_(
 
     Example: scenarios list refinement --tag conversation
     """
-    entries = open_library(library).entries()
+    entries = open_library(library, system).entries()
     for word in words or []:
         entries = [each for each in entries if word.lower() in str(each.as_dict()).lower()]
-    if system:
-        entries = [each for each in entries if each.system == system]
     for wanted in tag or []:
         entries = [each for each in entries if each.head and wanted in each.head.tags]
     if as_json:
@@ -157,9 +158,7 @@ def check(
             show_default=False,
         ),
     ] = None,
-    system: Annotated[
-        str, typer.Option("--system", "-s", help="The system whose rules --data checks.")
-    ] = "dev_coach",
+    system: OnlySystem = None,
     library: LibraryPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -170,7 +169,8 @@ def check(
     if data is not None:
         from scenarios.library.catalogue.checking import check_data
 
-        found = check_data(data, system)
+        with database(data, action="check") as db:
+            found = check_data(db, choose_system(system, db))
         if as_json:
             show_json(found)
         else:
@@ -180,7 +180,7 @@ def check(
         raise typer.Exit(1 if found["violations"] else 0)
     from scenarios.library.catalogue.checking import check_library
 
-    known = open_library(library)
+    known = open_library(library, system)
     wanted = [each for name in names or [] for each in ([name] if name in known else _files_in(name))]
     with shown("checking", quiet=as_json) as progress:
         report = check_library(known, wanted, pii=pii, progress=progress)
@@ -210,15 +210,18 @@ def _files_in(name: str) -> list[str]:
 
 def file_schema(
     system: Annotated[
-        str, typer.Argument(help="The system whose files are described; project: your own.")
-    ] = "dev_coach",
+        str | None,
+        typer.Argument(
+            help="The system whose files are described; by default the project's own.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write.", show_default=False)
     ] = None,
 ) -> None:
     """Print the JSON Schema of a system's scenario files, with which editors complete and check them.
 
-    Example: scenarios file-schema dev_coach --out schema/scenario-file.dev_coach.schema.json
+    Example: scenarios file-schema --out scenario-file.schema.json
     """
     import json
 
@@ -226,8 +229,7 @@ def file_schema(
     from scenarios.library.sections import sections_of
     from scenarios.library.sections.schema import schema_of
 
-    domain = open_library(None).domain(system)
-    text = json.dumps(schema_of(sections_of(domain)), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(schema_of(sections_of(choose_system(system))), indent=2, ensure_ascii=False) + "\n"
     if out is None:
         show_file(text)
     else:

@@ -22,31 +22,33 @@ class DiagramFormat(StrEnum):
     SVG = "svg"
 
 
-System = Annotated[str, typer.Argument(help="dev_coach, coach_bot, essay_coach, or one of yours.")]
+System = Annotated[
+    str | None, typer.Argument(help="The system; by default the project's own.", show_default=False)
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of printing.")]
 
 
-def render_ddl(system: str) -> str:
+def render_ddl(system: str | None = None) -> str:
     """Return the SQL script that creates the whole schema of *system* in an empty database.
 
     Raises:
-        DomainError: there is no such system.
+        DomainError: there is no such system, or none was named and there are several.
     """
-    from scenarios.domain import get_domain
+    from scenarios.cli.common import choose_system
 
-    return get_domain(system).ddl()
+    return choose_system(system).ddl()
 
 
-def render_diagram(system: str, kind: DiagramFormat = DiagramFormat.MERMAID) -> str:
+def render_diagram(system: str | None = None, kind: DiagramFormat = DiagramFormat.MERMAID) -> str:
     """Return the entity diagram of *system*.
 
     Raises:
-        DomainError: there is no such system.
+        DomainError: there is no such system, or none was named and there are several.
     """
-    from scenarios.domain import get_domain
+    from scenarios.cli.common import choose_system
     from scenarios.schema import diagrams
 
-    domain = get_domain(system)
+    domain = choose_system(system)
     if kind is DiagramFormat.SVG:
         scope = domain.scope.column if domain.scope else None
         return diagrams.svg(domain.metadata, title=domain.title, scope=scope)
@@ -54,28 +56,32 @@ def render_diagram(system: str, kind: DiagramFormat = DiagramFormat.MERMAID) -> 
 
 
 def check_schema(
-    system: str, *, url: str | None = None, provider: str | None = None, allow_extra: bool = False
+    system: str | None = None,
+    *,
+    url: str | None = None,
+    provider: str | None = None,
+    allow_extra: bool = False,
 ) -> DriftReport:
     """Compare models, migrations, kept files and, if *url* is given, a live database of *system*.
 
     Scratch databases are made on a server of ours and dropped; the live database is only read.
 
     Args:
-        system: the system's name.
+        system: the system's name; by default the project's own.
         url: a database to compare as well.
         provider: where the server comes from, as for `scenarios.start_server`; the setting if None.
         allow_extra: whether the live database may have objects the models do not know.
 
     Raises:
-        DomainError: there is no such system.
+        DomainError: there is no such system, or none was named and there are several.
         SchemaDriftError: the live database cannot be reached.
         ServerError: no server can be had.
     """
-    from scenarios.domain import get_domain
+    from scenarios.cli.common import choose_system
     from scenarios.postgres import start_server
     from scenarios.schema import drift
 
-    domain = get_domain(system)
+    domain = choose_system(system)
     normalise = None
     if "maintenance" in domain.parts:
         normalise = getattr(domain.part("maintenance"), "normalise", None)
@@ -102,13 +108,13 @@ def _give(text: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
 
 
-def _ddl(system: System, out: Out = None) -> None:
+def _ddl(system: System = None, out: Out = None) -> None:
     """Print SQL that creates the whole schema, functions and triggers included."""
     _give(render_ddl(system), out)
 
 
 def _diagram(
-    system: System,
+    system: System = None,
     kind: Annotated[DiagramFormat, typer.Option("--format", help="How to draw it.")] = DiagramFormat.MERMAID,
     out: Out = None,
 ) -> None:
@@ -117,7 +123,7 @@ def _diagram(
 
 
 def _check(
-    system: System,
+    system: System = None,
     url: Annotated[
         str | None, typer.Option("--url", help="Also compare this live database; it is only read.")
     ] = None,
@@ -144,12 +150,20 @@ def _check(
         raise typer.Exit(1)
 
 
-def _write(system: System) -> None:
+def _write(system: System = None) -> None:
     """Write the kept files of a system (DDL and diagrams) anew."""
-    from scenarios.domain import get_domain
+    from scenarios.cli.common import choose_system
+    from scenarios.errors import DomainError
     from scenarios.schema import drift
 
-    changed = drift.write_kept_files(get_domain(system))
+    domain = choose_system(system)
+    if domain.schema is not None:
+        raise DomainError(
+            f"no files are kept for {domain.title}",
+            why="they stand beside the system that a package registers",
+            remedy="print what you want to keep: scenarios schema ddl --out FILE",
+        )
+    changed = drift.write_kept_files(domain)
     for path in changed:
         typer.echo(f"wrote {path}")
     if not changed:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scenarios.cli.common import LibraryPath, open_library
+from scenarios.cli.common import LibraryPath, OnlySystem, open_library
 
 TOKEN = "SCENARIOS_SERVE_TOKEN"
 """The environment variable with the token of programs; a value on a command line could be read by others."""
@@ -37,6 +37,7 @@ def serve(
         Path,
         typer.Option("--save", metavar="DIRECTORY", help="Where frozen scenarios are saved."),
     ] = Path("frozen_scenarios"),
+    system: OnlySystem = None,
     library: LibraryPath = None,
 ) -> None:
     """Serve the QA page and the HTTP API on this machine, and print the link that lets you in.
@@ -62,7 +63,7 @@ def serve(
     from scenarios.web.running import run
 
     run(
-        open_library(library),
+        open_library(library, system),
         Settings(),
         url=to or Settings()["database"] or None,
         port=port,

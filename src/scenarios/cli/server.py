@@ -257,13 +257,18 @@ def _doctor(
     provider: Provider = None,
     system: Annotated[
         str | None,
-        typer.Option("--system", "-s", help="Examine a database of this system instead of the server."),
+        typer.Option(
+            "--system",
+            "-s",
+            help="Examine a database of this system instead of the server; --in alone finds the system out.",
+            show_default=False,
+        ),
     ] = None,
     where: Where = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is there, what is chosen, what it costs here, and what would make it quicker."""
-    if system is not None:
+    if system is not None or where is not None:
         from scenarios.cli.health import report
 
         report(system, where, as_json=as_json)

@@ -1,7 +1,7 @@
 """Factories: factory_boy's, with keyed values, stable ids and shared parents, and no state on the class.
 
 The centre is `scenarios.factories.base`, which says how to write the factories of a system;
-`scenarios.factories.dev_coach` has those of Dev Coach, and `factory_for` derives one from any model or table.
+each system's are a module in here, and `factory_for` derives one from any model or table.
 """
 
 from scenarios.factories.base import Ago, Handle, OwnerOf, Parent, RowFactory, RowId, Value

@@ -7,6 +7,7 @@ one of its files changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from scenarios.library.files.faults import Faults, FaultyScenario, shown, sugges
 from scenarios.library.files.head import Head
 from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, read_text, read_tree
-from scenarios.library.shelves import Shelves, is_path, stamp_of
+from scenarios.library.shelves import Entry, Shelves, is_path, stamp_of
 from scenarios.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ class Library(Shelves):
     """Scenarios in one or more directories; an earlier directory's scenario hides a later one's of that name.
 
     Args:
-        path: a directory, several, or None for those of the setting ``library`` and the built-in one.
+        path: a directory, several, or None for those of the setting ``library`` and the built-in one. That
+            one only outside a project with a schema of its own, or with the setting ``bundled``.
         domains: systems by name, besides those that are installed.
         project: the system of files that name none of those, and stand in no directory called like one; or
             a function that finds it out, called at the first such file.
+        project_name: what that system is called, or a function that says it.
+        only: a system; what is listed are its scenarios. Those of others can be called by name all the same.
         settings: by default the run's.
 
     Raises:
@@ -46,13 +50,19 @@ class Library(Shelves):
         domains: Mapping[str, Domain] | Iterable[Domain] = (),
         settings: Settings | None = None,
         project: Sections | Callable[[], Sections] | None = None,
+        project_name: str | Callable[[], str] = "project",
+        only: str | None = None,
     ) -> None:
         self.settings = settings or Settings()
         given = domains.values() if isinstance(domains, Mapping) else domains
         self._domains = {domain.name: domain for domain in given}
         self._project = project
+        self._project_name = project_name
+        self._only = only
         if path is None:
-            roots = [*map(Path, self.settings["library"]), _built_in()]
+            roots = [Path(each) for each in self.settings["library"]]
+            if self.settings["bundled"] or not self.settings["schema"]:
+                roots.append(_built_in())
         else:
             roots = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
         super().__init__(
@@ -77,8 +87,44 @@ class Library(Shelves):
         raise LibraryError(
             f"there is no scenario {name!r}",
             where=", ".join(shown(root) for root in self.roots),
-            remedy=suggest(name, self.names()) or "the library is empty",
+            remedy=self._instead_of(name),
         )
+
+    def _instead_of(self, name: str) -> str:
+        bundled = _built_in()
+        if bundled not in self.roots and any(bundled.rglob(f"{name}.yaml")):
+            return (
+                "it comes with pg-scenarios, and this project has a schema of its own; "
+                "bundled = true in [tool.scenarios] shows both"
+            )
+        return suggest(name, self.names()) or "the library is empty"
+
+    def names(self) -> list[str]:
+        """Return the names of all scenarios that are listed, sorted."""
+        return super().names() if self._only is None else sorted(each.name for each in self.entries())
+
+    def entries(self) -> list[Entry]:
+        """Return the catalogue; each line has the name by which commands know the scenario's system."""
+        from scenarios.domain import domain_names
+
+        found = super().entries()
+        if self._project is not None:
+            others = {*self._domains, *domain_names()}
+            found = [
+                each
+                if each.system in others or (each.head and each.head.system)
+                else replace(each, system=self.project_name)
+                for each in found
+            ]
+        wanted = [each for each in found if self._only in (None, each.system)]
+        return sorted(wanted, key=lambda entry: (entry.system, entry.name))
+
+    @property
+    def project_name(self) -> str:
+        """What the project's own system is called."""
+        if callable(self._project_name):
+            self._project_name = self._project_name()
+        return self._project_name
 
     def find(self, name: str) -> ScenarioDefinition:
         """Return the scenario *name*: a name in the library, or the path of a file.
@@ -256,6 +302,8 @@ class Library(Shelves):
             node = tree.items.get("system")
             place = node.place if node is not None else tree.place
             known = [*domain_names(), *self._domains]
+            if self._project is not None:
+                known.insert(0, self.project_name)
             if name in known:
                 raise
             what = error.what if head.system else f"the scenario names no system, and {name!r} is none"

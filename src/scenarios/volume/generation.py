@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Column
 
-from scenarios.domain import Statement
+from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import encoding, perform
 from scenarios.graph.aside import may_set_aside, rules
@@ -84,7 +85,7 @@ class Generated:
 
 
 def generate(
-    system: str,
+    system: str | Domain,
     users: int,
     to: str,
     *,
@@ -100,7 +101,7 @@ def generate(
     """Generate *users* users of *system* with everything of theirs into a database that has the schema.
 
     Args:
-        system: the name of a registered system.
+        system: the system, or the name under which it is registered.
         users: how many users the whole run has, over all shards.
         to: the database, as a URL or libpq connection string.
         seed: decides every value; the same seed and number give the same rows, however they are split.
@@ -143,7 +144,7 @@ def generate(
             if executor is None:
                 counts = _pipelined(dsn, made, todo, unchecked)
             else:
-                counts = _spread(executor, system, dsn, todo, unchecked)
+                counts = _spread(executor, made.domain.parts["volume"], dsn, todo, unchecked)
             for rows in counts:
                 done.add(rows)
                 if progress is not None:
@@ -156,9 +157,12 @@ def generate(
     return done
 
 
-def write_part(system: str, dsn: str, part: Part, unchecked: bool) -> dict[str, int]:
-    """Make and write one part on a connection of its own; what an executor's workers run."""
-    made = recipe(system)
+def write_part(module: str, dsn: str, part: Part, unchecked: bool) -> dict[str, int]:
+    """Make and write one part on a connection of its own; what an executor's workers run.
+
+    Workers get the recipe by the name of its *module*: a `Domain` cannot be sent to another process.
+    """
+    made: Recipe = import_module(module).RECIPE
     with psycopg.connect(dsn, autocommit=True) as conn:
         return _write(conn, made, part, made.make(part), unchecked)
 
@@ -177,7 +181,7 @@ def _pipelined(dsn: str, made: Recipe, todo: Sequence[Part], unchecked: bool) ->
 
 
 def _spread(
-    executor: Executor, system: str, dsn: str, todo: Sequence[Part], unchecked: bool
+    executor: Executor, module: str, dsn: str, todo: Sequence[Part], unchecked: bool
 ) -> Iterator[dict[str, int]]:
     """Hand the parts to *executor*, a few at a time, so that a run of any length needs little memory."""
     remaining = iter(todo)
@@ -186,7 +190,7 @@ def _spread(
     try:
         while True:
             for part in remaining:
-                running.add(executor.submit(write_part, system, dsn, part, unchecked))
+                running.add(executor.submit(write_part, module, dsn, part, unchecked))
                 if len(running) >= window:
                     break
             if not running:

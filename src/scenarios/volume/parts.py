@@ -113,14 +113,14 @@ class Surrounded(Protocol):
         ...
 
 
-def recipe(system: str) -> Recipe:
-    """Return the recipe of the system that is registered as *system*.
+def recipe(system: str | Domain) -> Recipe:
+    """Return the recipe of *system*, by itself or by the name under which it is registered.
 
     Raises:
         DomainError: there is no such system.
         ValuesError: it has no recipe.
     """
-    domain = get_domain(system)
+    domain = get_domain(system) if isinstance(system, str) else system
     if "volume" not in domain.parts:
         raise ValuesError(
             f"there is no volume recipe for {domain.title}",

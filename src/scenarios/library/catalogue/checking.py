@@ -14,7 +14,9 @@ from scenarios.library.progress import Progress, told
 from scenarios.library.shelves import is_path
 
 if TYPE_CHECKING:
+    from scenarios.domain import Domain
     from scenarios.library.library import Library
+    from scenarios.postgres import Database
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?([ ./-]?\d{2,5}){2,4}(?!\w)")
@@ -127,26 +129,19 @@ def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[Fault
     return found
 
 
-def check_data(url: str, system: str) -> dict[str, Any]:
-    """Check the rows of the database at *url* against the rules of *system*.
+def check_data(db: Database, domain: Domain) -> dict[str, Any]:
+    """Check the rows of *db* against the rules of its system *domain*.
 
     Raises:
-        DomainError: the system is unknown, or has no rules beyond its constraints.
+        DomainError: the system has no rules beyond its constraints.
     """
-    from scenarios.domain import get_domain
-    from scenarios.postgres import attach
     from scenarios.validation import checks_of, validate
 
-    domain = get_domain(system)
     checks = checks_of(domain)
-    db = attach(url)
-    try:
-        with db.connect() as conn:
-            findings = validate(conn, domain)
-    finally:
-        db.close()
+    with db.connect() as conn:
+        findings = validate(conn, domain)
     return {
-        "system": system,
+        "system": domain.name,
         "checks": [check.name for check in checks],
         "violations": [finding.as_dict() for finding in findings],
     }

@@ -63,7 +63,7 @@ def freeze(
     name: str,
     user: str | None = None,
     instance: str | Instance | None = None,
-    system: str = "dev_coach",
+    system: str | None = None,
     domain: Domain | None = None,
     anonymise: bool | None = None,
     key: str = "",
@@ -82,7 +82,8 @@ def freeze(
         name: the scenario's name.
         user: a person's e-mail address or key.
         instance: an instance, or its name; either this or *user*.
-        system: the system, for a user; an instance knows its own.
+        system: the registered system, for a user; by default the one whose tables *db* has. An instance
+            knows its own.
         domain: the system itself, where it is not an installed one.
         anonymise: replace personal data; by default for a person, and not for an instance.
         key: the key of the pseudonyms.
@@ -159,12 +160,12 @@ def _take(
     db: Database,
     user: str | None,
     instance: str | Instance | None,
-    system: str,
+    system: str | None,
     domain: Domain | None,
     with_added: bool,
 ) -> _Taken:
-    from scenarios.domain import get_domain
     from scenarios.library.instances.finding import open_instance
+    from scenarios.library.systems import system_in
 
     if instance is not None:
         domains = {domain.name: domain} if domain is not None else None
@@ -191,7 +192,7 @@ def _take(
             (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
         }
         return _Taken(sections, gathered, known, opened.anchor, positions)
-    found = domain or get_domain(system)
+    found = domain or system_in(db, system)
     if found.owner is None:
         raise FreezeError(f"{found.title} has no people to freeze", remedy="freeze an instance instead")
     sections = sections_of(found)

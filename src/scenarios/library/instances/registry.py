@@ -1,8 +1,8 @@
 """Where a database remembers its instances.
 
-An instance outlives the process that loaded it: a colleague lists, resets and unloads it next week. Dev Coach
-has a table for that; a schema without one gets a small table of ours, in a schema of our own, at the first
-load that is to be remembered.
+An instance outlives the process that loaded it: a colleague lists, resets and unloads it next week. Some
+systems have a table for that; a schema without one gets a small table of ours, in a schema of our own, at the
+first load that is to be remembered.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from scenarios.domain import PERSONAL, Domain, get_domain
+from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import LibraryError, SafetyError
 from scenarios.library.closure.reach import Reach, emptied_links, foreign_keys, name_of, reach_of, shown
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
+from scenarios.library.systems import system_in
 
 if TYPE_CHECKING:
     from scenarios.postgres import Database
@@ -61,14 +62,14 @@ class Report:
         return [*found, *self.notes]
 
 
-def forget(db: Database, user: str, *, system: str = "dev_coach", domain: Domain | None = None) -> Report:
+def forget(db: Database, user: str, *, system: str | None = None, domain: Domain | None = None) -> Report:
     """Delete the person *user* (an e-mail address or a key) with everything that is theirs.
 
     Raises:
         SafetyError: the database is not ours.
         LibraryError: there is no such person, or something that is not theirs needs one of their rows.
     """
-    found = domain or get_domain(system)
+    found = domain or system_in(db, system)
     table, condition = _person(db, found, user, "forget somebody")
     with db.connect() as conn, conn.transaction():
         row = _one(conn, table, condition, user, db)
@@ -95,7 +96,7 @@ def forget(db: Database, user: str, *, system: str = "dev_coach", domain: Domain
 
 
 def anonymise(
-    db: Database, user: str, *, system: str = "dev_coach", domain: Domain | None = None, key: str = ""
+    db: Database, user: str, *, system: str | None = None, domain: Domain | None = None, key: str = ""
 ) -> Report:
     """Replace the personal data of the person *user* by pseudonyms, in every row that is theirs.
 
@@ -106,7 +107,7 @@ def anonymise(
     """
     from scenarios.settings import Settings
 
-    found = domain or get_domain(system)
+    found = domain or system_in(db, system)
     table, condition = _person(db, found, user, "anonymise somebody")
     pseudonyms = Pseudonyms(key or Settings()["seed"])
     changed: dict[str, int] = {}
@@ -126,7 +127,7 @@ def anonymise(
 
 
 def known(
-    db: Database, people: Iterable[str], *, system: str = "dev_coach", domain: Domain | None = None
+    db: Database, people: Iterable[str], *, system: str | None = None, domain: Domain | None = None
 ) -> list[str]:
     """Return *people* (e-mail addresses or keys) when there is somebody behind each of them.
 
@@ -134,7 +135,7 @@ def known(
         SafetyError: the database is not ours.
         LibraryError: there is no such person.
     """
-    found = domain or get_domain(system)
+    found = domain or system_in(db, system)
     with db.connect() as conn, conn.transaction(force_rollback=True):
         for user in (listed := list(people)):
             table, condition = _person(db, found, user, "look for somebody")
@@ -147,7 +148,7 @@ _JOINED = ("created_at", "date_joined")
 
 
 def inactive(
-    db: Database, since: datetime, *, system: str = "dev_coach", domain: Domain | None = None
+    db: Database, since: datetime, *, system: str | None = None, domain: Domain | None = None
 ) -> list[str]:
     """Return the keys of the people who were not seen since *since*: no sign-in, and none who joined later.
 
@@ -155,7 +156,7 @@ def inactive(
         SafetyError: the database is not ours.
         LibraryError: the system has no people, or does not note when somebody was there.
     """
-    found = domain or get_domain(system)
+    found = domain or system_in(db, system)
     table, _ = _person(db, found, "", "look for inactive people")
     seen = [sql.Identifier(name) for name in (*_SEEN, *_JOINED) if name in table.columns]
     if not any(name in table.columns for name in _SEEN):
