@@ -14,14 +14,14 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import ExecStatus
 
 from scenarios.errors import SafetyError
-from scenarios.postgres.connections import is_pooled
-from scenarios.postgres.processes import birth_of
 
 _PREFIX = "pg-scenarios 1 "
 
@@ -70,6 +70,18 @@ class Mark:
         fields = asdict(self)
         before = fields.pop("comment")
         return (f"{before}\n" if before else "") + _PREFIX + json.dumps(fields, sort_keys=True)
+
+
+def birth_of(pid: int) -> str:
+    """Return when *pid* was started, in the system's own unit, to tell it from a later one with its number.
+
+    Empty when there is no such process, or the system does not say.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[19]
 
 
 def today() -> str:
@@ -156,6 +168,26 @@ def all_marks(conn: psycopg.Connection[Any]) -> dict[str, Mark]:
         "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
     ).fetchall()
     return {name: found for name, oid, comment in rows if (found := parse(comment, oid)) is not None}
+
+
+def is_pooled(conn: psycopg.Connection[Any]) -> bool:
+    """Whether another process executes than the one that answered the login: a connection pooler's.
+
+    What belongs to a session (locks, settings) then stays behind in one that somebody else is given next.
+    """
+    return ask(conn, b"SELECT pg_backend_pid()")[0] != str(conn.pgconn.backend_pid)
+
+
+def ask(conn: psycopg.Connection[Any], query: bytes) -> list[str]:
+    """Return the one row of *query* as text, past the driver's transactions and rows.
+
+    Raises:
+        OperationalError: it was refused.
+    """
+    answer = conn.pgconn.exec_(query)
+    if answer.status != ExecStatus.TUPLES_OK:
+        raise psycopg.OperationalError(answer.error_message.decode(errors="replace").strip())
+    return [(answer.get_value(0, place) or b"").decode() for place in range(answer.nfields)]
 
 
 def is_ours(conn: psycopg.Connection[Any]) -> bool:

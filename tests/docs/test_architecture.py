@@ -54,6 +54,14 @@ def test_an_import_the_wrong_way_would_be_seen(tmp_path):
     assert "scenarios.low" in said.stdout
 
 
+def test_the_journal_loads_nothing_of_the_servers():
+    code = (
+        "import sys, scenarios.journal; print([each for each in sys.modules if 'scenarios.postgres' in each])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+
+
 def test_generic_code_names_no_system():
     assert names_no_system.named(ROOT) == []
 

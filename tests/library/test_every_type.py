@@ -11,11 +11,11 @@ import pytest
 from psycopg import sql
 
 from scenarios.errors import GraphError
+from scenarios.exact import interval
 from scenarios.library import FaultyScenario, Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.changed import changed
 from scenarios.library.instances.load import load
-from scenarios.postgres.exact import interval
 from scenarios.projects import project_sections
 
 SCHEMA = """

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 
 from scenarios.errors import DatabaseError
+from scenarios.ownership import Mark, parse, read_mark
 from scenarios.postgres import Database, Server, start_server
-from scenarios.postgres.ownership import Mark, parse, read_mark
 from scenarios.postgres.urls import libpq_url
 from scenarios.settings import Settings
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, text
 
 from scenarios.errors import DatabaseError
+from scenarios.ownership import Mark
 from scenarios.postgres import Server, attach
-from scenarios.postgres.ownership import Mark
 
 METADATA = MetaData()
 NOTES = Table(

@@ -12,10 +12,10 @@ from psycopg import sql
 
 from scenarios import journal
 from scenarios.errors import DatabaseError, SafetyError
+from scenarios.ownership import Mark, mark, parse, read_mark
 from scenarios.postgres import Database, Server, attach, is_ours, require_ours
 from scenarios.postgres.intents import intent
 from scenarios.postgres.leftovers import collect
-from scenarios.postgres.ownership import Mark, mark, parse, read_mark
 from scenarios.settings import Settings
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, event
 
 from scenarios.domain import get_domain
 from scenarios.errors import TemplateError
+from scenarios.ownership import Mark
 from scenarios.postgres import Database, Server
-from scenarios.postgres.ownership import Mark
 from scenarios.postgres.schemas import code_digest, read_source
 
 

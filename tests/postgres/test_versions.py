@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from scenarios.domain import get_domain
+from scenarios.ownership import Mark
 from scenarios.postgres import Server, start_server
 from scenarios.postgres.binaries import installed_majors, readable_for
-from scenarios.postgres.ownership import Mark
 from scenarios.settings import Settings
 
 pytestmark = pytest.mark.postgres_matrix

@@ -55,7 +55,7 @@ def test_a_database_without_the_mark_is_refused(stranger, destroy):
 
 
 def test_a_copy_is_not_ours(server):
-    from scenarios.postgres.ownership import is_ours
+    from scenarios.ownership import is_ours
 
     copied = f"a_copy_of_ours_{os.getpid()}"
     copy = sql.Identifier(copied)

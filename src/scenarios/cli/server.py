@@ -147,9 +147,9 @@ def list_servers(settings: Settings) -> list[Running]:
     import psycopg
 
     from scenarios.errors import ScenariosError
+    from scenarios.ownership import all_marks
     from scenarios.postgres import registry, urls
     from scenarios.postgres.connections import connect
-    from scenarios.postgres.ownership import all_marks
     from scenarios.postgres.places import remove_if_empty, runtime_directory
     from scenarios.postgres.providers import project_prefix
     from scenarios.postgres.watcher import kept_until

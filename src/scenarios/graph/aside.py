@@ -24,7 +24,7 @@ from scenarios.graph.indexes import Index, building, dropping, plain_indexes, to
 from scenarios.graph.planner import foreign_keys
 from scenarios.graph.steps import schema_text, table_name
 from scenarios.journal.idle import nobody_watches
-from scenarios.postgres.ownership import is_ours
+from scenarios.ownership import is_ours
 
 _MAY_REST = """
 SELECT has_parameter_privilege('session_replication_role', 'SET')

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from psycopg import sql
 
 from scenarios.errors import JournalError
+from scenarios.exact import exact_cursor
 from scenarios.journal.install import Connection, is_installed, plain_rows
 from scenarios.journal.snapshots import Snapshot, find
-from scenarios.postgres.exact import exact_cursor
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -28,6 +28,7 @@ from scenarios.journal.sequences import reader_of_sequences
 from scenarios.journal.tables import Table, read_tables, refuse_row_security
 from scenarios.journal.tracked import Tracked
 from scenarios.journal.undoing import dispatcher, undoing
+from scenarios.ownership import require_ours
 
 #: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
 LAYOUT = 2
@@ -84,9 +85,7 @@ def require_ownership(conn: Connection, action: str) -> None:
     """
     if conn in _checked:
         return
-    from scenarios.postgres import ownership
-
-    ownership.require_ours(conn, action)
+    require_ours(conn, action)
     _checked.add(conn)
 
 

@@ -3,8 +3,8 @@
 Read `providers.start_server` first, then `server.Server`, `templates` and `ownership`.
 """
 
+from scenarios.ownership import is_ours, mark, require_ours
 from scenarios.postgres.database import Database, attach
-from scenarios.postgres.ownership import is_ours, mark, require_ours
 from scenarios.postgres.providers import start_server
 from scenarios.postgres.server import Server
 from scenarios.postgres.templates import Template

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import Conninfo, ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import Conninfo, ConnStatus, TransactionStatus
 
 from scenarios.errors import SafetyError, ServerError
+from scenarios.ownership import ask
 from scenarios.postgres import urls
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ def renew_session(conn: psycopg.Connection[Any]) -> None:
         OperationalError: it cannot be opened.
         SafetyError: it leads elsewhere than before.
     """
-    (before,) = _ask(conn, b"SELECT current_database()")
-    server = _ask(conn, b"SELECT current_setting('cluster_name')")[0]
+    (before,) = ask(conn, b"SELECT current_database()")
+    server = ask(conn, b"SELECT current_setting('cluster_name')")[0]
     conn.pgconn.reset()
     if conn.pgconn.status != ConnStatus.OK:
         raise psycopg.OperationalError(conn.pgconn.error_message.decode(errors="replace").strip())
@@ -143,29 +144,9 @@ def like(conn: psycopg.Connection[Any]) -> dict[str, str]:
     return {name: value.decode() for name, value in found.items() if value is not None}
 
 
-def is_pooled(conn: psycopg.Connection[Any]) -> bool:
-    """Whether another process executes than the one that answered the login: a connection pooler's.
-
-    What belongs to a session (locks, settings) then stays behind in one that somebody else is given next.
-    """
-    return _ask(conn, b"SELECT pg_backend_pid()")[0] != str(conn.pgconn.backend_pid)
-
-
-def _ask(conn: psycopg.Connection[Any], query: bytes) -> list[str]:
-    """Return the one row of *query* as text, past the driver's transactions and rows.
-
-    Raises:
-        OperationalError: it was refused.
-    """
-    answer = conn.pgconn.exec_(query)
-    if answer.status != ExecStatus.TUPLES_OK:
-        raise psycopg.OperationalError(answer.error_message.decode(errors="replace").strip())
-    return [(answer.get_value(0, place) or b"").decode() for place in range(answer.nfields)]
-
-
 def _require_reached(conn: psycopg.Connection[Any], parameters: Mapping[str, str], cluster: str) -> None:
     wanted = parameters["dbname"]
-    database, process, answering = _ask(conn, _REACHED)
+    database, process, answering = ask(conn, _REACHED)
     if cluster and answering != cluster:
         raise SafetyError(
             "another PostgreSQL server answers than the one that was started; nothing was done to it",
@@ -197,7 +178,7 @@ def _without_the_shells_settings(conn: psycopg.Connection[Any]) -> None:
     for variable, (name, otherwise) in _SESSION.items():
         if variable in os.environ:
             query = _DECIDED.format(name=sql.Literal(name), otherwise=sql.Literal(otherwise))
-            _ask(conn, query.as_bytes(conn))
+            ask(conn, query.as_bytes(conn))
 
 
 @contextmanager

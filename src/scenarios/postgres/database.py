@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from scenarios.errors import DatabaseError, SafetyError
+from scenarios.ownership import is_ours, is_pooled, require_ours
 from scenarios.postgres import urls
-from scenarios.postgres.connections import arrive, connect, is_pooled, sealed
-from scenarios.postgres.ownership import is_ours, require_ours
+from scenarios.postgres.connections import arrive, connect, sealed
 from scenarios.postgres.ways_back import WaysBack
 
 if TYPE_CHECKING:

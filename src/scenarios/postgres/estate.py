@@ -24,10 +24,10 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
+from scenarios.ownership import Mark, all_marks, mark, mark_again, read_mark
 from scenarios.postgres import clones, leases
 from scenarios.postgres.database_settings import copy_settings
 from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
-from scenarios.postgres.ownership import Mark, all_marks, mark, mark_again, read_mark
 
 DISCARDED_AT_MOST = 32
 """Databases out of use that may pile up during a run before the oldest are dropped in the background."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.postgres.processes import birth_of
+from scenarios.ownership import birth_of
 
 TEMPLATE_PREFIX = "scn_t_"
 DATABASE_PREFIX = "scn_d_"

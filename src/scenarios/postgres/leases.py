@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
+from scenarios.ownership import Mark
 from scenarios.postgres.intents import is_same_process
-from scenarios.postgres.ownership import Mark
 
 
 def number_of(text: str) -> int:

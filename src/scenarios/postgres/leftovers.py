@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 
 from scenarios.errors import ScenariosError
+from scenarios.ownership import today
 from scenarios.postgres import registry, urls
 from scenarios.postgres.locks import is_locked, try_lock
-from scenarios.postgres.ownership import today
 from scenarios.postgres.places import cache_directory, remove_if_empty, runtime_directory, short_directory
 from scenarios.postgres.processes import end_process, processes_naming
 from scenarios.postgres.providers import end_directory, external_notes

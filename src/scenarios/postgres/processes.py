@@ -70,18 +70,6 @@ def _listed(*which: str) -> Iterator[tuple[int, str]]:
             yield int(pid), command.strip()
 
 
-def birth_of(pid: int) -> str:
-    """Return when *pid* was started, in the system's own unit, to tell it from a later one with its number.
-
-    Empty when there is no such process, or the system does not say.
-    """
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return status.rpartition(")")[2].split()[19]
-
-
 def processes_naming(directory: Path) -> list[int]:
     """Return the ids of processes of a server's start whose command line names *directory*."""
     if Path("/proc/self/cmdline").exists():

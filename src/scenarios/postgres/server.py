@@ -16,11 +16,11 @@ from typing import Any, Self
 import psycopg
 
 from scenarios.errors import ScenariosError, ServerError
+from scenarios.ownership import Mark
 from scenarios.postgres import registry, urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
 from scenarios.postgres.estate import Estate
-from scenarios.postgres.ownership import Mark
 from scenarios.postgres.processes import interrupts_wait
 from scenarios.postgres.templates import NO_JOURNAL, Template, get_template
 from scenarios.postgres.watcher import kept_until

@@ -19,11 +19,11 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import ScenariosError, TemplateError
+from scenarios.ownership import Mark, require_ours, today
 from scenarios.postgres.ingredients import GONE, Ingredients, now, unchanged
 from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
 from scenarios.postgres.logging_state import logging_kept
-from scenarios.postgres.ownership import Mark, require_ours, today
 from scenarios.postgres.schemas import Source, code_digest, digest, read_source
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from scenarios.graph import encoding, perform
 from scenarios.graph.aside import may_set_aside, rules
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import schema_text, table_name
-from scenarios.postgres.ownership import is_ours
+from scenarios.ownership import is_ours
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume.indexes import built_afterwards
 from scenarios.volume.parts import (

@@ -22,7 +22,7 @@ from psycopg import sql
 from scenarios.errors import GraphError
 from scenarios.graph.aside import Rule
 from scenarios.graph.indexes import dropping, plain_indexes, together
-from scenarios.postgres.ownership import require_ours
+from scenarios.ownership import require_ours
 
 AT_ONCE = 2
 """Connections that build and check. The server may use more processes for each large index by itself."""

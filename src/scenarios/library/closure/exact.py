@@ -20,7 +20,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.datetime import TimestampLoader
 
-from scenarios.postgres.exact import OrText, exact_cursor
+from scenarios.exact import OrText, exact_cursor
 
 _LOST: ContextVar[Counter[str]] = ContextVar("lost")
 """What the present reading loses; a loader made for one reading would be kept by psycopg for ever."""

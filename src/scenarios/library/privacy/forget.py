@@ -170,7 +170,7 @@ def inactive(
 
 
 def _person(db: Database, domain: Domain, user: str, action: str) -> tuple[sa.Table, sql.Composable]:
-    from scenarios.postgres.ownership import is_ours
+    from scenarios.ownership import is_ours
 
     with db.connect() as conn:
         if not is_ours(conn):
