@@ -19,18 +19,15 @@ from sqlalchemy.orm import InstanceState
 
 from scenarios.importing import importable, line_in, why_failed
 from scenarios.library.files.faults import Faults, Place
-from scenarios.library.files.head import HEAD_KEYS, Head
+from scenarios.library.files.head import COMPOSING, HEAD_KEYS
 from scenarios.library.files.mark import ARGUMENTS
-from scenarios.library.files.reading_head import read_head
 from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, from_plain
 from scenarios.library.freezing.from_builder import from_builder, from_objects
+from scenarios.values.clock import DEFAULT_ANCHOR
 
 if TYPE_CHECKING:
     from scenarios.library.library import Library
-
-_COMPOSING = ("extends", "include", "remove")
-"""Keys of a file's head that the content may have: they are about rows."""
 
 
 def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], faults: Faults) -> Branch | None:
@@ -42,13 +39,10 @@ def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], faults:
         values: values of parameters, by name; others have their defaults.
         faults: collects what is wrong with it.
     """
-    own = Faults()
-    head = read_head(marked.head, own)
-    own.found += marked.faults.found
-    faults.found += own.found
-    if own.found:
+    faults.found += marked.faults.found
+    if marked.faults.found:
         return None
-    rows = _Call(library, marked, head, faults).rows(values)
+    rows = _Call(library, marked, faults).rows(values)
     if rows is None:
         return None
     return Branch({**marked.head.items, **rows.items}, marked.place, {**marked.head.keys, **rows.keys})
@@ -57,10 +51,10 @@ def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], faults:
 class _Call:
     """One call of a marked function, from its file to its rows."""
 
-    def __init__(self, library: Library, marked: Marked, head: Head, faults: Faults) -> None:
+    def __init__(self, library: Library, marked: Marked, faults: Faults) -> None:
         self.library = library
         self.marked = marked
-        self.head = head
+        self.head = marked.said
         self.faults = faults
 
     def rows(self, values: Mapping[str, Any]) -> Branch | None:
@@ -70,11 +64,11 @@ class _Call:
         try:
             with importable(self.library.home):
                 content: Any = function(**self.arguments(function, values))
-                if not isinstance(content, Mapping) and hasattr(content, "build"):
-                    content = content.build()
-            if hasattr(content, "render"):
-                built: Any = content
-                return self.through(partial(from_builder, built))
+            program = None if isinstance(content, Mapping) else getattr(content, "program", None)
+            if program is not None:  # of a builder, built or not
+                settings = self.library.settings
+                seed = self.head.seed or settings["seed"]
+                return self.through(partial(from_builder, program, seed=seed, locale=settings["locale"]))
             objects = _objects(content)
             if objects:
                 return self.through(partial(from_objects, objects))
@@ -104,7 +98,7 @@ class _Call:
         return found
 
     def said(self, content: Mapping[str, Any]) -> Branch | None:
-        wrong = [key for key in content if key in HEAD_KEYS and key not in _COMPOSING]
+        wrong = [key for key in content if key in HEAD_KEYS and key not in COMPOSING]
         for key in wrong:
             argument = next((name for name, said in ARGUMENTS.items() if said == key), "")
             self.faults.add(
@@ -123,15 +117,9 @@ class _Call:
         if sections is None:
             return None
         clock = self.head.anchor.at(None) if "clock" in self.marked.head.items else None
-        rows = make(
-            self.head.name,
-            sections,
-            now=clock,
-            seed=self.head.seed or self.library.settings["seed"],
-            locale=self.library.settings["locale"],
-        )
-        if clock is not None:
-            del rows["clock"]  # the function's own, which moves with the day it is loaded
+        rows = make(sections, now=clock)
+        if clock is not None or rows["clock"] == DEFAULT_ANCHOR.isoformat():
+            del rows["clock"]  # the function's own, which moves with the day it is loaded, or the usual one
         found = from_plain(rows, self.marked.place)
         assert isinstance(found, Branch)
         return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
 from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
-from scenarios.library.files.head import Head
+from scenarios.library.files.head import HEAD_KEYS, Head
 from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, read_text, read_tree
 from scenarios.library.shelves import Entry, Shelves, is_path, stamp_of
@@ -206,7 +206,9 @@ class Library(Shelves):
         from scenarios.library.definition import ScenarioDefinition
         from scenarios.library.files.compose import compose
 
-        composed = compose(tree, self._source(path, faults), lambda: self._names_for(path), faults)
+        source = self._source(path, faults)
+        said = _read_already(function, tree)
+        composed = compose(tree, source, lambda: self._names_for(path), faults, head=said)
         head = composed.head
         if function is None and head.name and head.name != path.stem:
             faults.add(
@@ -253,7 +255,8 @@ class Library(Shelves):
         own = tree if function is None else tree_of(self, function, values, faults)
         faults.raise_if_any(shown(path))
         assert own is not None
-        composed = compose(own, self._source(path, faults), lambda: self._names_for(path), faults, values)
+        source, said = self._source(path, faults), _read_already(function, own)
+        composed = compose(own, source, lambda: self._names_for(path), faults, values, said)
         faults.raise_if_any(shown(path))
         return composed
 
@@ -374,6 +377,13 @@ class Library(Shelves):
         assert cached is not None
         faults.found.extend(cached[2].found)
         return cached[1]
+
+
+def _read_already(function: Marked | None, tree: Branch) -> Head | None:
+    """Return the head of *tree* where its function's mark said all of it."""
+    if function is None or any(key in tree.items and key not in function.head.items for key in HEAD_KEYS):
+        return None
+    return function.said
 
 
 def _built_in() -> Path:

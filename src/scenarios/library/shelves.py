@@ -171,10 +171,8 @@ class Shelves:
             system = (head.system if head else "") or path.parent.name
             found.append(Entry(name, system, path, head, faults))
         for name, each in self.functions().items():
-            faults = Faults()
-            faults.found += each.faults.found
-            head = read_head(each.head, faults)
-            found.append(Entry(name, head.system or each.path.parent.name, each.path, head, faults))
+            system = each.said.system or each.path.parent.name
+            found.append(Entry(name, system, each.path, each.said, each.faults))
         return sorted(found, key=lambda entry: (entry.system, entry.name))
 
     def _head_tree(self, path: Path, faults: Faults) -> Branch | None:

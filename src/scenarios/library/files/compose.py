@@ -53,6 +53,7 @@ def compose(
     names: Callable[[], list[str]],
     faults: Faults,
     values: Mapping[str, Any] | None = None,
+    head: Head | None = None,
 ) -> Composed:
     """Return the scenario *tree* with what it extends and includes.
 
@@ -62,8 +63,9 @@ def compose(
         names: the names of all scenarios, for hints.
         faults: collects what is wrong.
         values: values of parameters; others have their defaults.
+        head: what *tree* says of itself, where it has been read.
     """
-    return _Composer(source, names, faults).compose(tree, (), values or {})
+    return _Composer(source, names, faults).compose(tree, (), values or {}, head)
 
 
 class _Composer:
@@ -72,8 +74,10 @@ class _Composer:
         self.names = names
         self.faults = faults
 
-    def compose(self, tree: Branch, above: tuple[str, ...], values: Mapping[str, Any]) -> Composed:
-        head = read_head(tree, self.faults)
+    def compose(
+        self, tree: Branch, above: tuple[str, ...], values: Mapping[str, Any], head: Head | None = None
+    ) -> Composed:
+        head = head or read_head(tree, self.faults)
         chain = (*above, head.name)
         values = {**{name: each.default for name, each in head.parameters.items()}, **values}
         parts: list[str] = []
@@ -105,8 +109,8 @@ class _Composer:
         own = {key: node for key, node in tree.items.items() if key in HEAD_KEYS}
         composed = Branch({**keys, **own, **rows.items}, tree.place, {**rows.keys, **tree.keys})
         parameters.update(head.parameters)
-        quiet = Faults()  # the own head has been read; only what it takes over is new
-        whole = read_head(Branch({**keys, **own}, tree.place, tree.keys), quiet)
+        # The own head has been read; only what it takes over is new.
+        whole = read_head(Branch({**keys, **own}, tree.place, tree.keys), Faults()) if keys else head
         complete = Head(
             **{**{name: getattr(whole, name) for name in Head.__slots__}, "parameters": parameters}
         )

@@ -35,6 +35,9 @@ HEAD_KEYS = (
 )
 """The keys of the head, in the order in which they are written."""
 
+COMPOSING = ("extends", "include", "remove")
+"""Keys of the head that are about rows: what a function returns may have them as well."""
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
 HANDLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}\Z")
 """What a handle looks like; a nested row's full handle joins handles with dots."""

@@ -22,7 +22,9 @@ from typing import Any
 
 from scenarios.importing import imported_file, line_in, why_failed
 from scenarios.library.files.faults import Faults, Place, shown, suggest
+from scenarios.library.files.head import Head
 from scenarios.library.files.mark import ARGUMENTS, MARK
+from scenarios.library.files.reading_head import read_head
 from scenarios.library.files.tree import Branch, Leaf, Node, from_plain
 
 _TYPES: Mapping[object, str] = {int: "integer", float: "number", str: "text", bool: "boolean"}
@@ -47,7 +49,8 @@ class Marked:
         function: the function; None for one that cannot be imported.
         path: the file.
         head: what would stand in a file's head.
-        faults: what cannot be read as one.
+        said: the same, read.
+        faults: what is wrong with it.
         place: the line of the function.
     """
 
@@ -55,6 +58,7 @@ class Marked:
     function: Callable[..., Any] | None
     path: Path
     head: Branch
+    said: Head
     faults: Faults
     place: Place
 
@@ -126,7 +130,7 @@ def _unreadable(
     faults = Faults()
     faults.add(fault, "", what, hint)
     head = Branch({"scenario": Leaf(name, place, plain=False)}, place)
-    return Marked(name, None, path, head, faults, place)
+    return Marked(name, None, path, head, read_head(head, faults), faults, place)
 
 
 class _Reader:
@@ -168,7 +172,8 @@ class _Reader:
             head.items["parameters"] = parameters
         name = head.items["scenario"]
         word = name.value if isinstance(name, Leaf) and isinstance(name.value, str) else self.node.name
-        return Marked(word, self.function, self.path, head, self.faults, self.at)
+        said = read_head(head, self.faults)
+        return Marked(word, self.function, self.path, head, said, self.faults, self.at)
 
     # -- the signature ---------------------------------------------------------------------------------
 

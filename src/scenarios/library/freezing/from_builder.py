@@ -1,8 +1,8 @@
-"""What a builder built, or plain objects of a project's models, as a scenario: through the freeze, like rows.
+"""What a builder was told, or plain objects of a project's models, as the tree of a file.
 
 A builder loads its rows itself; to be reset, shown, catalogued and unloaded like any other they have to be a
-scenario with handles and a clock. The two ways must not drift apart, so its rows go through the freeze. Keys
-that a database would count have numbers here that stand for them, as they do in a freeze.
+scenario with handles and a clock. Every value stands in that tree as it was made, so nothing has to be tried
+out to know that it comes back. Keys that a database would count have numbers here that stand for them.
 """
 
 from __future__ import annotations
@@ -22,31 +22,29 @@ from scenarios.graph.defaults import RowContext
 from scenarios.graph.graph import Node, collect
 from scenarios.library.closure.gather import arrange
 from scenarios.library.freezing.leaving_out import strip
-from scenarios.library.freezing.lossless import shortest
 from scenarios.library.freezing.naming import name_rows
+from scenarios.library.freezing.writer import Writer
 from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, key_columns, specs
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.values.clock import Clock
 
 if TYPE_CHECKING:
-    from scenarios.builders.base import BuiltScenario
+    from scenarios.builders.base import Program
     from scenarios.library.planning.sections import Sections
 
 
 def from_builder(
-    built: BuiltScenario,
-    name: str,
+    program: Program,
     sections: Sections,
     *,
     now: datetime | None = None,
     seed: str = "scenarios",
     locale: str = "en_US",
 ) -> dict[str, Any]:
-    """Return the rows that a builder *built*, and the clock they are relative to, as a file would say them.
+    """Return the rows of what was said to a builder, and the clock they are relative to, as a file says them.
 
     Args:
-        built: what was built.
-        name: the scenario's name.
+        program: what was said.
         sections: the system's sections.
         now: what the clock shows, by default what was said to the builder.
         seed: of the values, where none was said to the builder.
@@ -56,7 +54,6 @@ def from_builder(
         BuilderError: what was said cannot be rendered.
         FreezeError: the rows do not make a scenario.
     """
-    program = built.program
     context = FactoryContext(
         program.name,
         seed=program.seed or seed,
@@ -67,27 +64,18 @@ def from_builder(
     rendered = program.render(context, program.name)
     names = {id(obj): handle for handle, obj in rendered.handles.items()}
     gathered, known = _gathered(rendered.graph, names, sections, context.clock.now)
-    return _said(gathered, known, name, sections, context.clock.now, seed, locale, instance=program.name)
+    return _said(gathered, known, sections, context.clock.now, instance=program.name)
 
 
 def from_objects(
-    objects: Mapping[str, Any],
-    name: str,
-    sections: Sections,
-    *,
-    now: datetime | None = None,
-    seed: str = "scenarios",
-    locale: str = "en_US",
+    objects: Mapping[str, Any], sections: Sections, *, now: datetime | None = None
 ) -> dict[str, Any]:
     """Return the rows that objects of mapped classes are, by handle, with all that they bring along.
 
     Args:
         objects: the objects.
-        name: the scenario's name.
         sections: the system's sections.
         now: what the clock shows, by default the usual moment.
-        seed: of the values that are left to defaults.
-        locale: of names that are.
 
     Raises:
         GraphError: one is no object of a mapped class.
@@ -99,17 +87,14 @@ def from_objects(
         graph.add(obj, handle)
     names = {id(obj): handle for handle, obj in objects.items()}
     gathered, known = _gathered(graph, names, sections, anchor)
-    return _said(gathered, known, name, sections, anchor, seed, locale)
+    return _said(gathered, known, sections, anchor)
 
 
 def _said(
     gathered: Gathered,
     known: Mapping[tuple[str, tuple[Any, ...]], str],
-    name: str,
     sections: Sections,
     anchor: datetime,
-    seed: str,
-    locale: str,
     *,
     instance: str | None = None,
 ) -> dict[str, Any]:
@@ -117,9 +102,9 @@ def _said(
     # What a builder made up bears its instance's name, as the library's will when it loads.
     strip(gathered, instance)
     name_rows(gathered, known)
-    found = shortest(sections, gathered, anchor, {"scenario": name}, seed=seed, locale=locale)
-    del found["scenario"]
-    return {"clock": anchor.isoformat(), **found}
+    writer = Writer(sections, gathered, anchor)
+    writer.open_all()
+    return writer.data({"clock": anchor.isoformat()})
 
 
 def _gathered(

@@ -51,7 +51,7 @@ def lossless(
     Raises:
         FreezeError: a value cannot be written such that reading gives it back.
     """
-    proof = _Proof(sections, gathered, anchor, str(head["seed"]), "en_US", anywhere=True)
+    proof = _Proof(sections, gathered, anchor, str(head["seed"]), "en_US")
     data = proof.shortest(head)
     text = to_yaml(
         data,
@@ -59,19 +59,6 @@ def lossless(
         spaced=[*(each.key for each in sections.sections), EXTRA],
     )
     return text, proof.definition(_read(text, data))
-
-
-def shortest(
-    sections: Sections,
-    gathered: Gathered,
-    anchor: datetime,
-    head: Mapping[str, Any],
-    *,
-    seed: str,
-    locale: str,
-) -> dict[str, Any]:
-    """Return the data of a file of *gathered*, as short as a lossless one can be; see `lossless`."""
-    return _Proof(sections, gathered, anchor, seed, locale).shortest(head)
 
 
 class _Proof:
@@ -82,8 +69,6 @@ class _Proof:
         anchor: datetime,
         seed: str,
         locale: str,
-        *,
-        anywhere: bool = False,
     ) -> None:
         self.sections = sections
         self.gathered = gathered
@@ -91,8 +76,6 @@ class _Proof:
         self.writer = Writer(sections, gathered, anchor)
         self.seed = seed
         self.locale = locale
-        self.anywhere = anywhere
-        """Whether the file is read by projects of whatever locale."""
 
     def shortest(self, head: Mapping[str, Any]) -> dict[str, Any]:
         self._optimistic()
@@ -125,7 +108,8 @@ class _Proof:
                     or (section is not None and (name in section.links))
                 ):
                     continue
-                if self.anywhere and value is not None and spec.column.info.get(PERSONAL) in _OF_A_LOCALE:
+                # The file is read by projects of whatever locale.
+                if value is not None and spec.column.info.get(PERSONAL) in _OF_A_LOCALE:
                     self.writer.open.add((id(row), name))
                     continue
                 if section is not None and name in section.defaults:

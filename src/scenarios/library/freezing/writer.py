@@ -47,6 +47,21 @@ class Writer:
         self.previous: dict[int, datetime] = {}
         self.spoken: dict[int, dict[int, str]] = {}
 
+    def open_all(self) -> None:
+        """Write every column but those that come to the same by the table's own default.
+
+        Nothing is then left to the defaults of a section, which may follow from what a file says elsewhere.
+        """
+        for row in self.gathered.rows:
+            for name, spec in specs(row.table).items():
+                if name not in row.values:
+                    continue
+                value, default = row.values[name], spec.default
+                usual = type(value) is type(default) and value == default
+                follows = row.section is not None and name in row.section.defaults
+                if follows or not (usual or (default is CLOCK and value == self.anchor)):
+                    self.open.add((id(row), name))
+
     def data(self, head: Mapping[str, Any]) -> dict[str, Any]:
         """Return the file's data, with the columns that are open."""
         self.previous.clear()

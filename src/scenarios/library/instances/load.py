@@ -52,12 +52,9 @@ def load(
             databases that are not ours.
     """
     stages = Stages(progress, 3)
-    stages.begin("planning the rows")
     values = definition.parameters(parameters or {})
     if as_name is not None:
         _check_name(as_name)
-    # Planned before the database is touched: a faulty scenario never opens a transaction.
-    plan = definition.plan(instance=as_name or definition.name, now=now, parameters=values)
     registry = registry_of(definition.sections)
     base = as_name or definition.name
     stages.begin("waiting for its turn")
@@ -77,8 +74,9 @@ def load(
                 where=db.safe_url,
                 remedy=f"choose another name, or remove it: scenarios unload {name}",
             )
-        if name != plan.instance:
-            plan = definition.plan(instance=name, now=now, parameters=values)
+        # Planned when the name is known, since ids and unique values follow from it.
+        stages.begin("planning the rows")
+        plan = definition.plan(instance=name, now=now, parameters=values)
         template = definition.template(plan, values)
         # Before the first row is written: whatever is counted from here on came later.
         template[ownership.COUNTED] = ownership.counted_so_far(conn, definition.domain, plan)

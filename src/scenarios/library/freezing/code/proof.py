@@ -42,7 +42,7 @@ def prove(text: str, definition: ScenarioDefinition) -> None:
     try:
         exec(compile(text, _FILE, "exec"), space)
         built = next(each for each in space.values() if hasattr(each, "__scenario__"))().build()
-        rows = from_builder(built, definition.name, definition.sections)
+        rows = from_builder(built.program, definition.sections)
         again = _definition({"scenario": definition.name, **rows}, definition)
         wanted, got = comparable(definition.plan()), comparable(again.plan())
     except ScenariosError as error:
