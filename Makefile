@@ -24,6 +24,7 @@ lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no syst
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/deptry src
+	@$(BIN)/python scripts/check_pages.py
 	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-logo; fi
 	@$(BIN)/python scripts/names_no_system.py
 

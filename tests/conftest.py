@@ -22,6 +22,10 @@ from scenarios.postgres import Database, Server, start_server
 from scenarios.postgres.binaries import installed_majors
 from scenarios.settings import Settings
 
+# A shell has what it runs in the background ignore Ctrl-C, and so does whatever is started from there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 MATRIX = (15, 16, 17, 18)
 SUPPORTED = ("3.11", "3.12", "3.13")
 
@@ -68,6 +72,18 @@ def pythons() -> dict[str, str]:
                 found[version] = candidate
                 break
     return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium; without one the test is skipped, or fails where one was promised."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    if os.environ.get("SCENARIOS_REQUIRE_BROWSER"):
+        pytest.fail("SCENARIOS_REQUIRE_BROWSER is set, but there is no Chromium on the path")
+    pytest.skip("no Chromium on the path (apt-get install chromium)")
 
 
 @pytest.fixture

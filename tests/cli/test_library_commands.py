@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from forks import run_module
 from scenarios.domain import get_domain
 from scenarios.library import Library
 from scenarios.postgres import Database, Server
@@ -44,15 +45,8 @@ def db(server: Server) -> Iterator[Database]:
 def scenarios(
     *arguments: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "scenarios.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd or ROOT,
-        env={**os.environ, "COLUMNS": "120", **environment},
-        check=False,
-    )
+    env = {**os.environ, "COLUMNS": "120", **environment}
+    return run_module("scenarios", *arguments, cwd=cwd or ROOT, env=env)
 
 
 def test_list_is_json_and_names_every_file():

@@ -10,16 +10,11 @@ import sys
 
 import pytest
 
+from forks import run_module
+
 
 def scenarios(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "scenarios.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "120", **environment},
-        check=False,
-    )
+    return run_module("scenarios", *arguments, env={**os.environ, "COLUMNS": "120", **environment})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The feature list is real: every place and every test in it exists, and its examples work."""
+"""What the page of Coach Bot says is so, and its examples work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,42 +13,6 @@ from scenarios.resources import resource
 
 ROOT = resource("schema").parent
 TEXT = (ROOT / "docs" / "coach_bot.md").read_text("utf-8")
-HERE = Path(__file__).parent
-
-
-def features():
-    """The rows of the feature list: what the document says, the place, the test."""
-    part = TEXT.partition("## The document's feature list")[2].partition("\n## ")[0]
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in part.splitlines()
-        if line[:2] == "| "
-    ]
-    return [(said, place.strip("`"), test.strip("`")) for said, place, test in rows[1:]]
-
-
-def functions(file):
-    """The names of the test functions in *file*."""
-    tree = ast.parse(file.read_text("utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def test_the_list_was_found():
-    assert ("JSONB for flexible storage", "src/scenarios/domains/coach_bot/models.py") in {
-        feature[:2] for feature in features()
-    }
-
-
-@pytest.mark.parametrize(("said", "place", "test"), features(), ids=[said for said, _, _ in features()])
-def test_a_feature_has_its_place_and_its_test(said, place, test):
-    assert (ROOT / place).is_file(), place
-    file, _, name = test.partition("::")
-    assert name in functions(HERE / file), test
-
-
-def test_every_path_in_the_text_exists():
-    for path in re.findall(r"`((?:src|schema|tests|examples|scenario_library)/[\w./-]*)`", TEXT):
-        assert (ROOT / path).exists(), path
 
 
 def test_the_revisions_in_the_text_are_those_there_are():

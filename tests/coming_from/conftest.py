@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from textwrap import dedent
 
 import pytest
 
+from forks import run_module
 from scenarios.postgres import Server
 
 OTHERS = ("cacheprovider", "randomly", "hypothesispytest", "benchmark", "faker", "postgresql", "django")
@@ -58,21 +57,9 @@ def project(server: Server, tmp_path: Path) -> Project:
             for name, value in os.environ.items()
             if not name.startswith(("PYTEST_", "SCENARIOS_", "PG")) or name.endswith("_CACHE_DIR")
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *without, *options],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={
-                **outside,
-                "COLUMNS": "160",
-                "SCENARIOS_PROVIDER": server.admin_url,
-                "PEER": server.admin_url,
-                **(environ or {}),
-            },
-            check=False,
-            timeout=180,
-        )
+        here = {"COLUMNS": "160", "SCENARIOS_PROVIDER": server.admin_url, "PEER": server.admin_url}
+        env = {**outside, **here, **(environ or {})}
+        done = run_module("pytest", *without, *options, cwd=tmp_path, env=env, timeout=180)
         return Run(done.returncode, done.stdout + done.stderr)
 
     run.home = tmp_path

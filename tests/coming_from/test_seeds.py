@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from sqlalchemy.orm import Session
 from sqlalchemyseed import HybridSeeder, Seeder
 from sqlalchemyseed.loader import load_path
 
+from forks import run_module
 from scenarios.coming_from.sqlalchemyseed import convert
 from scenarios.errors import LibraryError
 from scenarios.library import FaultyScenario, Library
@@ -279,15 +278,8 @@ def test_the_command_imports_the_models_of_its_directory(tmp_path):
     files(tmp_path, people_yaml='{model: seed_models.Person, data: [{id: 4, name: "Ada"}]}')
 
     def command(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "scenarios.cli.main", "import", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "120"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        env = {**os.environ, "COLUMNS": "120"}
+        return run_module("scenarios", "import", *arguments, cwd=tmp_path, env=env)
 
     done = command("people.yaml", "--name", "team")
     assert (done.returncode, done.stdout) == (0, "team.yaml: 1 rows\n"), done.stderr

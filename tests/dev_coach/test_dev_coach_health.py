@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from scenarios.cli.main import run
@@ -38,11 +40,14 @@ def test_a_healthy_dev_coach_database(dev_coach, conn, capsys):
 
 def test_a_slow_query_is_seen(dev_coach, conn):
     started = threading.Event()
+    running: list[psycopg.Connection] = []
 
     def sleep() -> None:
         with dev_coach.connect() as other:
+            running.append(other)
             started.set()
-            other.execute("SELECT pg_sleep(1.5)")
+            with suppress(psycopg.errors.QueryCanceled):
+                other.execute("SELECT pg_sleep(60)")
 
     sleeper = threading.Thread(target=sleep)
     sleeper.start()
@@ -53,7 +58,9 @@ def test_a_slow_query_is_seen(dev_coach, conn):
             seen = by_item(conn, slow_after=timedelta(milliseconds=50))["slow queries"]
             found = [seen] if seen.status == "warning" else []
     finally:
-        sleeper.join()
+        while sleeper.is_alive():
+            running[0].cancel_safe()
+            sleeper.join(0.2)
     assert found[0].value == 1
     assert by_item(conn, slow_after=timedelta(milliseconds=50))["slow queries"].status == "ok"
 

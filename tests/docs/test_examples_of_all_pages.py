@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import shlex
+import tomllib
 from functools import cache
 
 import pytest
@@ -16,7 +18,16 @@ import yaml
 from doc_pages import ROOT, blocks
 
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "scenario_library" / "README.md"])
-NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+SHELLS = frozenset({"sh", "bash", "console", "text"})
+DATA = frozenset({"yaml", "toml", "json"})
+COMMAND = re.compile(r"^(?:\$ )?(scenarios [a-z-].*)$", re.MULTILINE)
+
+
+def examples_of(languages, pattern=""):
+    """The blocks in *languages* that hold *pattern*, of each page that has any."""
+    found = {page: [each for each in blocks(page) if each.language in languages] for page in PAGES}
+    found = {page: [each for each in held if re.search(pattern, each.text)] for page, held in found.items()}
+    return [pytest.param(held, id=str(page.relative_to(ROOT))) for page, held in found.items() if held]
 
 
 @cache
@@ -54,11 +65,9 @@ def require_command(line):
             assert word.partition("=")[0] in known[name] | known[()], f"{word} in: {line}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_python(page):
-    for block in blocks(page):
-        if block.language != "python":
-            continue
+@pytest.mark.parametrize("examples", examples_of({"python"}))
+def test_python(examples):
+    for block in examples:
         tree = ast.parse(block.text) if "await" not in block.text else _async(block.text)
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "scenarios":
@@ -77,28 +86,18 @@ def _async(text):
     return compile(text, "example", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_commands(page):
-    for block in blocks(page):
-        if block.language in {"sh", "bash", "console", "text"}:
-            for line in block.text.splitlines():
-                line = line.removeprefix("$ ")
-                if re.match(r"scenarios [a-z-]", line):
-                    require_command(line)
+@pytest.mark.parametrize("examples", examples_of(SHELLS, COMMAND))
+def test_commands(examples):
+    for block in examples:
+        for line in COMMAND.findall(block.text):
+            require_command(line)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_data_files(page):
-    import json
-    import tomllib
-
-    for block in blocks(page):
-        if block.language == "yaml":
-            yaml.safe_load(block.text)
-        elif block.language == "toml":
-            tomllib.loads(block.text)
-        elif block.language == "json":
-            json.loads(block.text)
+@pytest.mark.parametrize("examples", examples_of(DATA))
+def test_data_files(examples):
+    readers = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
+    for block in examples:
+        readers[block.language](block.text)
 
 
 def test_a_wrong_command_would_be_seen():

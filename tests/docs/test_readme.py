@@ -103,11 +103,3 @@ def test_the_session_of_a_qa_engineer(coach, tmp_path):
 def test_without_pytest(tmp_path):
     said = run_shell(f"python -W error - <<'END'\n{containing('import scenarios')}\nEND", tmp_path)
     assert "users_user" in said
-
-
-LINKS = set(re.findall(r"\]\(([^)h#][^)#]*)", README.read_text("utf-8")))
-
-
-@pytest.mark.parametrize("link", sorted(LINKS))
-def test_links_lead_somewhere(link):
-    assert (ROOT / link).exists(), link

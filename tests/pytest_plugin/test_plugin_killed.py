@@ -29,7 +29,9 @@ def test_waits(scenario_db, n):
     with scenario_db.connect() as connection:
         connection.execute("DELETE FROM orders")
     pathlib.Path(os.environ["HERE"], f"{os.getpid()}").touch()
-    time.sleep(float(os.environ["WAIT"]))
+    end = time.monotonic() + 60
+    while not pathlib.Path(os.environ["HERE"] + "-go").exists() and time.monotonic() < end:
+        time.sleep(0.02)
 """
 
 
@@ -50,7 +52,7 @@ def running(project, runtime: Path) -> Running:
     """Start a run of pytest; gives it and the processes that have a database, once they are in a test."""
 
     @contextmanager
-    def start(*options: str, users: int, wait: float = 60.0):
+    def start(*options: str, users: int):
         (project.home / "test_waits.py").write_text(WAITING, "utf-8")
         here = project.home / "here"
         here.mkdir()
@@ -66,7 +68,6 @@ def running(project, runtime: Path) -> Running:
                 "SCENARIOS_LIBRARY": str(project.home / "scenarios"),
                 "SCENARIOS_RUNTIME_DIR": str(runtime),
                 "HERE": str(here),
-                "WAIT": str(wait),
             },
         ) as run:
             try:
@@ -125,9 +126,10 @@ def test_a_killed_controller_leaves_nothing(running, runtime, sent):
         wait_until_nothing_is_left(runtime, processes)
 
 
-def test_a_killed_worker_is_replaced_and_its_databases_are_dropped(running, runtime):
-    with running("-n2", "-v", users=2, wait=0.05) as (run, processes):
-        os.kill(processes[0], signal.SIGKILL)
+def test_a_killed_worker_is_replaced_and_its_databases_are_dropped(running, runtime, project):
+    with running("-n2", "-v", users=2) as (run, processes):
+        os.kill(processes[0], signal.SIGKILL)  # in the middle of a test: all wait for the word to go on
+        (project.home / "here-go").touch()
         said, _ = run.communicate(timeout=60)
     assert "1 failed, 39 passed" in said, said
     assert "worker 'gw" in said

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
+from forks import run_module
 from scenarios.errors import hidden, redact
 
 SECRET = "s3cret"
@@ -25,14 +24,7 @@ MISTYPED = [
 
 
 def scenarios(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "scenarios.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "120", **environment},
-        check=False,
-    )
+    return run_module("scenarios", *arguments, env={**os.environ, "COLUMNS": "120", **environment})
 
 
 @pytest.mark.parametrize("url", MISTYPED)

@@ -29,7 +29,7 @@ def count(site) -> int:
 
 def test_a_link_lets_one_browser_in_once(site) -> None:
     token = site.door.token
-    with httpx.Client(base_url=site.address) as stranger:
+    with httpx.Client(base_url=site.address, timeout=60) as stranger:
         assert stranger.get("/").status_code == 401
         assert stranger.get("/instances").status_code == 401
         assert stranger.get("/api/instances").status_code == 401
@@ -40,7 +40,7 @@ def test_a_link_lets_one_browser_in_once(site) -> None:
         assert "httponly" in cookie
         assert "samesite" in cookie
         assert stranger.get("/").status_code == 200
-    with httpx.Client(base_url=site.address) as second:
+    with httpx.Client(base_url=site.address, timeout=60) as second:
         assert second.get(f"/enter?token={token}").status_code == 401
         assert "used already" in second.get(f"/enter?token={token}").text
         forged = {"cookie": f"{site.door.cookie}=forged"}
@@ -85,7 +85,7 @@ def test_the_api_needs_the_token_to_write(loaded) -> None:
     path = f"/api/instances/{NAME}"
     assert loaded.browser.delete(path).status_code == 403
     assert loaded.browser.get(path).status_code == 200
-    with httpx.Client(base_url=loaded.address) as stranger:
+    with httpx.Client(base_url=loaded.address, timeout=60) as stranger:
         assert stranger.delete(path).status_code == 401
         wrong = {"authorization": "Bearer wrong"}
         assert stranger.delete(path, headers=wrong).status_code == 401
