@@ -1,4 +1,5 @@
-# Two commands for everyone: `make demo` shows the main job, `make test` runs the tests.
+# Two commands for everyone: `make demo` shows the main job, `make test` runs the tests in some minutes.
+# `make test-all` is for continuous integration: every version, interpreter, page and thousands of programs.
 # Each target makes what it needs and is quick the second time. PYTHON picks the interpreter (3.11 or newer).
 
 PYTHON ?= python3
@@ -7,18 +8,22 @@ BIN    := $(VENV)/bin
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet --no-input
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint bench docs clean help
+.PHONY: demo test test-all lint bench docs clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
 
 demo: $(VENV)/.demo ## the main job, on a throwaway PostgreSQL
 	@$(BIN)/scenarios demo
 
-test: $(VENV)/.dev ## all tests, in parallel; needs no container engine
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+test: $(VENV)/.dev ## the tests, in parallel, in some minutes; needs no container engine and no browser
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not thorough" $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no system named in generic code
+test-all: $(VENV)/.dev ## these and the thorough ones: every PostgreSQL and Python here, every page, thousands of programs
+	@SCENARIOS_TEST_EXAMPLES=$${SCENARIOS_TEST_EXAMPLES:-10} \
+		$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no system in generic code, what pages name
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

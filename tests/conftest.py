@@ -37,7 +37,16 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session", params=MATRIX, ids=lambda major: f"pg{major}")
+OTHER_VERSION = pytest.mark.thorough("the newest version stands for all until everything is run")
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(major, id=f"pg{major}", marks=() if major == MATRIX[-1] else OTHER_VERSION)
+        for major in MATRIX
+    ],
+)
 def any_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of each major version that has binaries here; for tests marked ``postgres_matrix``."""
     found = installed_majors(Settings()).get(request.param)

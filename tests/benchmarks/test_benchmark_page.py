@@ -9,6 +9,8 @@ import pytest
 from benchmarks.promises import PROMISES
 from benchmarks.report import compose
 
+pytestmark = pytest.mark.thorough("the page of figures is drawn")
+
 
 def page(stored, tmp_path):
     return compose(stored["results"], stored["machine"], tmp_path)

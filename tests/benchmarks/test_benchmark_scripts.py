@@ -15,6 +15,8 @@ from benchmarks.figures import Unavailable, figures, in_turns
 from benchmarks import library, makers, populate, pytest_overhead, restore, servers
 from scenarios.settings import Settings
 
+pytestmark = pytest.mark.thorough("each benchmark runs once")
+
 
 @pytest.mark.parametrize("script", [*(f"benchmarks.{name}" for name in SCRIPTS), "benchmarks"])
 def test_help(script):

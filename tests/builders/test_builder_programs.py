@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from budgets import examples
 from scenarios.builders.dev_coach import ScenarioStep, UserStep, a_scenario
 from scenarios.domains.dev_coach import (
     DOMAIN,
@@ -133,7 +134,7 @@ def follow(program: list[tuple[str, dict[str, object]]]) -> ScenarioStep:
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -14,6 +14,8 @@ import sqlalchemy
 
 import scenarios
 
+pytestmark = pytest.mark.thorough("the same rows in every process, order of tests and Python")
+
 PACKAGES = [Path(scenarios.__file__).parent.parent, Path(sqlalchemy.__file__).parent.parent]
 NEEDED = "import factory, faker, psycopg, sqlalchemy"
 

@@ -193,6 +193,7 @@ def test_the_catalogue_has_a_page_for_each_scenario(tmp_path):
 SESSION = re.search(r"```console\n(.*?)```", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.DOTALL)
 
 
+@pytest.mark.thorough("the page is executed")
 def test_the_session_in_the_documentation(db, tmp_path):
     """Each command of the session prints what the page says, in one shell, in order."""
     assert SESSION is not None

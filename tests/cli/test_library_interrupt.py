@@ -212,6 +212,7 @@ def on_a_terminal(*arguments: str, cwd: Path = ROOT) -> tuple[str, str]:
     return output, shown.decode("utf-8", "replace")
 
 
+@pytest.mark.thorough("the whole library, four times")
 def test_long_work_shows_how_far_it_is_on_a_terminal_only(server, tmp_path):
     count = f"/{len(Library())}"
     with server.database(get_domain("dev_coach")) as db:

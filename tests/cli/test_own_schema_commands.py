@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 
-from forks import run_module
 from scenarios.cli.main import run
 from scenarios.domain import get_domain
 
@@ -125,7 +125,15 @@ def command(home, *arguments, **environment):
         for key, value in os.environ.items()
         if not key.startswith("SCENARIOS_") or key.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
     }
-    return run_module("scenarios", *arguments, cwd=home, env={**kept, "COLUMNS": "120", **environment})
+    return subprocess.run(
+        [sys.executable, "-m", "scenarios.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=home,
+        env={**kept, "COLUMNS": "120", **environment},
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("schema", ["bookshop:Base", "schema.sql", "alembic.ini"])

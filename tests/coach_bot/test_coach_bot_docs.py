@@ -45,6 +45,7 @@ def test_the_scenario_in_the_text_is_one(tmp_path):
     assert plan.counts == {"users": 1, "chats": 1, "messages": 42, "logs": 21}
 
 
+@pytest.mark.thorough("runs mypy")
 def test_the_type_checker_knows_the_rows_and_refuses_the_wrong_schema(tmp_path):
     program = tmp_path / "typed.py"
     program.write_text(

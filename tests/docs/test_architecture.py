@@ -9,6 +9,8 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 _SPEC = spec_from_file_location("names_no_system", ROOT / "scripts" / "names_no_system.py")
 assert _SPEC is not None
@@ -30,12 +32,14 @@ def lint(directory, *more):
     )
 
 
+@pytest.mark.thorough("make lint runs the same checker")
 def test_imports_go_one_way():
     said = lint(ROOT, "--config", ".importlinter")
     assert said.returncode == 0, said.stdout + said.stderr
     assert "0 broken" in said.stdout
 
 
+@pytest.mark.thorough("make lint runs the same checker")
 def test_an_import_the_wrong_way_would_be_seen(tmp_path):
     for name, content in (("low", "import scenarios.high"), ("high", "")):
         package = tmp_path / "scenarios" / name

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from doc_pages import ROOT, execute
 
+pytestmark = pytest.mark.thorough("the pages are executed")
+
 DOCS = ROOT / "docs"
 HOWTOS = sorted(path.stem for path in (DOCS / "howto").glob("*.md"))
 ELSEWHERE = sorted(path.stem for path in (DOCS / "coming_from").glob("*.md"))

@@ -38,6 +38,7 @@ def test_what_is_installed():
     require_installed(containing("pip install").strip())
 
 
+@pytest.mark.thorough("the page is executed")
 def test_the_whole_idea(tmp_path):
     files = {match[1]: block.text for block in BLOCKS if (match := FILE.match(block.text))}
     assert set(files) == {"pyproject.toml", "schema.sql", "states/waiting_order.yaml", "test_shipping.py"}
@@ -48,6 +49,7 @@ def test_the_whole_idea(tmp_path):
     assert "0 faults" in run_shell("scenarios check waiting_order", tmp_path)
 
 
+@pytest.mark.thorough("the page is executed")
 @pytest.mark.parametrize("schema", ["myproject.models:Base", "alembic.ini"])
 def test_what_the_schema_may_be_besides(tmp_path, schema):
     assert "`package.models:Base`, or an `alembic.ini`" in README.read_text("utf-8")
@@ -84,6 +86,7 @@ def test_what_the_schema_may_be_besides(tmp_path, schema):
     assert "2 passed" in run_shell("pytest", tmp_path)
 
 
+@pytest.mark.thorough("the page is executed")
 def test_the_session_of_a_qa_engineer(coach, tmp_path):
     from scenarios.factories import factory_context
     from scenarios.factories.dev_coach import UserFactory
@@ -100,6 +103,7 @@ def test_the_session_of_a_qa_engineer(coach, tmp_path):
     assert coach.checksum() == before, "the session leaves the database as it found it"
 
 
+@pytest.mark.thorough("the page is executed")
 def test_without_pytest(tmp_path):
     said = run_shell(f"python -W error - <<'END'\n{containing('import scenarios')}\nEND", tmp_path)
     assert "users_user" in said

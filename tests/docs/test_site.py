@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+pytestmark = pytest.mark.thorough("the whole site is built")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from doc_pages import ROOT, blocks, execute
+
+pytestmark = pytest.mark.thorough("the page is executed")
 
 PAGE = ROOT / "docs" / "tutorial.md"
 

@@ -14,6 +14,8 @@ import pytest
 
 from scenarios.domain import get_domain
 
+pytestmark = pytest.mark.thorough("what a browser's tests call, by Node")
+
 HERE = Path(__file__).parents[2] / "examples" / "playwright"
 STORY = """
 import assert from "node:assert/strict";

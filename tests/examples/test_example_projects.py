@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough("the example projects run their own tests")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

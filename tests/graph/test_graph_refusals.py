@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect
 
+from budgets import examples
 from scenarios.domains.dev_coach import ChatMessage, MessageRole, User
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write
@@ -137,7 +138,9 @@ def test_a_text_too_large_for_the_full_text_index_is_explained(coach):
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=4), st.dictionaries(TEXT, TEXT, max_size=3)), max_size=5)
 )

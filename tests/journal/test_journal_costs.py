@@ -71,6 +71,7 @@ def ready(bench: Any, rows: int) -> journal.Snapshot:
     return taken
 
 
+@pytest.mark.thorough("two thousand restores")
 def test_the_two_thousandth_restore_touches_what_the_first_did(bench):
     taken = ready(bench, 300)
     costs, sizes = [], []

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from string import Template
 
 import psycopg
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from budgets import search
 from scenarios import journal
 from scenarios.postgres import Database
 
@@ -174,11 +176,27 @@ def statement(op: str, number: int, spec: TableSpec, a: int, b: int) -> str:
     )
 
 
+GENERATED = {
+    "specs": st.lists(tables, min_size=1, max_size=3),
+    "program": st.lists(steps, min_size=3, max_size=30),
+}
+SEEDS = (1, 2, 3, 5, 8, 13, 21)
+
+
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-@given(specs=st.lists(tables, min_size=1, max_size=3), program=st.lists(steps, min_size=3, max_size=30))
+@given(**GENERATED)
 def test_everything_is_as_it_was(playground, specs, program):
+    require_undone(playground, specs, program)
+
+
+@pytest.mark.thorough("as many programs as the time allows")
+def test_no_program_is_found_that_is_not_undone(playground):
+    assert search(partial(require_undone, playground), SEEDS, **GENERATED) >= 100 * len(SEEDS) * 0.9
+
+
+def require_undone(playground, specs, program):
     control, *apps = (playground.connect() for _ in range(3))
     try:
         control.execute(schema_of(specs).encode())

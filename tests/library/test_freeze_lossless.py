@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
+from budgets import examples
 from scenarios.domain import Domain, get_domain
 from scenarios.errors import FreezeError
 from scenarios.library import Library
@@ -227,7 +228,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(WORDS.filter(bool), JSON, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(data):
     faults = Faults()
@@ -237,14 +238,16 @@ def test_what_is_written_is_read_back(data):
     assert to_plain(tree) == data
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.timedeltas())
 def test_offsets_are_exact(delta):
     parsed = parse_time(format_offset(delta))
     assert getattr(parsed, "delta", None) == delta
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @example(
     texts=["x"],
     metadata={"+": None, "a+": [1], "a++": {"+": "+"}},

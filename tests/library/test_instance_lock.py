@@ -98,7 +98,10 @@ def _work(urls: dict[str, str], seed: int) -> list[str]:
     return refused
 
 
-def test_eight_processes_at_one_instance_take_turns(server):
+@pytest.mark.parametrize(
+    "count", [3, pytest.param(8, marks=pytest.mark.thorough("eight imports of everything"))]
+)
+def test_processes_at_one_instance_take_turns(server, count):
     with ExitStack() as stack:
         places = [
             _place(system, stack.enter_context(server.database(get_domain(system)))) for system in SYSTEMS

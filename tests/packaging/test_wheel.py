@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough("a wheel is built")
+
 CHECKOUT = Path(__file__).parents[2]
 
 

@@ -58,7 +58,6 @@ class Refund(Base):
 
 CONFTEST = """
 import pytest
-from forks import run_module
 
 from models import Base
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from budgets import examples
 from scenarios.errors import ValuesError
 from scenarios.values import Clock, Keyed, Permutation, UniqueSpace, offset
 
@@ -44,7 +45,7 @@ def test_times_are_relative_to_the_anchor():
         Clock(datetime(2026, 3, 4))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-(10**7), 0))
 def test_a_weekday_stable_clock_keeps_weekdays_and_times_of_day(now, minutes):
     clock = Clock(weekday_stable=True)
@@ -61,7 +62,7 @@ def test_a_plain_clock_moves_exactly():
     assert Clock().shifted(None) == Clock()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.timedeltas(timedelta(-5), timedelta(5))), min_size=2, max_size=40)
 )
@@ -87,7 +88,7 @@ def test_a_stretch_of_times_fits_its_window_or_says_so():
         list(line.spread(10**10, clock.now))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(1, 700), st.binary(min_size=1, max_size=64))
 def test_a_permutation_is_a_bijection(size, key):
     order = Permutation(size, key)

@@ -39,6 +39,7 @@ def test_the_projects_own_values_are_those_of_every_release():
     assert digest_of_values.own() == GOLDEN
 
 
+@pytest.mark.thorough("the same values in every process and Python")
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
 def test_the_hash_seed_of_the_process_does_not_matter(seed):
     found = digests(sys.executable, PYTHONHASHSEED=seed)
@@ -46,6 +47,7 @@ def test_the_hash_seed_of_the_process_does_not_matter(seed):
     assert found["borrowed"] == digest_of_values.borrowed()
 
 
+@pytest.mark.thorough("the same values in every process and Python")
 def test_every_supported_python_on_this_machine_agrees(pythons):
     # Where there is only this one, the golden digest above is what the others are held to.
     found = {version: digests(path) for version, path in pythons.items()}
@@ -64,6 +66,7 @@ print(found.hexdigest())
 """
 
 
+@pytest.mark.thorough("the same values in every process and Python")
 def test_volume_is_the_same_bytes_in_every_process():
     found = {
         subprocess.run(

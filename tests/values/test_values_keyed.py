@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from budgets import examples
 from scenarios.errors import ValuesError
 from scenarios.values import Keyed, handle_slug, password_hash
 
 TEXT = st.text(max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(TEXT, TEXT, TEXT, TEXT)
 def test_a_value_depends_on_its_address_alone(seed, scenario, handle, field):
     first = Keyed(seed, scenario).at(handle)
@@ -24,7 +25,7 @@ def test_a_value_depends_on_its_address_alone(seed, scenario, handle, field):
     assert first.word(field) == second.word(field)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.tuples(TEXT, TEXT, TEXT), st.tuples(TEXT, TEXT, TEXT))
 def test_different_addresses_give_different_words(one, other):
     words = [Keyed(seed, scenario).at(handle).word("f") for seed, scenario, handle in (one, other)]
@@ -55,7 +56,7 @@ def test_ids_belong_to_the_instance_and_values_to_the_scenario():
     assert one.name() == two.name()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(), st.integers(min_value=0, max_value=2**80))
 def test_integers_stay_in_their_range(low, span):
     row = Keyed("seed").at("row")
@@ -137,13 +138,13 @@ def test_an_unknown_locale_is_refused():
         Keyed("s", locale="xx_YY").at("x").first_name()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_addresses_are_unique_because_handles_are(one, other):
     assert (handle_slug(one) == handle_slug(other)) == (one == other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(min_size=1, max_size=300), st.sampled_from(["en_US", "ja_JP", "de_DE"]))
 def test_addresses_have_a_shape_everything_accepts(handle, locale):
     import re
@@ -169,3 +170,9 @@ def test_one_password_hash_serves_a_run_and_django_accepts_it():
     assert len(encoded) <= 128
     assert check_password(TEST_PASSWORD, encoded)
     assert password_hash("another") != encoded
+
+
+def test_a_handle_that_looks_like_a_hashed_one_is_no_twin_of_it():
+    hashed = handle_slug("Ana!")
+    assert hashed.startswith("ana--")
+    assert handle_slug(hashed) != hashed

@@ -65,6 +65,7 @@ def test_the_data_is_skewed_and_knows_failures(many):
         assert messages != 2 * logs
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 @pytest.mark.parametrize("how", ["shards", "continued", "other parts", "indexes kept"])
 def test_how_the_work_is_cut_does_not_matter(bot, whole, every_row, how):
     if how == "shards":
@@ -80,6 +81,7 @@ def test_how_the_work_is_cut_does_not_matter(bot, whole, every_row, how):
     assert every_row(bot, DOMAIN) == whole
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 def test_a_killed_run_is_continued(bot, whole, every_row):
     script = (
         "import os, sys\n"

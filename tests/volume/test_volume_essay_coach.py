@@ -121,6 +121,7 @@ def test_keys_go_on_behind_the_runs(many):
     assert (STRETCHES + 1) * STRETCH < 2**53
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 @pytest.mark.parametrize("how", ["shards", "shards at once", "continued", "other parts", "processes"])
 def test_how_the_work_is_cut_does_not_matter(school, whole, everything, how):
     if how == "shards":
@@ -142,6 +143,7 @@ def test_how_the_work_is_cut_does_not_matter(school, whole, everything, how):
     assert everything(school) == whole
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 def test_a_killed_run_is_continued(school, whole, everything):
     script = (
         "import os, sys\n"

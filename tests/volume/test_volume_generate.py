@@ -185,6 +185,7 @@ def test_how_the_work_is_cut_does_not_matter(coach, whole):
     assert contents(coach) == whole
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 @pytest.mark.parametrize("kind", ["processes", "threads"])
 def test_any_executor_gives_the_same(coach, whole, kind):
     pool = (
@@ -197,6 +198,7 @@ def test_any_executor_gives_the_same(coach, whole, kind):
     assert contents(coach) == whole
 
 
+@pytest.mark.thorough("the same bytes however the work is cut")
 def test_a_local_dask_cluster_gives_the_same(coach, whole):
     script = (
         "import sys\n"

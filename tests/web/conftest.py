@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,9 @@ class Site:
 
 
 @contextmanager
-def serving(db: Database | None, tmp_path: Path, *libraries: Path) -> Iterator[Site]:
+def serving(
+    db: Database | None, tmp_path: Path, *libraries: Path, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Site]:
     """Yield a site over *db*, entered by its one-time link."""
     settings = Settings({"provider": "embedded"})
     databases = Databases(settings, db.dsn if db is not None else None)
@@ -75,7 +78,7 @@ def serving(db: Database | None, tmp_path: Path, *libraries: Path) -> Iterator[S
     service = Service(library, databases, tmp_path / "frozen")
     sock = listen(0)
     port = sock.getsockname()[1]
-    door = Door(TOKEN, port=port)
+    door = Door(TOKEN, port=port, clock=clock)
     server = uvicorn.Server(configuration(create_app(service, door)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from scenarios.postgres import Database
+
+pytestmark = pytest.mark.thorough("the page in a browser")
 
 NAME = "refinement_in_progress"
 

@@ -47,6 +47,19 @@ def test_a_link_lets_one_browser_in_once(site) -> None:
         assert second.get("/", headers=forged).status_code == 401
 
 
+def test_a_session_ends_after_twelve_hours(coach_db, tmp_path, open_site) -> None:
+    now = 1000.0
+    with open_site(coach_db, tmp_path, clock=lambda: now) as site:
+        now += 12 * 3600 - 1
+        assert site.browser.get("/").status_code == 200
+        now += 1
+        assert site.browser.get("/").status_code == 401
+        assert site.browser.get("/api/instances").status_code == 401
+        assert site.program.get("/api/instances").status_code == 200, "a program's token is no session"
+        assert site.browser.get(f"/enter?token={site.door.token}").status_code == 303
+        assert site.browser.get("/").status_code == 200
+
+
 def test_every_answer_carries_the_policy(site) -> None:
     for path in ("/", "/nope", "/static/style.css", "/api/health", "/api/instances"):
         headers = site.browser.get(path).headers
@@ -153,6 +166,7 @@ def test_no_page_shows_a_secret(site, coach_db) -> None:
         assert "pbkdf2" not in page
 
 
+@pytest.mark.thorough("the page in a browser")
 def test_markup_in_texts_stays_text(coach_db, tmp_path, visit, open_site) -> None:
     with open_site(coach_db, tmp_path, HOSTILE) as site:
         visitor = visit(site)

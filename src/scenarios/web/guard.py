@@ -53,14 +53,21 @@ class Door:
         api_token: what programs send as ``Authorization: Bearer``; by default a random one.
         announce: called with each new one-time token, when the one before was used.
         port: the port, part of the cookie's name: cookies of one host are shared by its ports.
+        clock: gives the seconds by which sessions grow old.
     """
 
     def __init__(
-        self, api_token: str | None = None, *, announce: Callable[[str], None] | None = None, port: int = 0
+        self,
+        api_token: str | None = None,
+        *,
+        announce: Callable[[str], None] | None = None,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.api_token = api_token or secrets.token_urlsafe(24)
         self.cookie = f"scenarios_{port}"
         self._announce = announce
+        self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, float] = OrderedDict()
@@ -73,7 +80,7 @@ class Door:
                 return None
             self.token = secrets.token_urlsafe(24)
             session = secrets.token_urlsafe(24)
-            self._sessions[session] = time.monotonic() + SESSION_HOURS * 3600
+            self._sessions[session] = self._clock() + SESSION_HOURS * 3600
             while len(self._sessions) > _SESSIONS:
                 self._sessions.popitem(last=False)
             fresh = self.token
@@ -83,7 +90,7 @@ class Door:
 
     def knows(self, session: str) -> bool:
         """Return whether *session* is one of ours and not too old."""
-        return self._sessions.get(session, 0.0) > time.monotonic()
+        return self._sessions.get(session, 0.0) > self._clock()
 
     def is_bearer(self, header: str) -> bool:
         """Return whether an ``Authorization`` header carries the token of programs."""
