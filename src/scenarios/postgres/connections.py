@@ -138,6 +138,20 @@ def renew_session(conn: psycopg.Connection[Any]) -> None:
     arrive(conn, {**conn.info.get_parameters(), "dbname": before}, server)
 
 
+def answers(conn: psycopg.Connection[Any], command: bytes = b"SELECT 1") -> bool:
+    """Run *command* outside of the driver's transactions, in one round trip; False when it failed."""
+    try:
+        answer = conn.pgconn.exec_(command)
+    except psycopg.OperationalError:
+        return False
+    return answer.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+
+
+def stay_open(conn: psycopg.Connection[Any]) -> None:
+    """Let *conn*, which is idle for as long as a test takes, outlast ``idle_session_timeout``."""
+    conn.execute(b"SET idle_session_timeout = 0")
+
+
 def like(conn: psycopg.Connection[Any]) -> dict[str, str]:
     """Return all libpq parameters with which *conn* was opened, wherever from, password included."""
     found = {option.keyword.decode(): option.val for option in conn.pgconn.info}

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from scenarios.errors import DatabaseError, SafetyError
+from scenarios.errors import DatabaseError, SafetyError, ScenariosError
 from scenarios.ownership import is_ours, is_pooled, require_ours
 from scenarios.postgres import urls
-from scenarios.postgres.connections import arrive, connect, sealed
+from scenarios.postgres.connections import answers, arrive, connect, sealed, stay_open
 from scenarios.postgres.ways_back import WaysBack
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scenarios.journal import Changes, Restored, Snapshot
     from scenarios.postgres.server import Server
 
+T = TypeVar("T")
 
 _AS_OPENED = (
     b"SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;"
@@ -169,8 +170,26 @@ class Database:
                 conn = connect(self._parameters, application="pg-scenarios journal", cluster=self._cluster)
                 if self._cluster is not None or not is_pooled(conn):
                     journal.dedicate(conn)
+                stay_open(conn)
                 self._control = conn
             return self._control
+
+    def _ask_journal(self, act: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Return what *act* returns on the journal's connection, on another one where it had been cut.
+
+        A test of reconnecting ends all connections, a pooler restarts: nothing the next test should hear of.
+        What is asked of the journal is one transaction, and may be asked twice.
+        """
+        import psycopg
+
+        with self._lock:
+            conn = self._journal
+            try:
+                return act(conn)
+            except (ScenariosError, psycopg.Error):
+                if not conn.closed:
+                    raise
+            return act(self._journal)
 
     def _arrived(self, conn: Any, record: object = None) -> None:
         """Called with each new connection of `engine`."""
@@ -189,7 +208,7 @@ class Database:
             pool: Any = self._engine.pool
             idle = [pool.connect() for _ in range(pool.checkedin())]
             for connection in idle:
-                if not _answers(connection.driver_connection, _AS_OPENED):
+                if not answers(connection.driver_connection, _AS_OPENED):
                     connection.invalidate()  # its server process was ended
                 connection.close()
 
@@ -211,7 +230,7 @@ class Database:
         with self._lock:
             pristine = self._pristine
             try:
-                taken = journal.snapshot(self._journal, name)
+                taken = self._ask_journal(lambda conn: journal.snapshot(conn, name))
             except journal.CannotRestoreInPlace as error:
                 if self.server is None:
                     raise
@@ -263,21 +282,21 @@ class Database:
                 return replaced(f"a copy was put in place: {copy.why}")
             current = self._ways_back.current(snapshot)
             try:
-                return journal.restore(self._journal, current)
+                return self._ask_journal(lambda conn: journal.restore(conn, current))
             except journal.CannotRestoreInPlace as error:
                 first = self._ways_back.clone_of(current)
                 if first is None or self.server is None:
                     raise
                 self.recreate()
-                self._ways_back.renew(journal.snapshot(self._journal, first.name))
+                again = self._ask_journal(lambda conn: journal.snapshot(conn, first.name))
+                self._ways_back.renew(again)
                 return replaced(error.why or error.what)
 
     def changes(self, since: Snapshot | str) -> Changes:
         """Return the rows inserted, updated and deleted since *since*."""
         from scenarios import journal
 
-        with self._lock:
-            return journal.changes(self._journal, self._ways_back.current(since))
+        return self._ask_journal(lambda conn: journal.changes(conn, self._ways_back.current(since)))
 
     @contextmanager
     def restored(self) -> Iterator[Snapshot]:
@@ -289,22 +308,19 @@ class Database:
             yield taken
         finally:
             if self.restore(taken).in_place:
-                with self._lock:
-                    journal.forget(self._journal, taken)
+                self._ask_journal(lambda conn: journal.forget(conn, taken))
 
     def checksum(self) -> str:
         """Return a checksum of every table and sequence."""
         from scenarios import journal
 
-        with self._lock:
-            return journal.checksum(self._journal)
+        return self._ask_journal(journal.checksum)
 
     def save(self, path: str | Path) -> None:
         """Write the database's content to a portable snapshot file."""
         from scenarios import journal
 
-        with self._lock:
-            journal.save(self._journal, path)
+        self._ask_journal(lambda conn: journal.save(conn, path))
 
     def open(self, path: str | Path) -> None:
         """Replace the database's content by that of a portable snapshot file.
@@ -315,9 +331,11 @@ class Database:
         """
         from scenarios import journal
 
-        with self._lock:
-            require_ours(self._journal, "open a snapshot file")
-            journal.open_file(self._journal, path)
+        def act(conn: psycopg.Connection[Any]) -> None:
+            require_ours(conn, "open a snapshot file")
+            journal.open_file(conn, path)
+
+        self._ask_journal(act)
 
     # Copies
 
@@ -423,18 +441,6 @@ def attach(url: str) -> Database:
     with connect(parameters) as conn:
         name, owned = conn.info.dbname, is_ours(conn)
     return Database({**parameters, "dbname": name}, name=name, server=None, owned=owned)
-
-
-def _answers(conn: psycopg.Connection[Any], command: bytes) -> bool:
-    """Run *command* outside of the driver's transactions, in one round trip; False when it failed."""
-    from psycopg import OperationalError
-    from psycopg.pq import ExecStatus
-
-    try:
-        answer = conn.pgconn.exec_(command)
-    except OperationalError:
-        return False
-    return answer.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
 def _async_driver() -> str:

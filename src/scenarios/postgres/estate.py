@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from psycopg import sql
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
 from scenarios.ownership import Mark, all_marks, mark, mark_again, read_mark
 from scenarios.postgres import clones, leases
+from scenarios.postgres.connections import answers, stay_open
 from scenarios.postgres.database_settings import copy_settings
 from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
 
@@ -57,7 +58,7 @@ class Estate:
     def __init__(
         self, connect: Callable[[], psycopg.Connection[Any]], notes: Path, *, preferred: str
     ) -> None:
-        self._connect = connect
+        self._open = connect
         self._notes = notes
         self._preferred = preferred
         self._lock = threading.RLock()
@@ -70,23 +71,33 @@ class Estate:
         self._helper: threading.Thread | None = None
         self._closed = False
         self._made: dict[int, Mark] = {}
-        self._control = connect()
+        self._control = self._connect()
         self._lease = leases.take(self._control)
+        self._leased = True
         self.strategy: str | None = None
 
     @property
     def control(self) -> psycopg.Connection[Any]:
-        """The connection that holds the lease; made anew when it was cut.
+        """The connection that holds the lease; made anew when it was cut, by an administrator or a test.
 
         Raises:
             ServerError: the server was closed, or does not answer.
         """
         if self._closed:
             raise ServerError("the server was closed", remedy="start another one")
-        if self._control.closed:
+        if not answers(self._control):
+            self._control.close()
             self._control = self._connect()
-            self._control.execute("SELECT pg_advisory_lock(%s)", [self._lease])
+            self._leased = False
+        if not self._leased:
+            # The session that had it may be cut off and not yet ended; it is not waited for.
+            self._leased = leases.take_again(self._control, self._lease)
         return self._control
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        conn = self._open()
+        stay_open(conn)
+        return conn
 
     def next_name(self) -> str:
         """Return a database name nobody else uses."""
@@ -203,10 +214,10 @@ class Estate:
         """Return the name of a clone of *source* that is ready; None when there is none."""
         with self._lock:
             stock = self._stocks.get(source)
-            if stock is None or not stock.ready:
+            if stock is None:
                 return None
-            name = stock.ready.popleft()
-            self._refill(source)
+            name = stock.ready.popleft() if stock.ready else None
+            self._refill(source)  # Also where none was ready: making it may have failed.
             return name
 
     def _refill(self, source: str) -> None:
@@ -228,9 +239,12 @@ class Estate:
 
     def _work(self) -> None:
         # What fails here in advance fails again, with its message, when it is really needed.
-        with suppress(ScenariosError), self._connect() as conn:
+        with suppress(ScenariosError), ExitStack() as own:
+            conn = own.enter_context(self._connect())
             while (chore := self._chores.get()) is not None:
                 with suppress(ScenariosError, psycopg.Error):
+                    if not answers(conn):
+                        conn = own.enter_context(self._connect())
                     chore(conn)
 
     # Asking
@@ -393,6 +407,8 @@ class Estate:
         with self._lock:
             if self._closed:
                 return
+            with suppress(ScenariosError, psycopg.Error):
+                assert self.control  # Made anew where it was cut, since databases are dropped by it.
             helper, self._helper = self._helper, None
             self._closed = True
         if helper is not None:

@@ -32,6 +32,12 @@ def take(conn: psycopg.Connection[Any]) -> int:
     return number
 
 
+def take_again(conn: psycopg.Connection[Any], number: int) -> bool:
+    """Take the lease *number* on another connection; False while the one before still has it."""
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone()
+    return bool(row and row[0])
+
+
 def held(conn: psycopg.Connection[Any]) -> set[int]:
     """Return the numbers of all advisory locks held in the connection's database."""
     rows = conn.execute(
