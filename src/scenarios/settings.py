@@ -118,6 +118,12 @@ SPECS: Mapping[str, Spec] = {
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),
         Spec("report", "", _text, "Write a report of the run: html or json."),
         Spec("max_rows", 0, int, "Budget of rows a single test may build; 0: no budget."),
+        Spec(
+            "lock_timeout",
+            15.0,
+            float,
+            "Seconds a connection of a test's database waits for a lock before it fails; 0: without end.",
+        ),
         Spec("coverage", False, _flag, "Say what no scenario reaches, and which scenarios no test uses."),
         Spec("keep_templates", 20, int, "Templates kept by clean-up, newest first."),
         Spec("template_age_days", 14, int, "Age in days after which clean-up drops an unused template."),

@@ -145,16 +145,16 @@ def test_old_tests_pass_and_what_was_hidden_is_said(shop):
     assert there.outcomes == {"passed": 5}, there.text
     ignored = "-Wdefault::scenarios.coming_from.rollback_fixture.HiddenByRollback"
     here = shop(ignored, conftest=MOVED)
-    assert here.outcomes == {"passed": 5, "warnings": 2}, here.text
+    assert here.outcomes == {"failed": 1, "passed": 4, "warning": 1}, here.text
     assert "test_old.py::test_nothing_is_committed" in here.text
     assert "1 changed row of public.customer were never committed" in here.text
-    assert "test_old.py::test_an_order_of_nobody" in here.text
+    assert "_ test_an_order_of_nobody _" in here.text, "by its commit, as it would be"
     assert 'violates foreign key constraint "order_customer_id_fkey"' in here.text
     assert "5 tests isolated (5 by rollback)" in here.text
     strict = shop()
-    assert strict.outcomes == {"passed": 5, "errors": 2}, "filterwarnings = error"
+    assert strict.outcomes == {"failed": 1, "passed": 4, "error": 1}, "filterwarnings = error"
     unchecked = shop(conftest=MOVED.replace("session()", "session(check=False)"))
-    assert unchecked.outcomes == {"passed": 5}, unchecked.text
+    assert unchecked.outcomes == {"failed": 1, "passed": 4}, unchecked.text
 
 
 def test_on_real_commits_a_forgotten_one_is_seen_as_well(shop):
@@ -224,6 +224,66 @@ def test_an_asynchronous_engine_is_redirected_too(fresh_db, driver):
 
     with redirected(engine, fresh_db.url):
         assert asyncio.run(name()) == fresh_db.name
+
+
+NOT_OF_THE_ADDRESS = {
+    "psycopg": {"options": "-c search_path=app -c timezone=Asia/Tokyo", "application_name": "shop"},
+    "asyncpg": {
+        "server_settings": {"search_path": "app", "timezone": "Asia/Tokyo", "application_name": "shop"},
+    },
+}
+OF_THE_ADDRESS = {
+    "psycopg": {"host": "nowhere.invalid", "sslmode": "require", "dbname": "none", "passfile": "none"},
+    "asyncpg": {"host": "nowhere.invalid", "ssl": True, "database": "none"},
+}
+
+
+@pytest.mark.parametrize("driver", NOT_OF_THE_ADDRESS)
+def test_what_an_engine_tells_its_connections_stays(fresh_db, driver):
+    """By ``connect_args`` or its URL; but for what says where, and how the way there is guarded."""
+    given = NOT_OF_THE_ADDRESS[driver] | OF_THE_ADDRESS[driver]
+    make = create_async_engine if driver == "asyncpg" else create_engine
+    engine = make(f"postgresql+{driver}://nobody@nowhere.invalid/production", connect_args=given)
+    asked = text(
+        "SELECT current_database(), current_setting('search_path'), current_setting('timezone'),"
+        " current_setting('application_name')"
+    )
+
+    async def seen():
+        async with engine.connect() as connection:
+            return (await connection.execute(asked)).one()
+
+    with redirected(engine, fresh_db.url):
+        if driver == "asyncpg":
+            found = asyncio.run(seen())
+        else:
+            with engine.connect() as connection:
+                found = connection.execute(asked).one()
+    assert found == (fresh_db.name, "app", "Asia/Tokyo", "shop")
+
+
+def test_a_setting_in_an_engines_url_stays(fresh_db):
+    engine = create_engine("postgresql+psycopg://nobody@nowhere.invalid/none?application_name=shop")
+    with redirected(engine, fresh_db.url), engine.connect() as connection:
+        assert connection.scalar(text("SHOW application_name")) == "shop"
+
+
+@pytest.mark.parametrize("options", [{}, {"pool_pre_ping": True}, {"pool_size": 1, "max_overflow": 0}])
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_an_asynchronous_pool_serves_one_loop_after_another(fresh_db, driver, options):
+    """Each test has a loop of its own, and an application's engine is made once."""
+    engine = create_async_engine(f"postgresql+{driver}://nobody@nowhere.invalid/none", **options)
+
+    async def count(session):
+        async with engine.begin() as connection:
+            if session:
+                await connection.execute(text("SET work_mem = '5MB'"))
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT current_database()"))
+
+    with redirected(engine, fresh_db.url):
+        for number in range(3):
+            assert asyncio.run(count(number)) == fresh_db.name
 
 
 def test_afterwards_an_engine_leads_where_it_did(fresh_db, server):

@@ -4,7 +4,8 @@ The recipe (one connection, one transaction, a session with ``join_transaction_m
 right until the code under test commits from elsewhere, and blind to three things: code that forgot to commit,
 since the test reads in the same transaction; a deferred constraint, which is asked at the commit that never
 comes; and an application with an engine of its own, for which a test has to patch the place that makes
-sessions. ``session`` keeps the fixture and warns of the first two; ``redirected`` takes care of the third.
+sessions. ``session`` keeps the fixture, warns of the first, and asks the constraint at each commit;
+``redirected`` takes care of the third.
 """
 
 from __future__ import annotations
@@ -20,8 +21,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.orm import Session
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from scenarios.journal import Change, Changes
+
+
+_ADDRESS = frozenset(
+    {
+        *("host", "hostaddr", "port", "unix_sock", "dbname", "database", "user", "password", "dsn"),
+        *("conninfo", "service", "passfile", "requirepeer", "target_session_attrs", "load_balance_hosts"),
+        *("require_auth", "channel_binding", "gssencmode", "krbsrvname", "gsslib", "gssdelegation"),
+        *("ssl", "direct_tls", "ssl_context", "sslmode", "sslnegotiation", "sslcompression", "sslsni"),
+        *("sslcert", "sslkey", "sslpassword", "sslcertmode", "sslrootcert", "sslcrl", "sslcrldir"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+    }
+)
+"""What psycopg, psycopg2, asyncpg and pg8000 are told of where to connect, and how the way is guarded."""
 
 
 class HiddenByRollback(UserWarning):
@@ -63,23 +78,19 @@ def hidden(session: Session, changes: Callable[[], Changes]) -> list[str]:
         changes: gives what the test has changed so far.
     """
     import psycopg
-    from sqlalchemy import Connection
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         lost = _uncommitted(session, changes) if session.in_transaction() else []
     except (SQLAlchemyError, psycopg.Error):
         return []  # the transaction is broken: the test has seen that itself
-    found = []
-    if lost:
-        tables = ", ".join(dict.fromkeys(row.table for row in lost))
-        found.append(
-            f"{len(lost)} changed row{'' if len(lost) == 1 else 's'} of {tables} were never committed: "
-            f"nobody but this session could see them; the first is {lost[0]}"
-        )
-    if isinstance(session.get_bind(), Connection):  # otherwise its commits were real
-        found += _deferred(session)
-    return found
+    if not lost:
+        return []
+    tables = ", ".join(dict.fromkeys(row.table for row in lost))
+    return [
+        f"{len(lost)} changed row{'' if len(lost) == 1 else 's'} of {tables} were never committed: "
+        f"nobody but this session could see them; the first is {lost[0]}"
+    ]
 
 
 def _uncommitted(session: Session, changes: Callable[[], Changes]) -> list[Change]:
@@ -93,23 +104,13 @@ def _uncommitted(session: Session, changes: Callable[[], Changes]) -> list[Chang
     return [row for row in inside if str(row) not in committed]
 
 
-def _deferred(session: Session) -> list[str]:
-    from sqlalchemy import text
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-    except DBAPIError as error:
-        session.rollback()
-        return [f"the commit would have been refused by a deferred constraint: {error.orig}"]
-    return []
-
-
 @contextmanager
 def redirected(engine: Engine | AsyncEngine, url: str) -> Iterator[None]:
     """Let an engine that the application made connect to the database at *url* for a while.
 
-    Nothing of the application is patched: SQLAlchemy asks before each new connection where it leads.
+    Nothing of the application is patched: SQLAlchemy asks before each new connection where it leads. What
+    else the engine tells its connections, by ``connect_args`` or its URL, stays. An asynchronous engine keeps
+    no connection meanwhile, so that it serves every loop.
 
     Args:
         engine: made by the application, for whatever address and with whatever driver for PostgreSQL.
@@ -122,14 +123,24 @@ def redirected(engine: Engine | AsyncEngine, url: str) -> Iterator[None]:
 
     def elsewhere(dialect: object, record: object, args: list[object], named: dict[str, object]) -> None:
         place, given = sync.dialect.create_connect_args(where)
+        kept = {name: value for name, value in named.items() if name not in _ADDRESS}
         args[:] = place
         named.clear()
-        named.update(given)
+        named.update({**kept, **given})
 
+    def used_once(connection: object, record: ConnectionPoolEntry) -> None:
+        record.close()  # The pool connects again when it is next asked.
+
+    listeners: list[tuple[Any, str, Callable[..., None]]] = [(sync, "do_connect", elsewhere)]
+    if sync is not engine:
+        # An asynchronous connection belongs to the loop it was made on, and each test has its own.
+        listeners.append((sync, "checkin", used_once))
     sync.dispose(close=sync is engine)
-    event.listen(sync, "do_connect", elsewhere)
+    for listener in listeners:
+        event.listen(*listener)
     try:
         yield
     finally:
-        event.remove(sync, "do_connect", elsewhere)
+        for listener in listeners:
+            event.remove(*listener)
         sync.dispose(close=sync is engine)  # an asynchronous connection belongs to a loop that may be over

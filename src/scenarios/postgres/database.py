@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _AS_OPENED = (
     b"SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;"
-    b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; "
 )
 """DISCARD ALL but for prepared statements, of which the driver keeps count."""
 
@@ -47,6 +47,8 @@ class Database:
         owned: whether it carries our mark; nothing destructive works on one that does not.
         schema: what it was made from: a Domain, a MetaData, a path, a callable, or None.
         keep: whether it stays when the run ends.
+        lock_timeout: seconds that `connect`, `engine` and `async_engine` wait for a lock, where nothing else
+            sets a limit; 0 waits without end.
         source: the database it was cloned from.
     """
 
@@ -66,6 +68,7 @@ class Database:
         self.owned = owned
         self.schema = schema
         self.keep = keep
+        self.lock_timeout = 0.0
         self._parameters = dict(parameters)
         self._cluster = server.cluster if server is not None else None
         self.source = source
@@ -146,6 +149,7 @@ class Database:
 
                 url = urls.sqlalchemy_url(self._reach, _async_driver())
                 self._async_engine = create_async_engine(url, poolclass=NullPool)
+                self.limit_waits(self._async_engine)
             return self._async_engine
 
     def connect(self, *, autocommit: bool = True) -> psycopg.Connection[tuple[Any, ...]]:
@@ -155,7 +159,10 @@ class Database:
             ServerError: it is refused.
         """
         self._require_open()
-        return connect(self._reach, autocommit=autocommit, cluster=self._cluster)
+        conn = connect(self._reach, autocommit=autocommit, cluster=self._cluster)
+        if self.lock_timeout:
+            answers(conn, self._limit)
+        return conn
 
     @property
     def _journal(self) -> psycopg.Connection[Any]:
@@ -195,6 +202,26 @@ class Database:
         """Called with each new connection of `engine`."""
         if self._cluster is not None:
             arrive(conn, self._parameters, self._cluster)
+        if self.lock_timeout:
+            answers(conn, self._limit)
+
+    @property
+    def _limit(self) -> bytes:
+        # What the application's own ALTER DATABASE or ALTER ROLE sets holds.
+        limit = b"SELECT set_config('lock_timeout', '%d', false) WHERE current_setting('lock_timeout') = '0'"
+        return limit % int(self.lock_timeout * 1000)
+
+    def limit_waits(self, engine: AsyncEngine) -> None:
+        """Let connections of *engine* wait for a lock no longer than `lock_timeout`."""
+        from sqlalchemy import event
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def limit(conn: Any, record: object) -> None:
+            if self.lock_timeout:
+                cursor = conn.cursor()
+                cursor.execute(self._limit.decode())
+                cursor.close()
+                conn.commit()
 
     def reset_connections(self) -> None:
         """Give the idle connections of `engine` the state in which they were opened.
@@ -208,7 +235,7 @@ class Database:
             pool: Any = self._engine.pool
             idle = [pool.connect() for _ in range(pool.checkedin())]
             for connection in idle:
-                if not answers(connection.driver_connection, _AS_OPENED):
+                if not answers(connection.driver_connection, _AS_OPENED + self._limit):
                     connection.invalidate()  # its server process was ended
                 connection.close()
 
@@ -351,6 +378,20 @@ class Database:
         server = self._require_server("fork")
         self._hang_up()
         return server.fork(self, name)
+
+    def end_connections(self) -> list[str]:
+        """End all connections to the database, ours included; engines that ping reconnect by themselves.
+
+        Returns:
+            the name each connection of somebody else gave its application, empty where it gave none.
+
+        Raises:
+            SafetyError: the database is not ours.
+            DatabaseError: our role may not.
+        """
+        server = self._require_server("end the connections to")
+        self._hang_up()
+        return server.estate.end_connections(self.name)
 
     def recreate(self) -> None:
         """Replace the database by a fresh clone of what it was made from, under the same name and URL.

@@ -26,7 +26,7 @@ from psycopg import sql
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
 from scenarios.ownership import Mark, all_marks, mark, mark_again, read_mark
 from scenarios.postgres import clones, leases
-from scenarios.postgres.connections import answers, stay_open
+from scenarios.postgres.connections import APPLICATION, answers, stay_open
 from scenarios.postgres.database_settings import copy_settings
 from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
 
@@ -328,6 +328,36 @@ class Estate:
                 raise
             self.discard(aside)
             self.rename(conn, fresh, name)
+
+    def end_connections(self, name: str) -> list[str]:
+        """End all connections to our database *name*; return the names of the applications that had them.
+
+        Raises:
+            SafetyError: it does not carry our mark.
+            DatabaseError: our role may not end the connections of another.
+        """
+        with self._lock:
+            conn = self.control
+            if self._mark_of(conn, name) is None:
+                raise SafetyError(
+                    f"will not end the connections to the database {name!r}",
+                    where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
+                    why="it does not carry the mark of a database this project created",
+                )
+            try:
+                rows = conn.execute(
+                    "SELECT application_name, pg_terminate_backend(pid, %s) FROM pg_stat_activity"
+                    " WHERE datname = %s AND backend_type = 'client backend'",
+                    [int(clones.BUSY_SECONDS * 1000), name],
+                ).fetchall()
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise DatabaseError(
+                    f"the connections to the database {name!r} cannot be ended",
+                    where=f"role {conn.info.user!r}",
+                    why=str(error).strip(),
+                    remedy="let the application connect as the same role, or close its connections",
+                ) from error
+            return [row[0] for row in rows if not row[0].startswith(APPLICATION)]
 
     def _rename_busy(self, conn: psycopg.Connection[Any], name: str, aside: str) -> None:
         deadline = time.monotonic() + clones.BUSY_SECONDS

@@ -252,7 +252,9 @@ class Server:
         name = name or self.estate.next_name()
         content = Mark("database", template=database.source, label=f"fork of {database.name}")
         self.estate.create(name, database.name, content)
-        return self._opened(name, database.schema, database.source, keep=False)
+        made = self._opened(name, database.schema, database.source, keep=False)
+        made.lock_timeout = database.lock_timeout
+        return made
 
     def replace(self, database: Database, source: str) -> None:
         """Replace *database* by a clone of the database *source*. See `Database.recreate`."""

@@ -62,6 +62,8 @@ class Test:
     """Its changes are in the transaction of an asynchronous driver, where nobody else can look."""
     failed_unseen: bool = False
     """It failed with such a session, which was therefore committed so that its changes can be shown."""
+    given: dict[int, str] = field(default_factory=dict)
+    """Server processes of sessions the test was given, with the fixture's name."""
     transaction_failed: bool = False
     """A statement failed in its session's transaction, which was therefore rolled back at the end."""
     rows_loaded: int = 0
@@ -71,6 +73,8 @@ class Test:
     ms_after: float = 0.0
     climbed: str | None = None
     kept: str | None = None
+    ended: list[str] = field(default_factory=list)
+    """Connections that were ended because the database had to be copied, by their applications' names."""
     extra: list[str] = field(default_factory=list)
     """What to tell a person after the test's end."""
 
@@ -154,6 +158,7 @@ class Test:
             "ms_before": round(self.ms_before, 3),
             "ms_after": round(self.ms_after, 3),
             "kept": self.kept,
+            "ended": self.ended,
         }
 
 
@@ -199,7 +204,7 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
         spare: Database | None = None
         if rung == "clone":
             # Its own copy; on the home database, whose name must stay, the copy is what it is put back from.
-            spare = own.enter_context(stage.database.fork())
+            spare = own.enter_context(stage.copy())
             if not home:
                 database, start = spare, spare.snapshot()
         test = Test(
@@ -235,6 +240,7 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
                     _undo(test, stage, spare)
             finally:
                 worker.test_ended()
+                test.ended, stage.ended = stage.ended, []
                 test.ms_after = (time.perf_counter() - began) * 1000
 
 
@@ -271,7 +277,7 @@ def _keep(test: Test, stage: Stage, worker: Worker) -> None:
         if test.database is not stage.database:
             kept = test.database
         elif stage is worker.home_if_any():
-            kept = stage.database.fork()
+            kept = stage.copy()
             stage.undo(test.start, test.nodeid)
         else:
             kept = stage.database

@@ -189,8 +189,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     test = item.stash.get(TEST, None)
     if test is None:
         return (yield)
-    with fixtures.shortened(item.config):
-        result = yield
+    try:
+        with fixtures.shortened(item.config):
+            result = yield
+    except Exception as error:
+        from scenarios.pytest_plugin.lock_waits import explain
+
+        explain(error, test)
+        raise
     with fixtures.spoken():
         test.keep_promises()
     return result

@@ -91,6 +91,13 @@ def summarise(header: Sequence[str], tests: Sequence[dict[str, Any]], *, verbosi
             lines.append(f"scenarios: {test['test']} climbed from {test['rung']} to {test['climbed']}")
         if test["kept"]:
             lines.append(f"scenarios: the database of {test['test']} is kept: {test['kept']}")
+    ended = Counter(name for test in tests for name in test["ended"])
+    if ended:
+        whose = ", ".join(f"{count} of {name or 'an unnamed application'}" for name, count in ended.items())
+        lines.append(
+            f"scenarios: connections were ended to copy their database ({whose}); "
+            "an engine needs pool_pre_ping=True"
+        )
     if verbosity > 0:
         slowest = sorted(tests, key=_ms, reverse=True)[:SHOWN]
         lines.append("scenarios: slowest " + ", ".join(f"{t['test']} {_ms(t):.1f} ms" for t in slowest))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncTransaction, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -32,18 +33,72 @@ if TYPE_CHECKING:
 def session_for(test: Test) -> Iterator[Session]:
     """Give the test a session; on the rollback rung everything it did is gone afterwards."""
     if test.rung != "rollback":
-        with Session(test.database.engine) as session:
+        session = Session(test.database.engine)
+        _note_processes(session, test, "scenario_session")
+        try:
             yield session
+        finally:
+            _end(session.close)
         return
     with test.database.engine.connect() as connection:
         outer = connection.begin()
+        session = Session(connection, join_transaction_mode="create_savepoint")
+        _note_processes(session, test, "scenario_session")
+        commit_asks_what_waits_for_it(session)
+        test.session = session
         try:
-            with Session(connection, join_transaction_mode="create_savepoint") as session:
-                test.session = session
-                yield session
+            yield session
         finally:
             test.session = None
-            outer.rollback()
+            _end(session.close)
+            _end(outer.rollback)
+
+
+def _end(roll_back: Callable[[], None]) -> None:
+    """Roll back by *roll_back*; where the test has ended the connection, the server has done it."""
+    try:
+        roll_back()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+
+
+def _note_processes(session: Session, test: Test, fixture: str) -> None:
+    """Let the test know which server processes work for *session*, for who later waits for one of them."""
+
+    @event.listens_for(session, "after_begin")
+    def begun(_: Session, transaction: object, connection: Connection) -> None:
+        raw: Any = connection.connection.driver_connection
+        pid = raw.info.backend_pid if hasattr(raw, "info") else raw.get_server_pid()
+        test.given[pid] = fixture
+
+
+_DEFERRED = """
+    SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.conname)
+      FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred
+"""
+
+
+def commit_asks_what_waits_for_it(session: Session) -> None:
+    """Let a commit that is only a savepoint do what a real one does first: deferred constraints and triggers.
+
+    They are deferred again afterwards, as they are at the beginning of a transaction.
+    """
+    deferred: list[str] | None = None
+
+    @event.listens_for(session, "before_commit")
+    def ask(_: Session) -> None:
+        nonlocal deferred
+        if session.in_nested_transaction():
+            return  # a savepoint of the test's own
+        session.flush()
+        connection = session.connection()
+        if deferred is None:
+            deferred = list(connection.scalars(text(_DEFERRED)))
+        if deferred:
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            names = ", ".join(deferred).replace(":", r"\:")
+            connection.execute(text(f"SET CONSTRAINTS {names} DEFERRED"))
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:
@@ -69,6 +124,7 @@ async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
     async with async_engine_for(test.database) as engine:
         if test.rung != "rollback":
             async with AsyncSession(engine, expire_on_commit=False) as session:
+                _note_processes(session.sync_session, test, "scenario_async_session")
                 yield session
             return
         async with engine.connect() as connection:
@@ -78,6 +134,8 @@ async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
                 async with AsyncSession(
                     connection, join_transaction_mode="create_savepoint", expire_on_commit=False
                 ) as session:
+                    _note_processes(session.sync_session, test, "scenario_async_session")
+                    commit_asks_what_waits_for_it(session.sync_session)
                     yield session
                     if test.failed:
                         await _show(session, outer, test)
@@ -101,6 +159,7 @@ async def _show(session: AsyncSession, outer: AsyncTransaction, test: Test) -> N
 async def async_engine_for(database: Database) -> AsyncIterator[AsyncEngine]:
     """An engine without a pool, on the driver the database prefers, that stays on the running loop."""
     engine = create_async_engine(database.async_engine.url, poolclass=NullPool)
+    database.limit_waits(engine)
     _bind_to_running_loop(engine)
     try:
         yield engine

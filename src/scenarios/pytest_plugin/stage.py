@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scenarios.errors import DatabaseError, JournalError
 
 if TYPE_CHECKING:
     from scenarios.journal import Restored, Snapshot
     from scenarios.postgres import Database
+
+T = TypeVar("T")
 
 Fill = Callable[["Database"], Any]
 """Puts a layer's data into the database and returns what tests get to see of it."""
@@ -68,6 +70,8 @@ class Stage:
     layers: list[Layer] = field(default_factory=list)
     spoiled_by: str | None = None
     """The test whose effects could not be undone while wider data lay on the stage."""
+    ended: list[str] = field(default_factory=list)
+    """Connections that stood in the way of a copy and were ended, by the names of their applications."""
     _ground: Snapshot | None = None
     """What lies below all layers: the bare schema, and what wider fixtures wrote without a layer."""
 
@@ -106,14 +110,14 @@ class Stage:
         return sum(layer.wide for layer in self.layers)
 
     def _push(self, key: Hashable, fill: Fill) -> None:
-        before = self.database.snapshot()
+        before = self._snapshot()
         try:
             value = fill(self.database)
         except BaseException:
             # A load is one transaction, but a project's own fill may commit before it fails.
             self.undo(before, str(key))
             raise
-        self.layers.append(Layer(key, before, self.database.snapshot(), value))
+        self.layers.append(Layer(key, before, self._snapshot(), value))
 
     def _drop_to(self, count: int) -> None:
         if len(self.layers) > count:
@@ -140,7 +144,7 @@ class Stage:
                     remedy="let the narrower fixture ask for the wider one, or make the wider one autouse",
                 )
         depth = len(self.layers)
-        self.layers.append(Layer(key, self.database.snapshot(), rank=rank))
+        self.layers.append(Layer(key, self._snapshot(), rank=rank))
         try:
             yield self.database
         finally:
@@ -156,9 +160,36 @@ class Stage:
         """
         if not self.layers:
             if self._ground is None:
-                self._ground = self.database.snapshot()
+                self._ground = self._snapshot()
             return self._ground
-        return self.layers[-1].after or self.database.snapshot()
+        return self.layers[-1].after or self._snapshot()
+
+    def copy(self) -> Database:
+        """Return a new database with the present content.
+
+        An application's pool keeps connections between tests, and PostgreSQL copies no database somebody is
+        connected to: they are ended, as they are where the database is made anew. Who had them is in `ended`.
+
+        Raises:
+            DatabaseError: somebody connects again and again, or our role may not end their connections.
+        """
+        self.ended += self.database.end_connections()
+        return self._past_connections(self.database.fork)
+
+    def _snapshot(self) -> Snapshot:
+        # Where our role may not undo rows it is a copy.
+        return self._past_connections(self.database.snapshot)
+
+    def _past_connections(self, act: Callable[[], T]) -> T:
+        from psycopg.errors import ObjectInUse
+
+        try:
+            return act()
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, ObjectInUse):
+                raise
+        self.ended += self.database.end_connections()
+        return act()
 
     def undo(self, start: Snapshot, culprit: str) -> Restored:
         """Put the database back to *start* after the test *culprit*.

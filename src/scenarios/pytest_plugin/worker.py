@@ -137,6 +137,11 @@ class Worker:
 
     def clone(self, server: Server, schema: object) -> Database:
         """Return a new database with *schema*; how its template came about is noted for the header."""
+        database = self._cloned(server, schema)
+        database.lock_timeout = self.settings["lock_timeout"]
+        return database
+
+    def _cloned(self, server: Server, schema: object) -> Database:
         if schema is None:
             return server.database()
         if id(schema) not in self._templates:
