@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import Conninfo, ConnStatus, TransactionStatus
+from psycopg.pq import Conninfo, ConnStatus, ExecStatus, TransactionStatus
 
 from scenarios.errors import SafetyError, ServerError
 from scenarios.ownership import ask

@@ -277,13 +277,15 @@ class Database:
         from scenarios import journal
         from scenarios.errors import JournalError
 
-        with self._lock:
-            if not journal.is_installed(self._journal):
+        def act(conn: psycopg.Connection[Any]) -> int | None:
+            if not journal.is_installed(conn):
                 return None
-            try:
-                return journal.snapshot(self._journal, name, wait=wait).number
-            except JournalError:
-                return None
+            return journal.snapshot(conn, name, wait=wait).number
+
+        try:
+            return self._ask_journal(act)
+        except JournalError:
+            return None
 
     def restore(self, snapshot: Snapshot | str) -> Restored:
         """Put the database back into the state of *snapshot*; open connections stay valid.
