@@ -42,7 +42,7 @@ class Writer:
         self.by_text: dict[str, Found] = {
             str(row.key[0]): row
             for row in gathered.rows
-            if len(row.key) == 1 and isinstance(row.key[0], UUID)
+            if len(row.key) == 1 and isinstance(row.key[0], UUID) and not _made_there(row)
         }
         self.previous: dict[int, datetime] = {}
         self.spoken: dict[int, dict[int, str]] = {}
@@ -219,6 +219,11 @@ class Writer:
             return f"${{{row.handle}.{column}}}"
 
         return UUIDS.sub(name, text)
+
+
+def _made_there(row: Found) -> bool:
+    # What the database makes is not known yet when texts are written.
+    return specs(row.table)[next(iter(row.table.primary_key.columns)).name].made_there
 
 
 UUIDS = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")

@@ -3,7 +3,32 @@
 from __future__ import annotations
 
 from ipaddress import ip_interface
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from psycopg import sql
+
+from scenarios.library.closure.reach import name_of
+from scenarios.library.files.shapes import Opaque
+from scenarios.library.files.time_shapes import Duration, When
+from scenarios.library.planning.columns import specs
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from scenarios.library.planning.rows import Row
+
+_TYPE = """
+SELECT format_type(a.atttypid, a.atttypmod)
+  FROM pg_attribute a
+ WHERE a.attrelid = %s::regclass AND a.attname = %s
+"""
+
+
+def is_as_planned(conn: psycopg.Connection[Any], row: Row, name: str, found: Any) -> bool:
+    """Return whether *found* is what *row* was planned to have in the column *name*."""
+    wanted = row.values[name]
+    return alike(wanted, found) or _alike_there(conn, row.table.columns[name], wanted, found)
 
 
 def alike(wanted: Any, found: Any) -> bool:
@@ -36,3 +61,22 @@ def _same_address(wanted: Any, found: Any) -> bool:
         return ip_interface(str(wanted)) == ip_interface(found)
     except ValueError:
         return False
+
+
+def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: Any, found: Any) -> bool:
+    """Return whether the database takes two texts for one value: ``[1,4]`` and ``[1,5)``, a padded word."""
+    if not (isinstance(wanted, str) and isinstance(found, str)):
+        return False
+    shape = specs(column.table)[column.name].shape
+    if not (isinstance(shape, Opaque | Duration | When) or isinstance(column.type, sa.CHAR)):
+        return False
+    table = sql.Identifier(*name_of(column.table)).as_string(conn)
+    row = conn.execute(_TYPE, [table, column.name]).fetchone()
+    if row is None:
+        return False
+    kind = sql.SQL(row[0])  # quoted by the server
+    same = sql.SQL("SELECT CAST({} AS {})::text = CAST({} AS {})::text").format(
+        sql.Literal(wanted), kind, sql.Literal(found), kind
+    )
+    answer = conn.execute(same).fetchone()
+    return answer is not None and bool(answer[0])

@@ -12,17 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.domain import PERSONAL
 from scenarios.errors import JournalError
 from scenarios.journal import Change
 from scenarios.library.closure.gather import gather
-from scenarios.library.closure.reach import Name, name_of
-from scenarios.library.files.shapes import Opaque
-from scenarios.library.files.time_shapes import Duration, When
-from scenarios.library.instances.alike import alike
+from scenarios.library.closure.reach import Name, Reach, name_of
+from scenarios.library.instances.alike import is_as_planned
+from scenarios.library.instances.became import BECAME, plain
 from scenarios.library.instances.locking import one_moment
 from scenarios.library.instances.ownership import extent_of
 from scenarios.library.instances.start import name_of_start
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
 
 HIDDEN = "•••"
 """What is shown in place of a secret."""
-_TYPE = """
-SELECT format_type(a.atttypid, a.atttypmod)
-  FROM pg_attribute a
- WHERE a.attrelid = %s::regclass AND a.attname = %s
-"""
 _OPS = ("inserted", "updated", "deleted")
 
 
@@ -167,7 +160,7 @@ def _from_journal(
         for table in instance.definition.domain.metadata.tables.values()
         if table.fullname not in _bookkeeping(instance)
     }
-    conditions = extent_of(conn, instance).reach.conditions
+    conditions = _reach(conn, instance).conditions
     within: dict[str, set[tuple[str, ...]]] = {}
     rows: list[ChangedRow] = []
     for change in changes:
@@ -184,6 +177,13 @@ def _from_journal(
                 continue
         rows.append(ChangedRow(_masked(change, table), row.handle if row is not None else None))
     return InstanceChanges(tuple(rows), "journal", changes.notes)
+
+
+def _reach(conn: psycopg.Connection[Any], instance: Instance) -> Reach:
+    """Return all that hangs on the instance: whosever it is, it has come there since the load."""
+    reach = extent_of(conn, instance).reach
+    reach.take_others()
+    return reach
 
 
 def _keys_within(
@@ -205,8 +205,9 @@ def _compared(
     conn: psycopg.Connection[Any], instance: Instance, known: Mapping[tuple[str, tuple[str, ...]], Row]
 ) -> InstanceChanges:
     sections = instance.definition.sections
-    extent = extent_of(conn, instance)
-    gathered = gather(conn, sections, extent.reach, without=_bookkeeping(instance))
+    reach = _reach(conn, instance)
+    became = instance.template.get(BECAME, {})
+    gathered = gather(conn, sections, reach, without=_bookkeeping(instance))
     rows: list[ChangedRow] = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
     unkeyed = {row.table.fullname for row in instance.plan.rows if not key_columns(row.table)}
@@ -227,12 +228,12 @@ def _compared(
         old = dict(found.values)
         for name in specs(found.table):
             if name in row.values and not _counted(row, name):
-                wanted = row.values[name]
-                if not (
-                    alike(wanted, found.values.get(name))
-                    or _alike_there(conn, found.table.columns[name], wanted, found.values.get(name))
-                ):
-                    old[name] = wanted
+                value = found.values.get(name)
+                if name in became.get(row.handle, {}):
+                    if plain(value) != became[row.handle][name]:
+                        old[name] = became[row.handle][name]
+                elif not is_as_planned(conn, row, name, value):
+                    old[name] = row.values[name]
         if any(old[name] is not found.values[name] for name in old):
             change = Change(label, "updated", key, old, found.values)
             rows.append(ChangedRow(_masked(change, found.table), row.handle))
@@ -250,25 +251,6 @@ def _counted(row: Row, name: str) -> bool:
     if isinstance(row.values[name], Serial):
         return True
     return name in row.section.hidden and name not in row.section.defaults
-
-
-def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: Any, found: Any) -> bool:
-    """Return whether the database takes two texts for one value: ``[1,4]`` and ``[1,5)``, a padded word."""
-    if not (isinstance(wanted, str) and isinstance(found, str)):
-        return False
-    shape = specs(column.table)[column.name].shape
-    if not (isinstance(shape, Opaque | Duration | When) or isinstance(column.type, sa.CHAR)):
-        return False
-    table = sql.Identifier(*name_of(column.table)).as_string(conn)
-    row = conn.execute(_TYPE, [table, column.name]).fetchone()
-    if row is None:
-        return False
-    kind = sql.SQL(row[0])  # quoted by the server
-    same = sql.SQL("SELECT CAST({} AS {})::text = CAST({} AS {})::text").format(
-        sql.Literal(wanted), kind, sql.Literal(found), kind
-    )
-    answer = conn.execute(same).fetchone()
-    return answer is not None and bool(answer[0])
 
 
 def _masked(change: Change, table: Any) -> Change:

@@ -13,20 +13,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.errors import LibraryError
 from scenarios.library.closure.reach import name_of
 from scenarios.library.files.faults import suggest
 from scenarios.library.instances import ownership
+from scenarios.library.instances.became import BECAME, became
 from scenarios.library.instances.locking import alone
 from scenarios.library.instances.objects import row_object
-from scenarios.library.instances.registry import Record, ScopeRegistry, registry_of
+from scenarios.library.instances.registry import OwnRegistry, Record, ScopeRegistry, registry_of
 from scenarios.library.instances.removal import Unloaded, remove, roots_by_key
 from scenarios.library.instances.start import forget_start
-from scenarios.library.instances.writing import write_plan
+from scenarios.library.instances.writing import MADE, write_plan
 from scenarios.library.planning.columns import key_columns
-from scenarios.library.planning.plan import Plan
+from scenarios.library.planning.plan import Plan, Serial
 
 if TYPE_CHECKING:
     import psycopg
@@ -172,6 +174,11 @@ class Instance:
                 registry = ScopeRegistry.of(self.definition.domain)
                 registry.add(conn, record, self.definition.head.title, loaded_at)
             write_plan(conn, plan, without=self.definition.domain.append_only | report.untouched)
+            if BECAME in self.template:
+                # What a trigger makes of a row may be another thing each time.
+                self.template = {**self.template, BECAME: became(conn, plan)}
+                if self.remembered:
+                    OwnRegistry().note(conn, self.name, BECAME, self.template[BECAME])
             self.plan = plan
             self._objects.clear()
         return report
@@ -185,8 +192,11 @@ class Instance:
             if keys:
                 own = keys.pop(0)
                 for column, value in zip(key_columns(row.table), own, strict=True):
-                    if isinstance(value, int):
-                        row.values[column] = value
+                    if isinstance(row.values.get(column), Serial):
+                        row.values[column] = _of_type(row.table.columns[column], value)
+            for column, value in self.template.get(MADE, {}).get(row.handle, {}).items():
+                if isinstance(row.values.get(column), Serial):
+                    row.values[column] = _of_type(row.table.columns[column], value)
         plan.follow_counted()
         return plan
 
@@ -232,3 +242,8 @@ class Instance:
                 remedy="open it again",
             )
         return found.loaded_at
+
+
+def _of_type(column: sa.Column[Any], value: Any) -> Any:
+    """Return what a record kept of a value that the database made, as the planner would have it."""
+    return UUID(value) if isinstance(column.type, sa.Uuid) and isinstance(value, str) else value

@@ -17,11 +17,12 @@ from psycopg import sql
 
 from scenarios.errors import LibraryError
 from scenarios.library.instances import ownership
+from scenarios.library.instances.became import BECAME, became
 from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.locking import alone, take
 from scenarios.library.instances.registry import Record, registry_of
 from scenarios.library.instances.start import remember_start
-from scenarios.library.instances.writing import keys_of, write_plan
+from scenarios.library.instances.writing import MADE, keys_of, made_of, to_make, write_plan
 from scenarios.library.progress import Progress, Stages
 
 if TYPE_CHECKING:
@@ -84,8 +85,12 @@ def load(
         if definition.sections.scoped:
             registry.add(conn, record, definition.head.title or definition.head.description)
         stages.begin(f"writing {len(plan.rows):,} rows")
+        planned = to_make(plan)
         written = write_plan(conn, plan)
         keys = keys_of(plan)
+        if not definition.sections.scoped:
+            template[MADE] = made_of(plan, planned)
+            template[BECAME] = became(conn, plan)
         remembered = definition.sections.scoped or (remember if remember is not None else not db.owned)
         if remembered and not definition.sections.scoped:
             registry.add(conn, Record(name, template, plan.anchor, None, keys), definition.head.title)

@@ -89,7 +89,11 @@ class Present:
 
 
 # Compared by the database, which has the numbers of a template as they were written.
-_PRESENT = sql.SQL("SELECT created_at, template - 'description' = %s - 'description' FROM {} WHERE name = %s")
+# What the database made of the rows is no part of it: that may be another thing after each reset.
+_PRESENT = sql.SQL(
+    "SELECT created_at, template - '{{description,became}}'::text[] = %s - '{{description,became}}'::text[]"
+    " FROM {} WHERE name = %s"
+)
 
 
 class ScopeRegistry:
@@ -211,6 +215,11 @@ class OwnRegistry:
             return Present(*row)
         found = self.find(conn, record.name)
         return Present(found[0].created_at, same=False) if found else None
+
+    def note(self, conn: psycopg.Connection[Any], name: str, key: str, value: Any) -> None:
+        """Replace what the template of the instance *name* has as *key*."""
+        query = sql.SQL("UPDATE {} SET template = template || %s WHERE name = %s").format(_OWN)
+        conn.execute(query, [Jsonb({key: value}), name])
 
     def remove(self, conn: psycopg.Connection[Any], name: str) -> None:
         conn.execute(sql.SQL("DELETE FROM {} WHERE name = %s").format(_OWN), [name])

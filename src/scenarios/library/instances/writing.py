@@ -8,7 +8,7 @@ a refusal names the place in the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -17,11 +17,14 @@ from sqlalchemy import UniqueConstraint
 
 from scenarios.errors import GraphError, LibraryError
 from scenarios.graph import Graph, Written, write
+from scenarios.graph.steps import schema_text
 from scenarios.library.instances.locking import ours
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.planning.plan import Plan, Serial
 from scenarios.library.planning.rows import Row
 
+MADE = "made"
+"""Where a template keeps what the database made for its rows, by handle and column."""
 _QUOTED = re.compile(r"'([A-Za-z][\w.]*)'")
 
 
@@ -88,33 +91,80 @@ def _placed(error: GraphError, plan: Plan) -> GraphError:
     )
 
 
+_DEFAULT = """
+SELECT CASE WHEN a.attidentity <> ''
+            THEN format('nextval(%%L::regclass)',
+                        pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))
+            ELSE pg_get_expr(d.adbin, d.adrelid) END,
+       format_type(a.atttypid, a.atttypmod)
+  FROM pg_attribute AS a
+  LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attrelid = %s::regclass AND a.attname = %s AND a.attgenerated = ''
+"""
+_DRAWS = 100
+"""Times that a number is drawn again because a file gives it to another row."""
+
+
 def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
-    """Give every key that the database counts its number."""
+    """Have the database make the values that are its to make: counted keys, and any other default.
+
+    A default cannot depend on its row, so it is evaluated before the rows are written, once for each.
+
+    Raises:
+        LibraryError: a column has no default there, or the database refuses to evaluate it.
+    """
     waiting: dict[tuple[str, str], list[Serial]] = {}
+    given: dict[tuple[str, str], set[Any]] = {}
     for row in plan.rows:
         for name, value in row.values.items():
-            if isinstance(value, Serial) and value.row is row and value.column == name:
-                waiting.setdefault((row.section.table, name), []).append(value)
+            if isinstance(value, Serial):
+                if value.row is row and value.column == name:
+                    waiting.setdefault((row.section.table, name), []).append(value)
+            elif row.table.columns[name].primary_key:
+                given.setdefault((row.section.table, name), set()).add(value)
     for (name, column), serials in waiting.items():
-        table = plan.sections.domain.metadata.tables[name]
-        quoted = sql.Identifier(*([table.schema] if table.schema else []), table.name).as_string(conn)
-        found = conn.execute("SELECT pg_get_serial_sequence(%s, %s)", [quoted, column]).fetchone()
-        if found is None or found[0] is None:
-            raise LibraryError(
-                f"the keys of {name} are not counted by the database",
-                why=f"{name}.{column} has no sequence",
-                remedy=f"give {column} in the file",
-            )
-        numbers = conn.execute(
-            "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", [found[0], len(serials)]
-        ).fetchall()
-        for serial, (number,) in zip(serials, numbers, strict=True):
-            _set_serial(serial, number)
+        made = _made(conn, plan, name, column, len(serials), given.get((name, column), set()))
+        for serial, value in zip(serials, made, strict=True):
+            serial.row.values[serial.column] = value
     plan.follow_counted()
 
 
-def _set_serial(serial: Serial, number: int) -> None:
-    serial.row.values[serial.column] = number
+def _made(
+    conn: psycopg.Connection[Any], plan: Plan, name: str, column: str, count: int, taken: set[Any]
+) -> list[Any]:
+    """Return *count* values of a column's default, none of them *taken*."""
+    table = plan.sections.domain.metadata.tables[name]
+    quoted = sql.Identifier(*([table.schema] if table.schema else []), table.name).as_string(conn)
+    try:
+        with conn.transaction():
+            found = conn.execute(_DEFAULT, [quoted, column]).fetchone()
+            if found is None or found[0] is None:
+                raise LibraryError(
+                    f"the database does not make {name}.{column}",
+                    why="the column has no sequence and no default there",
+                    remedy=f"give {column} in the file",
+                )
+            # Both texts are the server's own.
+            query = sql.SQL("SELECT CAST({} AS {}) FROM generate_series(1, {})").format(
+                schema_text(found[0]), schema_text(found[1]), sql.Literal(count)
+            )
+            made = [value for (value,) in conn.execute(query).fetchall()]
+            for _ in range(_DRAWS):
+                again = [place for place, value in enumerate(made) if value in taken]
+                for place in again:
+                    (made[place],) = conn.execute(query).fetchone() or (None,)
+                if not again:
+                    break
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None or isinstance(error, psycopg.errors.LockNotAvailable):
+            raise
+        raise LibraryError(
+            f"the database does not make {name}.{column}; nothing was written",
+            where=f"its default in database {conn.info.dbname!r}, as {conn.info.user!r}",
+            why=str(error.diag.message_primary),
+            remedy=f"give {column} in the file, or let the role do what the default needs",
+        ) from error
+    return made
 
 
 def _missing(conn: psycopg.Connection[Any], plan: Plan) -> set[str]:
@@ -196,3 +246,36 @@ def keys_of(plan: Plan) -> dict[str, list[list[Any]]]:
             [each if isinstance(each, int) else str(each) for each in key]
         )
     return found
+
+
+def made_of(plan: Plan, planned: Mapping[str, Collection[str]]) -> dict[str, dict[str, Any]]:
+    """Return what the database made for the rows of *plan* besides their keys, as JSON can hold it.
+
+    Args:
+        plan: the rows as written.
+        planned: by handle, the columns whose values were for the database to make.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for handle, columns in planned.items():
+        row = plan.by_handle[handle]
+        values = {name: row.values[name] for name in columns if name not in key_columns(row.table)}
+        if values:
+            found[handle] = {
+                name: value if isinstance(value, int) else str(value) for name, value in values.items()
+            }
+    return found
+
+
+def to_make(plan: Plan) -> dict[str, list[str]]:
+    """Return by handle the columns whose values are for the database to make."""
+    return {
+        row.handle: columns
+        for row in plan.rows
+        if (
+            columns := [
+                name
+                for name, value in row.values.items()
+                if isinstance(value, Serial) and value.row is row and value.column == name
+            ]
+        )
+    }

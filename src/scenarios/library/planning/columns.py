@@ -93,6 +93,11 @@ class ColumnSpec:
     required: bool
     serial: bool
 
+    @property
+    def made_there(self) -> bool:
+        """Whether the database makes the value, where nobody gives it: a number, or an ordered key."""
+        return self.serial or self.default is DATABASE
+
 
 _IN = re.compile(r"^\W*\"?(?P<column>\w+)\"?(?:::\w+)?\s+(?:IN|in)\s*\((?P<words>.*)\)\W*$", re.DOTALL)
 _SUBSET = re.compile(r"^\W*\"?(?P<column>\w+)\"?\s*<@\s*ARRAY\[(?P<words>.*)\]", re.DOTALL)
@@ -132,6 +137,8 @@ def target_of(column: sa.Column[Any]) -> Target | None:
 
 
 _NOW = re.compile(r"(now|(clock|transaction|statement)_timestamp)\(\)|current_(timestamp|date)", re.I)
+_RANDOM = re.compile(r"\(?(?:\w+\.)?(?:gen_random_uuid|uuid_generate_v[14]\w*)\(\)\)?(?:::[\w ()]+)?", re.I)
+"""A key that is as good from anywhere else; one with a prefix or an order to it the database has to make."""
 _LITERAL = re.compile(r"'(?P<text>(?:[^']|'')*)'(::[\w\s\[\]()]+)?\Z")
 
 
@@ -195,7 +202,7 @@ def _server_default(column: sa.Column[Any], text: str, *, quoted: bool) -> Any:
     if literal is None:
         if _NOW.fullmatch(text):
             return CLOCK
-        if "gen_random_uuid" in text or "uuid_generate" in text or text.startswith("nextval("):
+        if _RANDOM.fullmatch(text) or (text.startswith("nextval(") and isinstance(type_, sa.Integer)):
             return KEY
         if text.lower() in {"true", "false"}:
             return text.lower() == "true"

@@ -7,7 +7,7 @@ else's row.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,17 +15,30 @@ from uuid import UUID
 from scenarios.library.files.faults import Faults, suggest
 from scenarios.library.files.shapes import INVALID, Identifier, Reference, Template
 from scenarios.library.planning.columns import ColumnSpec, key_columns, specs
-from scenarios.library.planning.plan import Plan, Serial
+from scenarios.library.planning.plan import Plan, Serial, value_of
 from scenarios.library.planning.rows import Row
 
 
 class Handles:
     """The handles of a plan whose rows have all but their deferred values."""
 
-    def __init__(self, plan: Plan, left_out: Collection[str], faults: Faults) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        left_out: Collection[str],
+        faults: Faults,
+        late: Iterable[tuple[Row, str, Any]] = (),
+    ) -> None:
         self.plan = plan
         self.left_out = left_out
         self.faults = faults
+        self.late = {(id(row), column): value for row, column, value in late}
+
+    def settle(self, row: Row, column: str) -> None:
+        """Give *column* of *row* its value, where that names rows; those it depends on get theirs first."""
+        value = self.late.pop((id(row), column), None)
+        if value is not None:
+            row.values[column] = self.resolve(row, specs(row.table)[column], value)
 
     def resolve(self, row: Row, spec: ColumnSpec, value: Any) -> Any:
         """Return the value of a column that names rows, or INVALID with a fault."""
@@ -72,7 +85,16 @@ class Handles:
                 suggest(value.handle, self._near(row, target.table)),
             )
             return INVALID
-        return found.values.get(target.column)
+        if target.column not in specs(found.table):
+            self.faults.add(
+                value.node.place,
+                value.path,
+                f"the {target.column!r} of {value.handle} is computed by the database",
+                "a file can refer to columns that are given, or made before the row is written",
+            )
+            return INVALID
+        self.settle(found, target.column)
+        return value_of(found, target.column)
 
     def _unknown(self, row: Row, value: Reference, name: str, table: str | None) -> None:
         if any(handle == name or handle.endswith(f".{name}") for handle in self.left_out):
@@ -128,12 +150,13 @@ class Handles:
             )
             return INVALID
         value = found.values.get(columns[label])
-        if isinstance(value, Serial):
+        made = columns[label] not in found.values and specs(found.table)[columns[label]].made_there
+        if made or isinstance(value, Serial):
             self.faults.add(
                 reference.node.place,
                 reference.path,
-                f"the key of {name} is counted by the database",
-                "only keys that are UUIDs can stand in texts",
+                f"the {columns[label]!r} of {name} is made by the database",
+                "only what is known before the rows are written can stand in texts, such as UUIDs",
             )
             return INVALID
         if value is None and waits(found.given.get(columns[label])):

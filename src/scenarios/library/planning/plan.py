@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from scenarios.library.planning.columns import Target, key_columns
+from scenarios.library.planning.columns import Target, key_columns, specs
 from scenarios.library.planning.links import Links
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
@@ -21,10 +22,17 @@ from scenarios.values.keyed import Row as Values
 
 @dataclass(frozen=True, slots=True)
 class Serial:
-    """A key the database counts up; known when the rows are loaded."""
+    """A value that the database makes (counts up, mostly); known when the rows are loaded."""
 
     row: Row
     column: str
+
+
+def value_of(row: Row, column: str) -> Any:
+    """Return the value that another row refers to; the database makes its own before any is written."""
+    if column not in row.values and column not in row.given and specs(row.table)[column].made_there:
+        row.values[column] = Serial(row, column)
+    return row.values.get(column, row.given.get(column))
 
 
 @dataclass(slots=True)
@@ -61,7 +69,7 @@ class Plan:
         return self._links.referred(self.rows, row, target)
 
     def follow_counted(self) -> None:
-        """Give the rows that refer to counted keys the numbers that are known."""
+        """Give the rows that refer to values the database made those that are known."""
         for row in self.rows:
             for name, value in row.values.items():
                 if isinstance(value, Serial) and value.row is not row:

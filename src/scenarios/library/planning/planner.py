@@ -21,7 +21,7 @@ from scenarios.library.files.times import SYNTAX, Offset, of_one_kind
 from scenarios.library.files.tree import Branch
 from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, ColumnSpec, key_columns, specs
 from scenarios.library.planning.handles import Handles, waits
-from scenarios.library.planning.plan import Plan, Serial
+from scenarios.library.planning.plan import Plan, Serial, value_of
 from scenarios.library.planning.reader import RowReader
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
@@ -77,9 +77,9 @@ class Planner:
         late: list[tuple[Row, str, Any]] = []
         for row in self.plan.rows:
             self._columns(row, late)
-        handles = Handles(self.plan, reader.left_out, self.faults)
-        for row, column, value in late:
-            row.values[column] = handles.resolve(row, specs(row.table)[column], value)
+        handles = Handles(self.plan, reader.left_out, self.faults, late)
+        for row, column, _ in late:
+            handles.settle(row, column)
         return self.plan
 
     # -- keys ------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Planner:
         for name, spec in specs(row.table).items():
             if not spec.column.primary_key or name in row.given or spec.target is not None:
                 continue
-            if spec.serial:
+            if spec.made_there:
                 row.values[name] = Serial(row, name)
             elif spec.default is KEY:
                 found = keyed.at(row.handle).uuid(name)
@@ -204,6 +204,8 @@ class Planner:
             row.values[spec.name] = (
                 moment.date() if spec.shape.name == "a time" and _is_date(spec) else moment
             )
+        elif value is KEY and spec.serial:
+            row.values[spec.name] = Serial(row, spec.name)
         elif value is KEY:
             row.values[spec.name] = self.plan.keyed.at(row.handle).uuid(spec.name)
         elif value is not DATABASE:
@@ -225,7 +227,7 @@ class Planner:
         column = spec.target.column
         if spec.target.table != row.table.fullname and spec.target.table != row.section.table:
             column = next(iter(key_columns(row.table)))
-        return row.values.get(column, row.given.get(column))
+        return value_of(row, column)
 
 
 def _is_date(spec: ColumnSpec) -> bool:

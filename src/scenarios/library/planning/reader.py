@@ -311,7 +311,8 @@ class RowReader:
         section = row.section
         known = self._visible.get(id(section))
         if known is None:
-            known = self._visible[id(section)] = (section, visible(section, row.table, self.sections))
+            found = visible(section, row.table, self.sections, keys=section.keys)
+            known = self._visible[id(section)] = (section, found)
         columns = known[1]
         inner = {child.key: child for child in section.inner}
         spoken = None

@@ -68,6 +68,7 @@ class Section:
         table: the table of its rows.
         form: ``named`` (a mapping by handle), ``list``, ``one`` (a single row), ``turns`` (a conversation).
         title: what it holds, for the JSON Schema.
+        keys: files may give keys that would be made otherwise.
         fixed: columns that have one value in all rows of the section; of several sections of one table, a row
             found in a database stands in the one whose values it has.
         links: columns that the place determines: how many levels up the row stands they point to.
@@ -101,6 +102,7 @@ class Section:
     table: str
     form: Form
     title: str
+    keys: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, int] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
@@ -214,11 +216,22 @@ EXTRA = "rows"
 
 def any_rows(key: str, table: str, form: Form) -> Section:
     """Return the section of *table* in the generic section, where it is called *key*."""
-    return Section(key=key, table=table, form=form, title=f"rows of {table}", unit=table.rpartition(".")[2])
+    return Section(
+        key=key, table=table, form=form, title=f"rows of {table}", unit=table.rpartition(".")[2], keys=True
+    )
 
 
-def visible(section: Section, table: sa.Table, sections: Sections) -> dict[str, ColumnSpec]:
-    """Return the columns a file can give in *section*, by their keys there."""
+def visible(
+    section: Section, table: sa.Table, sections: Sections, *, keys: bool = False
+) -> dict[str, ColumnSpec]:
+    """Return the columns a file can give in *section*, by their keys there.
+
+    Args:
+        section: the section.
+        table: its table.
+        sections: all sections.
+        keys: those as well that are made when a file does not give them, and are seldom worth showing.
+    """
     scope = sections.domain.scope if sections.scoped else None
     found: dict[str, ColumnSpec] = {}
     for name, spec in specs(table).items():
@@ -232,6 +245,7 @@ def visible(section: Section, table: sa.Table, sections: Sections) -> dict[str, 
             and not spec.required
             and spec.target is None
             and spec.default is not CLOCK
+            and not keys
         ):
             continue
         found[section.names.get(name, spec.label)] = spec

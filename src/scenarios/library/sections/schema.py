@@ -207,7 +207,7 @@ def _row(section: Section, sections: Sections, definitions: dict[str, Any], path
     if section.form in ("list", "turns"):
         properties["as"] = {"type": "string", "description": "the row's handle"}
     required = []
-    for label, spec in visible(section, table, sections).items():
+    for label, spec in visible(section, table, sections, keys=section.keys).items():
         shape = spec.shape.schema() if spec.target is None else {**_HANDLE, "type": ["string", "object"]}
         choices = [shape, _EXPRESSION] if shape else []
         if spec.column.nullable and choices:

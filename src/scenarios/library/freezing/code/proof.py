@@ -97,7 +97,7 @@ def comparable(plan: Plan) -> Counter[Alike]:
 
     def told(value: Any) -> str:
         if isinstance(value, Serial):
-            return numbers[value.row.handle, value.column]
+            return numbers.get((value.row.handle, value.column), "made by the database")
         if isinstance(value, dict):
             return repr(sorted((key, told(item)) for key, item in value.items()))
         if isinstance(value, list | tuple):
