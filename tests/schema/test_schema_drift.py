@@ -94,7 +94,7 @@ def test_the_moved_index_is_no_drift(server: Server, live: Database) -> None:
 def test_stale_files_are_found_and_written_anew(server: Server, directory: Path) -> None:
     script = directory / "schema.sql"
     script.write_text(script.read_text().replace("version > 0", "version >= 0"))
-    (directory / "diagram.svg").unlink()
+    (directory / "diagram.mmd").unlink()
     report = drift.check(DEV_COACH, server.admin_url, directory=directory)
     assert len(report.findings["kept files"]) == 2
     (wrong,) = report.findings["schema.sql"]
@@ -103,7 +103,7 @@ def test_stale_files_are_found_and_written_anew(server: Server, directory: Path)
     )
     assert {path.name for path in drift.write_kept_files(DEV_COACH, directory)} == {
         "schema.sql",
-        "diagram.svg",
+        "diagram.mmd",
     }
     assert drift.write_kept_files(DEV_COACH, directory) == []
     assert not drift.check(DEV_COACH, server.admin_url, directory=directory)
@@ -129,9 +129,9 @@ def test_a_database_that_cannot_be_reached_is_said_without_its_password(server: 
 def test_the_commands(tmp_path: Path) -> None:
     assert _invoke("ddl", "dev_coach").output == DEV_COACH.ddl()
     assert _invoke("diagram", "dev_coach").output.startswith("---\ntitle: Dev Coach")
-    target = tmp_path / "d.svg"
-    assert _invoke("diagram", "dev_coach", "--format", "svg", "--out", str(target)).exit_code == 0
-    assert target.read_text() == (resource("schema") / "dev_coach" / "diagram.svg").read_text()
+    target = tmp_path / "d.mmd"
+    assert _invoke("diagram", "dev_coach", "--out", str(target)).exit_code == 0
+    assert target.read_text() == (resource("schema") / "dev_coach" / "diagram.mmd").read_text()
 
 
 def test_the_write_command_leaves_alone_what_is_fresh() -> None:

@@ -5,7 +5,6 @@ The commands work for every system there is, built in or brought by a package; n
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +12,6 @@ import typer
 
 if TYPE_CHECKING:
     from scenarios.schema.drift import DriftReport
-
-
-class DiagramFormat(StrEnum):
-    """How a diagram is drawn."""
-
-    MERMAID = "mermaid"
-    SVG = "svg"
 
 
 System = Annotated[
@@ -39,8 +31,8 @@ def render_ddl(system: str | None = None) -> str:
     return choose_system(system).ddl()
 
 
-def render_diagram(system: str | None = None, kind: DiagramFormat = DiagramFormat.MERMAID) -> str:
-    """Return the entity diagram of *system*.
+def render_diagram(system: str | None = None) -> str:
+    """Return the entity diagram of *system*, as Mermaid.
 
     Raises:
         DomainError: there is no such system, or none was named and there are several.
@@ -49,9 +41,6 @@ def render_diagram(system: str | None = None, kind: DiagramFormat = DiagramForma
     from scenarios.schema import diagrams
 
     domain = choose_system(system)
-    if kind is DiagramFormat.SVG:
-        scope = domain.scope.column if domain.scope else None
-        return diagrams.svg(domain.metadata, title=domain.title, scope=scope)
     return diagrams.mermaid(domain.metadata, title=domain.title)
 
 
@@ -113,13 +102,9 @@ def _ddl(system: System = None, out: Out = None) -> None:
     _give(render_ddl(system), out)
 
 
-def _diagram(
-    system: System = None,
-    kind: Annotated[DiagramFormat, typer.Option("--format", help="How to draw it.")] = DiagramFormat.MERMAID,
-    out: Out = None,
-) -> None:
-    """Draw the tables and their relations."""
-    _give(render_diagram(system, kind), out)
+def _diagram(system: System = None, out: Out = None) -> None:
+    """Print the tables and their relations as a Mermaid diagram."""
+    _give(render_diagram(system), out)
 
 
 def _check(
@@ -151,7 +136,7 @@ def _check(
 
 
 def _write(system: System = None) -> None:
-    """Write the kept files of a system (DDL and diagrams) anew."""
+    """Write the kept files of a system (DDL and diagram) anew."""
     from scenarios.cli.common import choose_system
     from scenarios.errors import DomainError
     from scenarios.schema import drift

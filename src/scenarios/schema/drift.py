@@ -64,11 +64,9 @@ class DriftReport:
 
 def kept_files(domain: Domain) -> dict[str, Callable[[], str]]:
     """Return the files kept under ``schema/<system>/`` and what makes each."""
-    scope = domain.scope.column if domain.scope else None
     return {
         "schema.sql": domain.ddl,
         "diagram.mmd": lambda: diagrams.mermaid(domain.metadata, title=domain.title),
-        "diagram.svg": lambda: diagrams.svg(domain.metadata, title=domain.title, scope=scope),
     }
 
 

@@ -9,15 +9,14 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from scenarios.errors import LibraryError, ScenariosError
+from scenarios.library.catalogue.view import outline
 from scenarios.library.closure.reach import shown as shown_table
 from scenarios.library.instances.changed import InstanceChanges
 from scenarios.web.catalogue import Catalogue
-from scenarios.web.diagram import object_diagram
 from scenarios.web.guard import SESSION_HOURS, Door
 from scenarios.web.picture import conversation_of, picture_of
 from scenarios.web.problems import Answer
@@ -92,7 +91,7 @@ class Site:
             head=definition.head,
             anchor=plan.anchor,
             picture=self.catalogue.remembered("picture", plan, page, lambda: picture_of(plan, page)),
-            diagram=self.catalogue.remembered("diagram", plan, 0, lambda: Markup(object_diagram(plan))),
+            outline=outline(plan),
             values=definition.parameters(given),
             text=text,
             language=language,

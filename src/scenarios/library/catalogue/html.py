@@ -1,4 +1,4 @@
-"""The library as browsable HTML: what each scenario holds, its conversations and a diagram of its objects.
+"""The library as browsable HTML: what each scenario holds, its conversations and an outline of its objects.
 
 A QA engineer who has to read YAML to find a state makes a new one instead. The pages are plain files without
 scripts, so that a CI job can publish them as they are.
@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.catalogue.view import beside, fields, name_of, spoken_by
+from scenarios.library.catalogue.view import Branch, beside, fields, name_of, outline, spoken_by
 from scenarios.library.files.expressions import word
-from scenarios.library.planning.columns import specs
 from scenarios.library.progress import Progress, told
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bot
 .turn small, .aside { opacity: .75; } .aside { font-size: .85rem; margin-left: 1rem; }
 .day { text-align: center; opacity: .7; margin: .8rem 0; }
 pre { white-space: pre-wrap; margin: 0; font: inherit; }
-svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
-svg rect { fill: none; stroke: currentColor; } svg path { fill: none; stroke: var(--mark); }
 """
 _HEADINGS = "<tr><th>scenario<th>what<th>owner<th>rows</tr>"
 _MOST_TURNS = 400
@@ -118,7 +115,7 @@ def page(definition: ScenarioDefinition, plan: Plan) -> str:
             )
         )
     top = [row for row in plan.rows if row.parent is None]
-    parts.append(f"<h2>Objects</h2>{diagram(plan, top)}")
+    parts.append(f"<h2>Objects</h2>{_outline(outline(plan))}")
     for row in top:
         parts.append(f"<h2>{escape(row.handle)} <small>({escape(row.section.unit)})</small></h2>")
         parts.append(_facts(plan, row))
@@ -181,41 +178,14 @@ def _chat(user: Row, rows: list[Row]) -> str:
     return f'<div class="chat">{"".join(parts)}</div>'
 
 
-def diagram(plan: Plan, top: list[Row]) -> str:
-    """Return an SVG of the topmost rows, what stands under them, and the named rows they point to."""
-    boxes: list[str] = []
-    y = 10
-    for row in top[:40]:
-        sections: dict[str, int] = {}
-        for child in row.subtree()[1:]:
-            sections[child.section.key] = sections.get(child.section.key, 0) + 1
-        lines = [f"{count} {key}" for key, count in sections.items()] or ["alone"]
-        height = max(30, 20 * len(lines) + 10)
-        boxes.append(f'<rect x="10" y="{y}" width="180" height="30" rx="6"/>')
-        boxes.append(f'<text x="20" y="{y + 20}">{escape(row.handle[:24])}</text>')
-        for at, line in enumerate(lines):
-            end = y + 15 + 20 * at
-            boxes.append(f'<path d="M190 {y + 15} C 220 {y + 15}, 220 {end}, 250 {end}"/>')
-            boxes.append(f'<text x="256" y="{y + 19 + 20 * at}">{escape(line)}</text>')
-        for at, link in enumerate(_links(plan, row)[: len(lines)]):
-            boxes.append(f'<text x="420" y="{y + 19 + 20 * at}">{escape(link)}</text>')
-        y += height + 12
-    label = "Objects of the scenario and what stands under them"
-    return f'<svg viewBox="0 0 820 {y}" role="img" aria-label="{label}">{"".join(boxes)}</svg>'
-
-
-def _links(plan: Plan, row: Row) -> list[str]:
-    found = []
-    for each in row.subtree():
-        if each.section.form != "one":
-            continue
-        for spec in specs(each.table).values():
-            if spec.name in each.section.links or spec.target is None or not spec.column.foreign_keys:
-                continue
-            other = plan.referred(each, spec.target)
-            if other is not None and other is not row:
-                found.append(f"{spec.label} → {other.handle}")
-    return found
+def _outline(branches: Iterable[Branch]) -> str:
+    """Return a list of lists: who is there, what each has, and how much of it."""
+    items = [
+        f"<li>{escape(each.label)}{f' <small>{each.count}</small>' if each.count > 1 else ''}"
+        f"{_outline(each.inside)}</li>"
+        for each in branches
+    ]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
 def _told(value: Any) -> bool:

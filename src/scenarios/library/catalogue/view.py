@@ -6,7 +6,8 @@ differently. `text` prints this, `html` makes pages of it, and ``--json`` gives 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -56,6 +57,46 @@ def beside(turn: Row) -> Iterator[tuple[str, str]]:
 def name_of(row: Row) -> str:
     """Return the name of whom *row* is, for a conversation: the first name, or the handle."""
     return str(row.values.get("first_name") or row.handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A row at the top of a scenario, or a section of it, in the outline of who has what.
+
+    Attributes:
+        label: the row's name, or the section's.
+        count: how many rows it stands for.
+        inside: what stands under it.
+    """
+
+    label: str
+    count: int = 1
+    inside: tuple[Branch, ...] = ()
+
+
+_TOP, _NAMED = 40, 12
+"""So many rows are named; of more, their number is told."""
+
+
+def outline(plan: Plan) -> tuple[Branch, ...]:
+    """Return who has what in *plan*: its topmost rows, their sections, and the named rows among these."""
+    return _named([row for row in plan.rows if row.parent is None], _TOP)
+
+
+def _named(rows: Sequence[Row], most: int) -> tuple[Branch, ...]:
+    shown = [Branch(row.handle.rpartition(".")[2], 1, _inside(row)) for row in rows[:most]]
+    more = [Branch("more", len(rows) - most)] if len(rows) > most else []
+    return (*shown, *more)
+
+
+def _inside(row: Row) -> tuple[Branch, ...]:
+    found = []
+    for section in row.section.inner:
+        rows = [child for child in row.children if child.section is section]
+        if rows and not section.silent:
+            named = _named(rows, _NAMED) if section.form == "named" else ()
+            found.append(Branch(section.key.replace("_", " "), len(rows), named))
+    return tuple(found)
 
 
 def readable(value: Any, plan: Plan) -> Any:
