@@ -18,6 +18,9 @@ SELECT c.oid::bigint AS relation,
        c.relkind = 'p' AS partitioned,
        c.relkind <> 'p' AND EXISTS (
            SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)) AS inherits,
+       EXISTS (SELECT FROM pg_subscription_rel sr
+                WHERE sr.srrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid))
+           AS subscribed,
        c.relpersistence = 'u' AS unlogged,
        c.relforcerowsecurity OR c.relrowsecurity AS row_security,
        cols.names, cols.types, cols.declared,

@@ -11,9 +11,11 @@
 CREATE SCHEMA scenarios_journal;
 GRANT USAGE ON SCHEMA scenarios_journal TO PUBLIC;
 
--- The clock orders statements against snapshots. It stands below zero until the first snapshot: there is
--- nothing to return to yet, so loading a template is not recorded row by row.
+-- The clock orders statements against snapshots: those move it, statements read it, and everything written
+-- between two of them has one time. It stands below zero until the first snapshot: there is nothing to return to
+-- yet, so loading a template is not recorded row by row.
 CREATE SEQUENCE scenarios_journal.clock MINVALUE -4611686018427387904 START -4611686018427387904;
+SELECT setval('scenarios_journal.clock', -4611686018427387904);
 
 -- One row for each statement that wrote. It answers "which tables?", and its lock answers "is anybody still
 -- writing?": a transaction that wrote holds ROW EXCLUSIVE on it until it ends.

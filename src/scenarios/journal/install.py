@@ -31,7 +31,7 @@ from scenarios.journal.undoing import dispatcher, undoing
 from scenarios.ownership import require_ours
 
 #: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
-LAYOUT = 2
+LAYOUT = 3
 _CORE = ("core.sql", "noticing.sql", "views.sql", "restoring.sql")
 #: How many columns a table may have: an undo table has two more, and PostgreSQL ends at 1,600.
 WIDEST = 1598

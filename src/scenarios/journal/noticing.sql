@@ -94,6 +94,8 @@ AS $$
         UNION ALL
         SELECT format('jr %s %s', j.oid, j.xmin) FROM pg_publication_rel j
         UNION ALL
+        SELECT format('js %s %s', j.srsubid, j.srrelid) FROM pg_subscription_rel j
+        UNION ALL
         SELECT format('m %s %s', m.oid, m.xmin) FROM pg_default_acl m
         UNION ALL
         SELECT format('v %s %s', v.oid, v.xmin) FROM pg_foreign_server v
@@ -124,11 +126,12 @@ BEGIN
         EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', held.tgname, held.relation);
     END LOOP;
     EXECUTE format('DROP TABLE IF EXISTS scenarios_journal.%I', 'u_' || which);
-    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(), scenarios_journal.%I(),'
-                   ' scenarios_journal.%I(), scenarios_journal.%I()', 't_' || which || '_insert',
-                   't_' || which || '_update', 't_' || which || '_delete', 't_' || which || '_truncate');
-    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, int8multirange)', 'r_' || which);
-    EXECUTE format('DROP FUNCTION IF EXISTS scenarios_journal.%I(bigint, bigint, int8multirange)', 'n_' || which);
+    FOR held IN
+        SELECT p.oid::regprocedure::text AS signature FROM pg_proc p
+         WHERE p.pronamespace = 'scenarios_journal'::regnamespace AND p.proname ~ ('^[a-z]_' || which || '(_|$)')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', held.signature);
+    END LOOP;
     DELETE FROM scenarios_journal.tracked t WHERE t.id = which;
     PERFORM set_config('scenarios_journal.restoring', meanwhile, true);
 END
@@ -150,7 +153,7 @@ BEGIN
             CONTINUE WHEN command.is_temporary OR command.schema_name = 'pg_temp'
                        OR NOT (command.original OR command.object_type IN ('table', 'table column'));
             INSERT INTO scenarios_journal.ddl
-            VALUES (nextval('scenarios_journal.clock'), TG_TAG, command.object_identity, session_user,
+            VALUES (pg_sequence_last_value('scenarios_journal.clock'), TG_TAG, command.object_identity, session_user,
                     clock_timestamp());
             SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;
             IF command.classid = 'pg_class'::regclass AND of_table IS NOT NULL THEN
@@ -162,12 +165,12 @@ BEGIN
     FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
         CONTINUE WHEN command.schema_name = 'pg_temp' OR command.command_tag = 'REINDEX';
         IF command.command_tag = 'REFRESH MATERIALIZED VIEW' THEN
-            UPDATE scenarios_journal.views v SET version = nextval('scenarios_journal.clock')
+            UPDATE scenarios_journal.views v SET version = pg_sequence_last_value('scenarios_journal.clock')
              WHERE v.relation = command.objid;
             CONTINUE;
         END IF;
         INSERT INTO scenarios_journal.ddl
-        VALUES (nextval('scenarios_journal.clock'), command.command_tag, command.object_identity, session_user,
+        VALUES (pg_sequence_last_value('scenarios_journal.clock'), command.command_tag, command.object_identity, session_user,
                 clock_timestamp());
         IF command.command_tag = 'ALTER TABLE' THEN
             SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;

@@ -20,7 +20,8 @@ _NOW = sql.SQL("scenarios_journal_now")
 # triggers, whose text the server would read again for every statement.
 #
 # The clock is read by the INSERT and not before it: the statement has its lock on `touched` by then, so
-# whoever takes a snapshot either waits for it or comes later on the clock.
+# whoever takes a snapshot either waits for it or comes later on the clock. Only snapshots and restores move the
+# clock: nextval() here would be what the application's next lastval() returns.
 _RECORDER = """
 #variable_conflict use_variable
 DECLARE
@@ -29,13 +30,15 @@ BEGIN
     IF pg_catalog.current_setting('scenarios_journal.restoring', true) OPERATOR(pg_catalog.=) 'on' THEN
         RETURN NULL;
     END IF;
-    INSERT INTO scenarios_journal.touched (n, tracked)
-    VALUES (pg_catalog.nextval('scenarios_journal.clock'::pg_catalog.regclass), {number});
-    scenarios_journal_now := pg_catalog.currval('scenarios_journal.clock'::pg_catalog.regclass);
+    {touch};
     {record};
     RETURN NULL;{guard}
 END
 """
+_CLOCK = "pg_catalog.pg_sequence_last_value('scenarios_journal.clock'::pg_catalog.regclass)"
+_TOUCH = f"""INSERT INTO scenarios_journal.touched (n, tracked) VALUES ({_CLOCK}, {{number}})
+    RETURNING n INTO scenarios_journal_now"""
+_LOOK = f"scenarios_journal_now := {_CLOCK}"
 _GUARD = """
 EXCEPTION WHEN undefined_column OR datatype_mismatch OR undefined_table THEN
     RETURN NULL; -- the table was altered; comparing the catalogue tells, before a restore"""
@@ -54,10 +57,28 @@ def recording(tracked: Tracked, *, guarded: bool) -> sql.Composed:
     return sql.Composed(
         [
             _undo_table(tracked),
-            *(_recorder(tracked, event, guarded) for event in ("insert", "update", "delete", "truncate")),
+            *(_recorder(tracked, event, guarded) for event in _EVENTS if event != "touch" or _apart(tracked)),
             *_triggers(tracked),
         ]
     )
+
+
+_ROWS = (
+    ("insert", "REFERENCING NEW TABLE AS new_rows"),
+    ("update", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+    ("delete", "REFERENCING OLD TABLE AS old_rows"),
+)
+_EVENTS = ("insert", "update", "delete", "truncate", "touch")
+
+
+def _apart(tracked: Tracked) -> bool:
+    """Whether a statement is noted apart from its rows: once, and not once for each row.
+
+    A subscription tells of rows only, and in plain inheritance a statement on a parent fires the parent's
+    triggers, whose number is not the child's.
+    """
+    table = tracked.table
+    return table.by_row and not table.inherits and not table.subscribed
 
 
 def _undo_table(tracked: Tracked) -> sql.Composed:
@@ -78,7 +99,7 @@ def _recorder(tracked: Tracked, event: str, guarded: bool) -> sql.Composed:
     )
 
     def rows(op: int, transition: str, image: str) -> sql.Composed:
-        by_row = tracked.table.inherits
+        by_row = tracked.table.by_row
         return sql.SQL("SELECT {}{} WHERE {}").format(
             comma(
                 [
@@ -93,7 +114,9 @@ def _recorder(tracked: Tracked, event: str, guarded: bool) -> sql.Composed:
 
     taken_away, put_there = rows(1, "old_rows", "old"), rows(-1, "new_rows", "new")
     record: sql.Composable
-    if event == "truncate":
+    if event == "touch":
+        record = sql.SQL("NULL")
+    elif event == "truncate":
         record = _kept_rows(tracked, into)
     elif event == "update":
         record = sql.SQL("{} {} UNION ALL {}").format(into, taken_away, put_there)
@@ -104,7 +127,11 @@ def _recorder(tracked: Tracked, event: str, guarded: bool) -> sql.Composed:
             _recorder_name(tracked, event)
         ),
         sql.SQL(_RECORDER).format(
-            number=tracked.number, record=record, guard=sql.SQL(_GUARD if guarded else "")
+            touch=sql.SQL(_LOOK)
+            if _apart(tracked) and event not in ("truncate", "touch")
+            else sql.SQL(_TOUCH).format(number=tracked.number),
+            record=record,
+            guard=sql.SQL(_GUARD if guarded else ""),
         ),
     )
 
@@ -127,14 +154,21 @@ def _kept_rows(tracked: Tracked, into: sql.Composed) -> sql.Composed:
 
 def _triggers(tracked: Tracked) -> list[sql.Composed]:
     statements = []
+    by_row = tracked.table.by_row
     for member in tracked.table.members:
         on = raw(member.qualified)
         names = []
-        for event, transition in (
-            ("insert", "REFERENCING NEW TABLE AS new_rows"),
-            ("update", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
-            ("delete", "REFERENCING OLD TABLE AS old_rows"),
-        ):
+        if _apart(tracked):
+            names.append(sql.Identifier("scenarios_journal_touch"))
+            statements.append(
+                sql.SQL(
+                    "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE ON {on} FOR EACH STATEMENT"
+                    " EXECUTE FUNCTION {function}();\n"
+                ).format(name=names[-1], on=on, function=_recorder_name(tracked, "touch"))
+            )
+        # A parent in a partition tree has no rows of its own; those of its parts are recorded there.
+        rows = () if by_row and not member.leaf else _ROWS
+        for event, transition in rows:
             names.append(sql.Identifier(f"scenarios_journal_{event}"))
             statements.append(
                 sql.SQL(
@@ -144,7 +178,7 @@ def _triggers(tracked: Tracked) -> list[sql.Composed]:
                     event=raw(event),
                     on=on,
                     each=sql.SQL("FOR EACH ROW")
-                    if tracked.table.inherits
+                    if by_row
                     else raw(f"{transition} FOR EACH STATEMENT"),
                     function=_recorder_name(tracked, event),
                 )
