@@ -81,3 +81,20 @@ def any_bench(any_server: Server) -> Iterator[Bench]:
         made = Bench(database)
         yield made
         made.close()
+
+
+@pytest.fixture
+def role(bench, with_roles):
+    """A role with the one right it needs to install a journal."""
+    name = sql.Identifier(f"journal_ddl_{bench.database.name}"[:60])
+    where = sql.Identifier(bench.database.name)
+    grant = sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(name)
+    with bench.database.connect() as admin:
+        with_roles(admin, sql.SQL("CREATE ROLE {}; GRANT ALL ON SCHEMA public TO {}").format(name, name))
+        with_roles(admin, sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(where, name))
+        with_roles(admin, grant)
+        yield name
+        for conn in (bench.app, bench.control):
+            conn.rollback()
+            conn.execute("RESET ROLE")
+        with_roles(admin, sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(name, name))

@@ -241,3 +241,79 @@ def test_what_python_has_no_form_for_is_told_as_postgresql_writes_it(fresh_db, k
     assert changes.counts == {"public.odd": {"inserted": 0, "updated": 1, "deleted": 0}}
     assert list(changes.rows[0].columns) == ["value"]
     assert told in str(changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("jsonb", '{"a": true}', '{"a": 1}'),
+        ("jsonb", '{"a": [1, {"b": 0}]}', '{"a": [1.0, {"b": false}]}'),
+        ("json", '{"a": 1}', '{"a":  1}'),
+        ("numeric", "1.0", "1.00"),
+        ("numeric[]", "{1.0}", "{1.00}"),
+        ("float8", "0", "-0"),
+        ("float8", "0.1", "0.10000000000000002"),
+        ("interval", "1 day", "24:00:00"),
+        ("text", "a", "a "),
+    ],
+)
+def test_a_column_changes_where_python_takes_both_for_equal(fresh_db, kind, old, new):
+    with fresh_db.connect() as conn:
+        conn.execute(
+            sql.SQL("CREATE TABLE t (id int PRIMARY KEY, same {}, v {})").format(*[sql.SQL(kind)] * 2)
+        )
+        conn.execute("INSERT INTO t VALUES (1, %s, %s)", [old, old])
+        before = fresh_db.snapshot()
+        conn.execute("UPDATE t SET v = %s", [new])
+    found = fresh_db.changes(before)
+    assert list(found.rows[0].columns) == ["v"]
+    with pytest.raises(AssertionError, match="unexpected"):
+        assert_changes(found, None, {"t": updated(exactly=True)})
+
+
+def test_a_role_that_reads_floats_short_sees_them_change(bench):
+    bench.ddl("CREATE TABLE t (id integer PRIMARY KEY, v float8); INSERT INTO t VALUES (1, 0.1)")
+    taken = journal.snapshot(bench.control)
+    bench.control.execute("SET extra_float_digits = -10")
+    bench.ddl("UPDATE t SET v = 0.10000000000000002")
+    assert journal.changes(bench.control, taken).counts["public.t"]["updated"] == 1
+
+
+def change(number, **values):
+    return journal.Change("public.t", "inserted", {"id": number}, None, {"id": number, **values})
+
+
+def counted(rows):
+    return journal.Changes(rows, journal.Snapshot(1))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(
+    "expected",
+    [
+        [inserted(a=1), inserted(b=2), inserted()],
+        [inserted(), inserted(a=1), inserted(b=2, a=1)],
+        [inserted(2), inserted(b=2)],
+        [inserted(2, a=1), inserted(c=5)],
+        [inserted(a=1), inserted(b=3), inserted(c=5)],
+    ],
+)
+def test_which_expectation_is_named_first_does_not_matter(expected, reverse):
+    found = counted([change(1, a=1, b=2, c=4), change(2, a=1, b=3, c=4), change(3, a=1, b=2, c=5)])
+    assert_changes(found, None, {"t": expected[::-1] if reverse else expected})
+
+
+def test_what_no_assignment_fits_is_missing():
+    found = counted([change(1, a=1, b=2), change(2, a=1, b=3)])
+    with pytest.raises(AssertionError) as failed:
+        assert_changes(found, None, {"t": [inserted(a=1), inserted(b=2), inserted(b=2)]})
+    assert "missing     t: expected 1 inserted with b=2, found 0" in str(failed.value)
+    assert "unexpected" not in str(failed.value)
+
+
+def test_true_is_not_expected_where_one_is():
+    found = counted([change(1, a={"deep": [True]}, b=True)])
+    assert_changes(found, None, {"t": inserted(a={"deep": [True]}, b=True)})
+    for values in ({"a": {"deep": [1]}}, {"b": 1}):
+        with pytest.raises(AssertionError):
+            assert_changes(found, None, {"t": inserted(**values)})

@@ -6,6 +6,7 @@ row put back does not make the server read a table from end to end.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -118,3 +119,72 @@ def test_what_was_not_written_costs_next_to_nothing(any_bench):
     # A page of the catalogue that is tidied when it is read is a record in the log, and happens once.
     assert min(cost.wal for cost in nothing) == 0
     assert median(cost.pages for cost in nothing) < one.pages < many.pages
+
+
+# A single key, one whose parts other indexes have too, none; and what a test may do to rows it has inserted.
+GROWING = """
+    CREATE TABLE log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v integer);
+    CREATE TABLE pair (tenant integer, n integer, v integer, PRIMARY KEY (tenant, n));
+    CREATE INDEX ON pair (tenant); CREATE INDEX ON pair (n);
+    CREATE TABLE tree (id integer PRIMARY KEY, v integer) PARTITION BY RANGE (id);
+    CREATE TABLE tree_1 PARTITION OF tree FOR VALUES FROM (0) TO (5000);
+    CREATE TABLE tree_2 PARTITION OF tree DEFAULT;
+    CREATE TABLE bag (n integer, v integer);
+"""
+GROW = """
+    INSERT INTO log (v) SELECT 1 FROM generate_series($from, $to);
+    INSERT INTO pair SELECT 1, g, 1 FROM generate_series($from, $to) g;
+    INSERT INTO tree SELECT g, 1 FROM generate_series($from, $to) g;
+    INSERT INTO bag SELECT g, 1 FROM generate_series($from, $to) g;
+"""
+CHANGE = "UPDATE log SET v = 2; UPDATE pair SET v = 2; UPDATE tree SET v = 2; UPDATE bag SET v = 2;"
+TAKE = "DELETE FROM log; DELETE FROM pair; DELETE FROM tree; DELETE FROM bag;"
+
+
+def rows_handled(node: dict[str, Any]) -> float:
+    """How many rows the nodes of a plan gave on or threw away, each as often as it ran."""
+    thrown_away = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+    here = (node["Actual Rows"] + thrown_away) * node["Actual Loops"]
+    return here + sum(map(rows_handled, node.get("Plans", ())))
+
+
+@pytest.mark.parametrize("kept", [0, 300])
+def test_a_restore_handles_the_rows_it_undoes_whatever_statistics_say(bench, kept):
+    bench.ddl(GROWING)
+    bench.ddl(GROW.replace("$from", "1").replace("$to", str(kept)))
+    journal.dedicate(bench.control)
+    plans: list[float] = []
+    bench.control.add_notice_handler(
+        lambda notice: (
+            plans.append(
+                rows_handled(json.loads((notice.message_primary or "").partition("plan:")[2])["Plan"])
+            )
+            if "plan:" in (notice.message_primary or "")
+            else None
+        )
+    )
+    bench.control.execute(
+        "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on;"
+        "SET auto_explain.log_timing = off; SET auto_explain.log_nested_statements = on;"
+        "SET auto_explain.log_format = json; SET auto_explain.log_level = notice"
+    )
+    taken = journal.snapshot(bench.control)
+
+    def a_row(program: str, rows: int) -> float:
+        bench.ddl(program.replace("$from", str(kept + 1)).replace("$to", str(kept + rows)))
+        plans.clear()
+        journal.restore(bench.control, taken)
+        return sum(plans) / (4 * (rows + kept))
+
+    handled: list[float] = []
+    for restores in (1, 10, 10):
+        for _ in range(restores):
+            bench.ddl(GROW.replace("$from", str(kept + 1)).replace("$to", str(kept + 1)))
+            journal.restore(bench.control, taken, tidy_every=10)  # What is empty again is vacuumed.
+        handled += [a_row(GROW, 1000), a_row(GROW + CHANGE, 1000), a_row(GROW + CHANGE, 90)]
+        if kept:
+            handled.append(a_row(CHANGE + TAKE, 0))
+    bench.control.execute("VACUUM ANALYZE")
+    handled += [a_row(GROW, 5000), a_row(GROW + CHANGE, 5000)]
+    # A row passes through a few nodes of a few plans, however many there are of it.
+    assert max(handled) < 50

@@ -94,23 +94,6 @@ def test_noticed_without_event_triggers(bench, role, statement, write):
     bench.cycle("INSERT INTO other VALUES (1)")
 
 
-@pytest.fixture
-def role(bench, with_roles):
-    """A role with the one right it needs to install a journal."""
-    name = sql.Identifier(f"journal_ddl_{bench.database.name}"[:60])
-    where = sql.Identifier(bench.database.name)
-    grant = sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(name)
-    with bench.database.connect() as admin:
-        with_roles(admin, sql.SQL("CREATE ROLE {}; GRANT ALL ON SCHEMA public TO {}").format(name, name))
-        with_roles(admin, sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(where, name))
-        with_roles(admin, grant)
-        yield name
-        for conn in (bench.app, bench.control):
-            conn.rollback()
-            conn.execute("RESET ROLE")
-        with_roles(admin, sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(name, name))
-
-
 def test_a_restore_is_not_taken_for_ddl(bench, role):
     """It disables what would fire even now, gives sequences a new file, and refreshes views."""
     for conn in (bench.app, bench.control):

@@ -40,6 +40,7 @@ COLUMNS = {
     "float": ("double precision", "'-0'"),
     "numeric": ("numeric", "1.50"),
     "array": ("text[]", "'{a,NULL}'"),
+    "computed": ("integer GENERATED ALWAYS AS (h.twice(n)) STORED", None),
     "generated": ("integer GENERATED ALWAYS AS (coalesce(n, 0) * 2) STORED", None),
 }
 SHAPES = ("plain", "partitioned", "inherited", "counted")
@@ -106,6 +107,7 @@ CREATE TRIGGER f AFTER INSERT OR DELETE ON h.t$i FOR EACH ROW EXECUTE FUNCTION h
 def schema_of(specs: list[TableSpec]) -> str:
     script = [
         "DROP SCHEMA IF EXISTS h CASCADE; CREATE SCHEMA h; CREATE SEQUENCE h.lone;"
+        "CREATE FUNCTION h.twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';"
         "CREATE TABLE h.counter (name text PRIMARY KEY, n integer); INSERT INTO h.counter VALUES ('t', 0);"
     ]
     referable: int | None = None
@@ -153,8 +155,9 @@ STATEMENTS = {
     " ON t.id = s.id WHEN MATCHED AND s.place % 3 = 0 THEN UPDATE SET id = t.id + 20, n = s.place"
     " WHEN MATCHED AND s.place % 3 = 1 THEN UPDATE SET v = 'y'"
     " WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, s.id + 400)",
-    "merge_all": "MERGE INTO $t t USING (SELECT g AS id FROM generate_series($a + 4, $a, -1) g) s ON t.id = s.id"
-    " WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, NULL) WHEN MATCHED THEN UPDATE SET id = 9 - t.id, v = 'z'",
+    "merge_all": "MERGE INTO $t t USING (SELECT g AS id FROM generate_series($a + 4, $a, -1) g) s"
+    " ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, NULL)"
+    " WHEN MATCHED THEN UPDATE SET id = 9 - t.id, v = 'z'",
     "swap": "WITH d AS (DELETE FROM $t WHERE id = $a RETURNING id), i AS (INSERT INTO $t (id, n)"
     " SELECT id + 70, $b + 500 FROM d RETURNING id) UPDATE $t SET n = n + 1 WHERE id = $b",
     "violate": "INSERT INTO $t (id, n, v) VALUES ($b + 30, $a + 700, 'w'), (1, 1, 'k'), (1, 1, 'k')",

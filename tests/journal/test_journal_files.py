@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 
 from scenarios import journal
 from scenarios.errors import JournalError, SafetyError, SnapshotFileError
+from scenarios.journal.files import file_lines
 
 SCHEMA = """
     CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -181,3 +183,35 @@ def test_differences_between_databases_and_files(bench, file):
     assert journal.diff(bench.control, file).counts["public.part"]["deleted"] == 2
     bench.ddl("CREATE TABLE fresh (id integer)")
     assert journal.diff(file, bench.control).notes == ("public.fresh is only in the second",)
+
+
+def test_a_file_saved_among_writers_is_one_point_in_time(bench, tmp_path):
+    """Each transaction moves one from a to b: their sum is the same in every file, however busy it is."""
+    bench.ddl(
+        "CREATE TABLE a (n integer); INSERT INTO a VALUES (1000000);"
+        "CREATE TABLE between (v text);"
+        "INSERT INTO between SELECT repeat(md5(g::text), 99) FROM generate_series(1, 2000) g;"
+        "CREATE TABLE z (n integer); INSERT INTO z VALUES (0)"
+    )
+    stop = threading.Event()
+
+    def writer() -> None:
+        with bench.database.connect(autocommit=False) as conn:
+            while not stop.is_set():
+                conn.execute("UPDATE a SET n = n - 1")
+                conn.execute("UPDATE z SET n = n + 1")
+                conn.commit()
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    try:
+        sums = []
+        for number in range(5):
+            journal.save(bench.control, tmp_path / f"{number}.scn")
+            rows = {table["name"]: list(lines) for table, lines in file_lines(tmp_path / f"{number}.scn")}
+            sums.append(int(rows["a"][0]) + int(rows["z"][0]))
+    finally:
+        stop.set()
+        thread.join()
+    assert sums == [1_000_000] * 5
+    assert bench.app.execute("SELECT n > 5 FROM z").fetchone() == (True,)

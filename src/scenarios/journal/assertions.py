@@ -6,6 +6,7 @@ Here whatever is not named must not have happened.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -37,7 +38,16 @@ class Expected:
 
 
 def _equal(found: Any, wanted: Any) -> bool:
-    return bool(found == wanted or found == getattr(wanted, "value", wanted))
+    return _same(found, wanted) or _same(found, getattr(wanted, "value", wanted))
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Equal, and not only because Python takes true for 1, which the columns of a row, or JSON, do not."""
+    if isinstance(found, dict) and isinstance(wanted, Mapping):
+        return found.keys() == wanted.keys() and all(_same(found[name], wanted[name]) for name in found)
+    if isinstance(found, list) and isinstance(wanted, (list, tuple)):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
 
 
 def inserted(count: int = 1, /, **values: Any) -> Expected:
@@ -53,6 +63,42 @@ def updated(count: int = 1, /, *, exactly: bool = False, **values: Any) -> Expec
 def deleted(count: int = 1, /, **values: Any) -> Expected:
     """*count* deleted rows, each of which had these values."""
     return Expected("deleted", count, values)
+
+
+def _assigned(fitting: Sequence[Sequence[int]], counts: Sequence[int]) -> dict[int, int]:
+    """Give as many rows as possible to expectations they fit; which is named first does not matter.
+
+    Args:
+        fitting: for each expectation, the rows that fit it.
+        counts: how many rows each wants.
+
+    Returns:
+        the expectation of each row that was given away.
+    """
+    taken: dict[int, int] = {}
+
+    def give(number: int, asked: set[int]) -> bool:
+        # A row nobody has, or one whose holder can do with another.
+        for place in fitting[number]:
+            if place not in taken:
+                taken[place] = number
+                return True
+        for place in fitting[number]:
+            holder = taken[place]
+            if holder not in asked:
+                asked.add(holder)
+                if give(holder, asked):
+                    taken[place] = number
+                    return True
+        return False
+
+    for number, count in enumerate(counts):
+        free = [place for place in fitting[number] if place not in taken][:count]
+        taken.update(dict.fromkeys(free, number))
+        for _ in range(count - len(free)):
+            if not give(number, {number}):
+                break
+    return taken
 
 
 class HasChanges(Protocol):
@@ -87,19 +133,28 @@ def assert_changes(
         found = changes(db, since if since is not None else "")
     else:
         found = db.changes(since)
-    left = list(found.rows)
-    missing: list[str] = []
+    wanted: list[tuple[str, Expected]] = []
+    fitting: list[list[int]] = []
     for what, expectation in expected.items():
         matches = matcher(what)
         name = what if isinstance(what, str) else getattr(what, "__name__", str(what))
-        wanted = [expectation] if isinstance(expectation, Expected) else list(expectation)
-        # The most particular first, or a general one would take the rows meant for it.
-        for one in sorted(wanted, key=lambda e: -len(e.values)):
-            fitting = [row for row in left if matches(row.table) and row.op == one.op and one.fits(row)]
-            if len(fitting) < one.count:
-                missing.append(f"{name}: expected {one}, found {len(fitting)}")
-            taken = {id(row) for row in fitting[: one.count]}
-            left = [row for row in left if id(row) not in taken]
+        for one in [expectation] if isinstance(expectation, Expected) else expectation:
+            wanted.append((name, one))
+            fitting.append(
+                [
+                    place
+                    for place, row in enumerate(found.rows)
+                    if matches(row.table) and row.op == one.op and one.fits(row)
+                ]
+            )
+    taken = _assigned(fitting, [one.count for _, one in wanted])
+    got = Counter(taken.values())
+    missing = [
+        f"{name}: expected {one}, found {got[number]}"
+        for number, (name, one) in enumerate(wanted)
+        if got[number] < one.count
+    ]
+    left = [row for place, row in enumerate(found.rows) if place not in taken]
     if not missing and not left and not found.notes:
         return found
     lines = [f"the changes since snapshot {found.since} are not the expected ones"]

@@ -12,7 +12,7 @@ import psycopg
 
 from scenarios.errors import JournalError, redact
 
-_HOLDERS = b"""
+_HOLDERS = """
     SELECT a.pid, a.application_name, a.usename, a.state, a.query,
            extract(epoch FROM clock_timestamp() - a.xact_start)::float8
       FROM pg_stat_activity a
@@ -22,7 +22,7 @@ _HOLDERS = b"""
             WHERE l.pid = a.pid AND l.granted AND l.locktype = 'relation'
               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
               AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-              AND (l.mode <> 'AccessShareLock' OR c.relkind = 'm'))
+              AND (l.mode <> 'AccessShareLock' OR c.relkind = 'm' OR %s))
      ORDER BY a.pid
 """
 
@@ -42,7 +42,7 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         wait: how long it waited, in seconds.
         cause: the error of the server.
     """
-    lines = holders(conn)
+    lines = holders(conn) or holders(conn, readers=True)
     lines += [
         f"prepared transaction {gid!r} ({owner}), prepared {age:.1f} s ago, which needs COMMIT PREPARED or"
         " ROLLBACK PREPARED"
@@ -57,11 +57,17 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
     )
 
 
-def holders(conn: psycopg.Connection[Any]) -> list[str]:
-    """Return every other session that has a lock on a table of the database, as a sentence each."""
+def holders(conn: psycopg.Connection[Any], *, readers: bool = False) -> list[str]:
+    """Return every other session that has a lock on a table of the database, as a sentence each.
+
+    Args:
+        conn: a connection to the database.
+        readers: also those that only read, which is in the way of little: of a rule that has to be silenced,
+            or of triggers that are taken off.
+    """
     return [
         f"pid {pid} ({user}, application {name or 'unnamed'!r}), {state},"
         f" transaction open for {age or 0:.1f} s,"
         f" last query: {redact(' '.join((query or '').split()))[:300]}"
-        for pid, name, user, state, query, age in conn.execute(_HOLDERS).fetchall()
+        for pid, name, user, state, query, age in conn.execute(_HOLDERS, [readers]).fetchall()
     ]

@@ -11,6 +11,17 @@ WITH RECURSIVE base_types AS (
 plain_types AS (
     SELECT b.oid, b.base, CASE WHEN b.through THEN b.typmod END AS typmod
       FROM base_types b WHERE b.typtype <> 'd'
+),
+columns AS (
+    SELECT a.attrelid, a.attnum::integer, a.attname::text AS name, a.attgenerated,
+           format_type(p.base, coalesce(p.typmod, a.atttypmod))
+           || CASE WHEN a.attcollation NOT IN (0, 100)
+              THEN (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname) FROM pg_collation co
+                      JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation)
+              ELSE '' END AS type,
+           format_type(a.atttypid, a.atttypmod) AS declared
+      FROM pg_attribute a JOIN plain_types p ON p.oid = a.atttypid
+     WHERE a.attnum > 0 AND NOT a.attisdropped
 )
 SELECT c.oid::bigint AS relation,
        n.nspname AS schema_name,
@@ -24,7 +35,9 @@ SELECT c.oid::bigint AS relation,
        c.relpersistence = 'u' AS unlogged,
        c.relforcerowsecurity OR c.relrowsecurity AS row_security,
        cols.names, cols.types, cols.declared,
+       made.names AS computed, made.types AS computed_types,
        keys.positions AS key_positions, keys.operators AS key_operators, keys.groups AS key_groups,
+       keys.rivals AS key_rivals,
        held.positions AS fixed_positions,
        parts.members,
        parts.foreign_members,
@@ -32,23 +45,28 @@ SELECT c.oid::bigint AS relation,
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (
-      SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') AS names,
-             coalesce(array_agg(a.attnum::integer ORDER BY a.attnum), '{}') AS numbers,
-             coalesce(array_agg(
-                 format_type(p.base, coalesce(p.typmod, a.atttypmod))
-                 || CASE WHEN a.attcollation NOT IN (0, 100)
-                    THEN (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname) FROM pg_collation co
-                            JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation)
-                    ELSE '' END ORDER BY a.attnum), '{}') AS types,
-             coalesce(array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), '{}') AS declared
-        FROM pg_attribute a JOIN plain_types p ON p.oid = a.atttypid
-       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      SELECT coalesce(array_agg(a.name ORDER BY a.attnum), '{}') AS names,
+             coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') AS numbers,
+             coalesce(array_agg(a.type ORDER BY a.attnum), '{}') AS types,
+             coalesce(array_agg(a.declared ORDER BY a.attnum), '{}') AS declared
+        FROM columns a WHERE a.attrelid = c.oid AND a.attgenerated = ''
   ) cols
+  CROSS JOIN LATERAL (
+      -- Stored columns that may be computed otherwise another time: by functions that are not PostgreSQL's own.
+      SELECT coalesce(array_agg(a.name ORDER BY a.attnum), '{}') AS names,
+             coalesce(array_agg(a.type ORDER BY a.attnum), '{}') AS types
+        FROM columns a WHERE a.attrelid = c.oid AND a.attgenerated = 's' AND EXISTS (
+             SELECT FROM pg_attrdef ad JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
+               JOIN pg_attribute pa ON pa.attrelid = ad.adrelid AND pa.attnum = ad.adnum
+              WHERE ad.adrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid)
+                AND pa.attname = a.name AND d.refclassid <> 'pg_class'::regclass)
+  ) made
   LEFT JOIN LATERAL (
       -- The key that tells rows apart: immediate, whole, never null; the primary key if it is one.
       SELECT array_agg(array_position(cols.numbers, k.attnum::integer) ORDER BY k.place) AS positions,
              array_agg(k.operator ORDER BY k.place) AS operators,
-             bool_and(k.groups) AS groups
+             bool_and(k.groups) AS groups,
+             bool_or(k.rivals) AS rivals
         FROM (
             SELECT i.indexrelid, i.indrelid, i.indkey, i.indclass, i.indcollation, i.indnkeyatts
               FROM pg_index i
@@ -65,6 +83,21 @@ SELECT c.oid::bigint AS relation,
         ) i
         CROSS JOIN LATERAL (
             SELECT g AS place, i.indkey[g] AS attnum,
+                   -- Another index that has the column and does not begin with the whole key.
+                   EXISTS (
+                       SELECT FROM pg_index o
+                         JOIN pg_attribute oa ON oa.attrelid = o.indrelid AND oa.attnum = ANY (o.indkey)
+                         JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[g]
+                                             AND ka.attname = oa.attname
+                        WHERE o.indrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid)
+                          AND (SELECT array_agg(xa.attname ORDER BY xa.attname)
+                                 FROM generate_series(0, i.indnkeyatts - 1) x
+                                 JOIN pg_attribute xa ON xa.attrelid = o.indrelid AND xa.attnum = o.indkey[x])
+                              IS DISTINCT FROM
+                              (SELECT array_agg(xa.attname ORDER BY xa.attname)
+                                 FROM generate_series(0, i.indnkeyatts - 1) x
+                                 JOIN pg_attribute xa ON xa.attrelid = i.indrelid AND xa.attnum = i.indkey[x])
+                   ) AS rivals,
                    format('OPERATOR(%I.%s)', opn.nspname, op.oprname) AS operator,
                    oc.opcdefault AS groups
               FROM generate_series(0, i.indnkeyatts - 1) g

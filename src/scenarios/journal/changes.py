@@ -7,7 +7,7 @@ say it is in the undo rows: what was there before and is gone, and what is there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from psycopg import sql
@@ -37,6 +37,7 @@ class Change:
         key: its key columns; all columns where the table has no key.
         old: its columns before, None for an inserted row. Generated columns are left out.
         new: its columns now, None for a deleted row.
+        differing: names of an updated row's columns whose values PostgreSQL tells apart; None: by Python.
     """
 
     table: str
@@ -44,17 +45,23 @@ class Change:
     key: Mapping[str, Any]
     old: Mapping[str, Any] | None
     new: Mapping[str, Any] | None
+    differing: frozenset[str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def columns(self) -> dict[str, tuple[Any, Any]]:
         """The columns that differ, each with its old and new value; for an inserted or deleted row, all."""
         old, new = self.old or {}, self.new or {}
-        names = old or new
         return {
             name: (old.get(name), new.get(name))
-            for name in names
-            if self.op != "updated" or _differ(old.get(name), new.get(name))
+            for name in old or new
+            if self.op != "updated" or self._differs(name, old.get(name), new.get(name))
         }
+
+    def _differs(self, name: str, old: Any, new: Any) -> bool:
+        # Python takes true and 1 for equal, 1.0 and 1.00, 0.0 and -0.0, and NaN not for itself.
+        if self.differing is not None:
+            return name in self.differing
+        return type(old) is not type(new) or (old != new and not (old != old and new != new))
 
     def __str__(self) -> str:
         key = ", ".join(f"{name}={_shown(value)}" for name, value in self.key.items())
@@ -64,11 +71,6 @@ class Change:
             row = self.new if self.op == "inserted" else self.old
             what = ", ".join(f"{n}={_shown(v)}" for n, v in (row or {}).items() if n not in self.key)
         return f"{self.op} {self.table}({key}){' ' + what if what else ''}"
-
-
-def _differ(one: Any, other: Any) -> bool:
-    # NaN differs from itself, and 1 from True it does not; neither is what a reader means.
-    return type(one) is not type(other) or (one != other and not (one != one and other != other))
 
 
 def _shown(value: Any, width: int = 60) -> str:
@@ -258,32 +260,47 @@ def _table_changes(
         if key
         else sql.SQL("NULL::text")
     )
-    query = sql.SQL("SELECT op, {}{} FROM {}(%s, %s, %s::int8multirange) ORDER BY 2, content").format(
+    # Each value twice: for Python, and as the text by which the journal itself tells values apart.
+    own_names = [sql.Identifier(f"c{place}") for place in range(1, len(columns) + 1)]
+    query = sql.SQL(
+        "SELECT op, {}, ARRAY[{}]::text[]{} FROM {}(%s, %s, %s::int8multirange) ORDER BY 2, content"
+    ).format(
         identity,
-        sql.Composed([sql.SQL(", {}").format(sql.Identifier(f"c{p}")) for p in range(1, len(columns) + 1)]),
+        sql.SQL(", ").join(sql.SQL("{}::text").format(name) for name in own_names),
+        sql.Composed([sql.SQL(", {}").format(name) for name in own_names]),
         sql.Identifier("scenarios_journal", f"n_{number}"),
     )
     with exact_cursor(conn) as cursor:
         found = cursor.execute(query, window).fetchall()
     key_names = [columns[place - 1] for place in key]
-    before: dict[str, dict[str, Any]] = {}
+    before: dict[str, tuple[dict[str, Any], list[str | None]]] = {}
     changed: dict[Op, list[Change]] = {op: [] for op in OPS}
 
-    def add(op: Op, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    def add(
+        op: Op,
+        old: dict[str, Any] | None,
+        new: dict[str, Any] | None,
+        differing: frozenset[str] | None = None,
+    ) -> None:
         row = new if new is not None else old or {}
-        changed[op].append(Change(label, op, {n: row[n] for n in key_names} if key else row, old, new))
+        identity = {name: row[name] for name in key_names} if key else row
+        changed[op].append(Change(label, op, identity, old, new, differing))
 
-    for op, identified, *values in found:
+    for op, identified, texts, *values in found:
         if op > 0 and identified is not None:
-            before[identified] = dict(zip(columns, values, strict=True))
-    for op, identified, *values in found:
+            before[identified] = dict(zip(columns, values, strict=True)), texts
+    for op, identified, texts, *values in found:
         row = dict(zip(columns, values, strict=True))
-        if op < 0:
-            old = before.pop(identified, None) if identified is not None else None
-            add("updated" if old is not None else "inserted", old, row)
-        elif identified is None:
-            add("deleted", row, None)
-    for old in before.values():
+        if op > 0:
+            if identified is None:
+                add("deleted", row, None)
+        elif identified in before:
+            old, was = before.pop(identified)
+            pairs = zip(columns, was, texts, strict=True)
+            add("updated", old, row, frozenset(name for name, one, other in pairs if one != other))
+        else:
+            add("inserted", None, row)
+    for old, _ in before.values():
         add("deleted", old, None)
     return [change for op in OPS for change in changed[op]]
 

@@ -38,13 +38,15 @@ CREATE TABLE scenarios_journal.tracked (
 CREATE TABLE scenarios_journal.members (
     relation oid PRIMARY KEY,
     qualified text NOT NULL,
-    tracked integer NOT NULL REFERENCES scenarios_journal.tracked ON DELETE CASCADE
+    tracked integer NOT NULL REFERENCES scenarios_journal.tracked,
+    triggers bigint               -- how many of ours are on it
 );
 CREATE TABLE scenarios_journal.state (
     layout integer NOT NULL,      -- version of this file
     home oid NOT NULL,            -- the database it was installed in; another one is a clone of that
     watching boolean NOT NULL,    -- event triggers tell of DDL; otherwise the catalogue is compared
     catalogue text,               -- what it was compared with, when not watching
+    armed text,                   -- the state of our own triggers when they were last fitted
     path text NOT NULL,           -- by which functions of the application find what they call
     outside text[] NOT NULL       -- relations whose rows no trigger can see
 );

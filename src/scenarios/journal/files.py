@@ -32,7 +32,7 @@ from scenarios.journal.file_format import (
     read_header,
 )
 from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
-from scenarios.journal.pinned import look_up, pin
+from scenarios.journal.pinned import look_up, own_settings, pin
 from scenarios.journal.tables import Table, read_tables
 
 
@@ -216,6 +216,7 @@ def _fingerprint(schema: dict[str, list[str]]) -> str:
 
 
 def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> None:
+    own = own_settings(conn)
     path_of_theirs = pin(conn)
     conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
     tables = {table.label: table for table in read_tables(conn)}
@@ -225,6 +226,11 @@ def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> No
     if tables:
         names = sql.SQL(", ").join(table.identifier for table in tables.values())
         conn.execute(sql.SQL("TRUNCATE {}").format(names))
+    # Generated columns and indexes are computed as the application does. Times in the file tell their zone.
+    conn.execute(
+        "SELECT set_config('TimeZone', %s, true), set_config('default_text_search_config', %s, true)",
+        [own["TimeZone"], own["default_text_search_config"]],
+    )
     look_up(conn, path_of_theirs)
     with content(source) as described_tables:
         for described, chunks in described_tables:

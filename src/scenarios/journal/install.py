@@ -7,7 +7,7 @@ rows, the others are fitted anew, and what no trigger can see is written down fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib import resources
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
-from scenarios.journal.pinned import application_path, look_up
+from scenarios.journal.pinned import application_path, look_up, own_settings
 from scenarios.journal.recording import recording
 from scenarios.journal.sequences import reader_of_sequences
 from scenarios.journal.tables import Table, read_tables, refuse_row_security
@@ -122,6 +122,7 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
     require_ownership(conn, "install the journal")
     try:
         with conn.transaction():
+            own = own_settings(conn)
             path = application_path(conn)
             # With no schema of theirs in the path, the server names their types in full, whoever installs.
             look_up(conn, "pg_catalog")
@@ -133,7 +134,7 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
             if not is_installed(conn):
                 _uninstall(conn)
                 _create_core(conn, watching)
-            _fit(conn, path)
+            _fit(conn, path, own)
     except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
         raise blocked(conn, "install the journal", wait, error) from error
 
@@ -188,18 +189,28 @@ def _create_core(conn: Connection, watching: bool) -> None:
         " SELECT %s, oid, %s, '', '{}' FROM pg_database WHERE datname = current_database()",
         [LAYOUT, watching],
     )
-    if watching:
-        conn.execute(
-            b"CREATE EVENT TRIGGER scenarios_journal_ddl ON ddl_command_end"
-            b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
-            b"CREATE EVENT TRIGGER scenarios_journal_drop ON sql_drop"
-            b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
-            b"ALTER EVENT TRIGGER scenarios_journal_ddl ENABLE ALWAYS;"
-            b"ALTER EVENT TRIGGER scenarios_journal_drop ENABLE ALWAYS"
-        )
 
 
-def _fit(conn: Connection, path: str) -> None:
+def _watch(conn: Connection) -> None:
+    """Make the event triggers, unless they are there and in force for every session."""
+    found = conn.execute(
+        b"SELECT count(*) FROM pg_event_trigger WHERE evtname ~ '^scenarios_journal_' AND evtenabled = 'A'"
+    ).fetchone()
+    if found == (2,):
+        return
+    conn.execute(
+        b"DROP EVENT TRIGGER IF EXISTS scenarios_journal_ddl;"
+        b"DROP EVENT TRIGGER IF EXISTS scenarios_journal_drop;"
+        b"CREATE EVENT TRIGGER scenarios_journal_ddl ON ddl_command_end"
+        b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
+        b"CREATE EVENT TRIGGER scenarios_journal_drop ON sql_drop"
+        b" EXECUTE FUNCTION scenarios_journal.notice_ddl();"
+        b"ALTER EVENT TRIGGER scenarios_journal_ddl ENABLE ALWAYS;"
+        b"ALTER EVENT TRIGGER scenarios_journal_drop ENABLE ALWAYS"
+    )
+
+
+def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
     tables = read_tables(conn)
     _refuse_too_wide(conn, tables)
     row = conn.execute(b"SELECT watching FROM scenarios_journal.state").fetchone()
@@ -210,9 +221,13 @@ def _fit(conn: Connection, path: str) -> None:
             b"SELECT relation::bigint, id, signature FROM scenarios_journal.tracked"
         ).fetchall()
     }
+    _note_what_was_not_told(conn)
+    if watching:
+        _watch(conn)
+    disarmed = {number for (number,) in conn.execute(_DISARMED).fetchall()}
     wanted = {table.relation: table for table in tables}
     for relation, (number, signature) in list(known.items()):
-        if relation not in wanted or wanted[relation].signature != signature:
+        if relation not in wanted or wanted[relation].signature != signature or number in disarmed:
             conn.execute("SELECT scenarios_journal.untrack(%s)", [number])
             del known[relation]
     statements: list[sql.Composable] = []
@@ -241,16 +256,26 @@ def _fit(conn: Connection, path: str) -> None:
     statements += [
         dispatcher([*numbers.values(), *(number for number, _ in known.values())]),
         reader_of_sequences(conn),
+        *(
+            sql.SQL("ALTER FUNCTION scenarios_journal.restore SET {} TO {};\n").format(
+                sql.Identifier(name), sql.Literal(value)
+            )
+            for name, value in own.items()
+            if name != "search_path"
+        ),
     ]
     conn.execute(sql.Composed(statements))
     conn.execute(b"SELECT scenarios_journal.fit_views()")
     outside = [name for table in tables for name in table.foreign]
     conn.execute(
         "UPDATE scenarios_journal.state SET path = %s, outside = %s,"
+        " armed = (SELECT a.state FROM scenarios_journal.armed a),"
         " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END",
         [path, outside],
     )
     conn.execute(
+        b"UPDATE scenarios_journal.members m SET triggers = (SELECT count(*) FROM pg_trigger g"
+        b" WHERE g.tgrelid = m.relation AND g.tgname ~ '^scenarios_journal_') WHERE m.triggers IS NULL;"
         b"UPDATE scenarios_journal.ddl SET settled = true WHERE NOT settled;"
         b"DELETE FROM scenarios_journal.ddl"
         b" WHERE n < (SELECT coalesce(min(base), 9223372036854775807) FROM scenarios_journal.snapshots);"
@@ -259,8 +284,29 @@ def _fit(conn: Connection, path: str) -> None:
     )
 
 
+# Tables whose triggers of ours are not all there and in force for every session.
+_DISARMED = b"""
+    SELECT DISTINCT m.tracked FROM scenarios_journal.members m
+     WHERE m.triggers <> (SELECT count(*) FROM pg_trigger g
+                           WHERE g.tgrelid = m.relation AND g.tgname ~ '^scenarios_journal_'
+                             AND g.tgenabled = 'A')
+"""
+
+
+def _note_what_was_not_told(conn: Connection) -> None:
+    """Write down for earlier snapshots what only a comparison shows: from now on it will compare equal."""
+    conn.execute(
+        b"INSERT INTO scenarios_journal.ddl"
+        b" SELECT pg_sequence_last_value('scenarios_journal.clock'), 'something that was noticed later',"
+        b" NULL, session_user, clock_timestamp(), true FROM scenarios_journal.state s"
+        b" WHERE NOT s.watching AND s.catalogue <> scenarios_journal.catalogue()"
+        b" OR s.armed IS NOT NULL"
+        b" AND s.armed IS DISTINCT FROM (SELECT a.state FROM scenarios_journal.armed a)"
+    )
+
+
 def _refuse_too_wide(conn: Connection, tables: Sequence[Table]) -> None:
-    wide = [table.label for table in tables if len(table.names) > WIDEST]
+    wide = [table.label for table in tables if len(table.names) + len(table.computed) > WIDEST]
     if wide:
         raise CannotRestoreInPlace(
             f"cannot journal a table of more than {WIDEST:,} columns",

@@ -36,8 +36,8 @@ AS $$
     ), relations AS (
         SELECT c.* FROM pg_class c JOIN ours ON ours.oid = c.relnamespace
     ), lines AS (
-        SELECT format('c %s %s %s %s %s %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relkind,
-                      c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.relreplident,
+        SELECT format('c %s %s %s %s %s %s %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relkind,
+                      c.relpersistence, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.relreplident,
                       c.relacl, c.reloptions) AS line
           FROM relations c
         UNION ALL
@@ -53,8 +53,9 @@ AS $$
         UNION ALL
         SELECT format('p %s %s', p.oid, p.xmin) FROM pg_proc p JOIN ours ON ours.oid = p.pronamespace
         UNION ALL
-        SELECT format('t %s %s %s', t.oid, t.tgname, t.tgenabled) FROM pg_trigger t
-         WHERE NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
+        SELECT format('t %s %s %s %s', t.oid, t.tgname, t.tgenabled,
+                      CASE WHEN t.tgname ~ '^scenarios_journal_' THEN t.xmin END)  -- a restore switches others
+          FROM pg_trigger t WHERE NOT t.tgisinternal
         UNION ALL
         SELECT format('u %s %s %s %s', u.oid, u.rulename, u.ev_enabled, md5(u.ev_action::text))
           FROM pg_rewrite u JOIN relations c ON c.oid = u.ev_class
@@ -106,6 +107,17 @@ AS $$
     SELECT md5(string_agg(line, E'\n' ORDER BY line COLLATE "C")) FROM lines
 $$;
 
+-- The state of our own triggers in one value, where DDL is watched: nobody tells of a change to an event trigger,
+-- nor of anything a session does that has switched event triggers off, as PostgreSQL lets it from version 17 on.
+-- A view, because each restore asks, and a function would cost more than the answer.
+CREATE VIEW scenarios_journal.armed AS
+    SELECT (SELECT string_agg(concat_ws(' ', e.oid, e.evtenabled, e.xmin), ' ' ORDER BY e.oid)
+              FROM pg_catalog.pg_event_trigger e WHERE e.evtname ~ '^scenarios_journal_')
+           || CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN (
+              SELECT ' ' || sum(hashint8(g.oid::bigint) # g.xmin::text::bigint) FROM pg_catalog.pg_trigger g
+               WHERE g.tgenabled = 'A' AND g.tgname BETWEEN 'scenarios_journal_' AND 'scenarios_journal_z')
+              ELSE '' END AS state;
+
 -- Taking the triggers off a table whose shape changes: what they would insert no longer fits.
 CREATE FUNCTION scenarios_journal.untrack(which integer) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -132,6 +144,8 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', held.signature);
     END LOOP;
+    -- No cascade does it: foreign keys do not work on a dedicated connection.
+    DELETE FROM scenarios_journal.members m WHERE m.tracked = which;
     DELETE FROM scenarios_journal.tracked t WHERE t.id = which;
     PERFORM set_config('scenarios_journal.restoring', meanwhile, true);
 END
@@ -198,6 +212,10 @@ BEGIN
         RETURN 'the schema was changed: ' || seen;
     END IF;
     SELECT * INTO st FROM scenarios_journal.state;
+    IF st.armed IS DISTINCT FROM (SELECT a.state FROM scenarios_journal.armed a) THEN
+        RETURN 'the triggers of the journal are not as they were: something switched them off, replaced or dropped'
+            ' them';
+    END IF;
     IF NOT st.watching AND st.catalogue IS DISTINCT FROM scenarios_journal.catalogue() THEN
         RETURN 'the schema was changed (its catalogue no longer is what it was)';
     END IF;

@@ -17,7 +17,16 @@ _ALIKE = (
     b"SET LOCAL \"IntervalStyle\" = 'postgres'; SET LOCAL bytea_output = 'hex';"
     b"SET LOCAL client_encoding = 'UTF8'; SET LOCAL row_security = off; SET LOCAL jit = off"
 )
-# The session's own schemas first, in its order, then all others there are.
+# What decides over functions of the application that call others, and that a script may have left changed.
+_OWN = b"""
+    SELECT s.name, coalesce(own.value, s.reset_val)
+      FROM pg_settings s LEFT JOIN (
+           SELECT split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
+             FROM pg_db_role_setting g JOIN pg_database d ON d.oid = g.setdatabase, unnest(g.setconfig) c
+            WHERE g.setrole = 0 AND d.datname = current_database()) own ON own.name = s.name
+     WHERE s.name IN ('search_path', 'TimeZone', 'DateStyle', 'IntervalStyle', 'default_text_search_config')
+"""
+# The database's own schemas first, in its order, then all others there are.
 _PATH = b"""
     SELECT concat_ws(', ', 'pg_catalog',
            string_agg(quote_ident(n.nspname), ', '
@@ -28,8 +37,18 @@ _PATH = b"""
 """
 
 
+def own_settings(conn: psycopg.Connection[Any]) -> dict[str, str]:
+    """Return what a fresh session has, by the database's settings, whatever this one has set since."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(_OWN).fetchall())
+
+
 def application_path(conn: psycopg.Connection[Any]) -> str:
-    """Return a search_path by which the application's own functions find what they call."""
+    """Return a search_path by which the application's own functions find what they call.
+
+    Must be called in a transaction, whose search_path is another one afterwards.
+    """
+    look_up(conn, own_settings(conn)["search_path"])
     with conn.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(_PATH).fetchone()
     return str(row[0]) if row else "pg_catalog"

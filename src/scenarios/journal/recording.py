@@ -20,8 +20,8 @@ _NOW = sql.SQL("scenarios_journal_now")
 # triggers, whose text the server would read again for every statement.
 #
 # The clock is read by the INSERT and not before it: the statement has its lock on `touched` by then, so
-# whoever takes a snapshot either waits for it or comes later on the clock. Only snapshots and restores move the
-# clock: nextval() here would be what the application's next lastval() returns.
+# whoever takes a snapshot either waits for it or comes later on the clock. Only snapshots and restores move
+# it: nextval() here would be what the application's next lastval() returns.
 _RECORDER = """
 #variable_conflict use_variable
 DECLARE
@@ -35,10 +35,10 @@ BEGIN
     RETURN NULL;{guard}
 END
 """
-_CLOCK = "pg_catalog.pg_sequence_last_value('scenarios_journal.clock'::pg_catalog.regclass)"
-_TOUCH = f"""INSERT INTO scenarios_journal.touched (n, tracked) VALUES ({_CLOCK}, {{number}})
+_CLOCK = sql.SQL("pg_catalog.pg_sequence_last_value('scenarios_journal.clock'::pg_catalog.regclass)")
+_TOUCH = """INSERT INTO scenarios_journal.touched (n, tracked) VALUES ({clock}, {number})
     RETURNING n INTO scenarios_journal_now"""
-_LOOK = f"scenarios_journal_now := {_CLOCK}"
+_LOOK = "scenarios_journal_now := {clock}"
 _GUARD = """
 EXCEPTION WHEN undefined_column OR datatype_mismatch OR undefined_table THEN
     RETURN NULL; -- the table was altered; comparing the catalogue tells, before a restore"""
@@ -85,7 +85,7 @@ def _undo_table(tracked: Tracked) -> sql.Composed:
     columns: list[sql.Composable] = [sql.SQL("n bigint NOT NULL"), sql.SQL("op smallint NOT NULL")]
     columns += [
         sql.SQL("{} {}").format(sql.Identifier(f"c{place}"), raw(kind))
-        for place, kind in enumerate(tracked.table.types, 1)
+        for place, kind in enumerate(tracked.types, 1)
     ]
     return sql.SQL(
         "CREATE UNLOGGED TABLE {undo} ({columns}) WITH (autovacuum_enabled = off);\n"
@@ -127,9 +127,9 @@ def _recorder(tracked: Tracked, event: str, guarded: bool) -> sql.Composed:
             _recorder_name(tracked, event)
         ),
         sql.SQL(_RECORDER).format(
-            touch=sql.SQL(_LOOK)
-            if _apart(tracked) and event not in ("truncate", "touch")
-            else sql.SQL(_TOUCH).format(number=tracked.number),
+            touch=sql.SQL(_LOOK if _apart(tracked) and event not in ("truncate", "touch") else _TOUCH).format(
+                clock=_CLOCK, number=tracked.number
+            ),
             record=record,
             guard=sql.SQL(_GUARD if guarded else ""),
         ),
@@ -156,6 +156,8 @@ def _triggers(tracked: Tracked) -> list[sql.Composed]:
     statements = []
     by_row = tracked.table.by_row
     for member in tracked.table.members:
+        if tracked.table.subscribed and not member.leaf:
+            continue
         on = raw(member.qualified)
         names = []
         if _apart(tracked):
@@ -177,9 +179,7 @@ def _triggers(tracked: Tracked) -> list[sql.Composed]:
                     name=names[-1],
                     event=raw(event),
                     on=on,
-                    each=sql.SQL("FOR EACH ROW")
-                    if by_row
-                    else raw(f"{transition} FOR EACH STATEMENT"),
+                    each=sql.SQL("FOR EACH ROW") if by_row else raw(f"{transition} FOR EACH STATEMENT"),
                     function=_recorder_name(tracked, event),
                 )
             )

@@ -94,9 +94,8 @@ CREATE FUNCTION scenarios_journal.restore(which bigint, wait_ms integer, tidy_ev
     SET session_replication_role = replica
     SET row_security = off
     SET lock_timeout = 0
-    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
     SET jit = off SET plan_cache_mode = force_generic_plan
-    SET extra_float_digits = 1 SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC'
+    SET extra_float_digits = 1  -- TimeZone and others are the database's own, given when the journal is fitted
     SET check_function_bodies = off
 AS $$
 #variable_conflict use_column
@@ -106,6 +105,7 @@ DECLARE
     dead int8multirange := '{}';
     t record;
     v record;
+    place integer;
     done bigint;
     undone bigint := 0;
     written boolean := false;
@@ -118,7 +118,8 @@ BEGIN
            EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808) AS intact,
            EXISTS (SELECT FROM scenarios_journal.snapshots i WHERE i.number > which) AS has_inner,
            o.large_objects IS NOT NULL OR EXISTS (SELECT FROM pg_largeobject_metadata)
-           OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base) OR NOT st.watching AS doubtful,
+           OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base) OR NOT st.watching
+           OR st.armed IS DISTINCT FROM (SELECT a.state FROM scenarios_journal.armed a) AS doubtful,
            st.path,
            o.server_wide IS DISTINCT FROM (SELECT array_agg(w.line) FROM scenarios_journal.server_wide w)
            AS elsewhere
@@ -156,17 +157,6 @@ BEGIN
         PERFORM scenarios_journal.restore_views(s.view_versions);
     END IF;
     ignored := set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOR v IN
-        SELECT q.relation, s.last_values[q.place] AS last, s.called[q.place] AS called, n.seqcache
-          FROM scenarios_journal.sequences() q JOIN pg_sequence n ON n.seqrelid = q.relation
-         WHERE q.last <> s.last_values[q.place] OR q.called <> s.called[q.place]
-    LOOP
-        IF v.seqcache > 1 THEN
-            -- Other sessions hold numbers drawn in advance; a new file makes them forget those.
-            EXECUTE format('ALTER SEQUENCE %s RESTART', v.relation::regclass);
-        END IF;
-        PERFORM setval(v.relation, v.last, v.called);
-    END LOOP;
     IF s.elsewhere THEN
         notes := scenarios_journal.server_notes(s.server_wide);
     END IF;
@@ -180,8 +170,45 @@ BEGIN
     IF s.has_inner THEN
         DELETE FROM scenarios_journal.snapshots o WHERE o.number > which;
     END IF;
+    -- Sequences come last, because a roll-back does not take them back: first every lock that is needed, for
+    -- which somebody may let us wait in vain, then nothing that can fail.
+    SELECT array_agg(q.relation) AS relation, array_agg(s.last_values[q.place]) AS last,
+           array_agg(s.called[q.place]) AS called, array_agg(n.seqcache) AS cached,
+           array_agg(pg_sequence_last_value(q.relation)) AS locked
+      INTO v FROM scenarios_journal.sequences() q JOIN pg_sequence n ON n.seqrelid = q.relation
+     WHERE q.last <> s.last_values[q.place] OR q.called <> s.called[q.place];
+    FOR place IN 1 .. coalesce(cardinality(v.relation), 0) LOOP
+        IF v.cached[place] > 1 THEN
+            -- Other sessions hold numbers drawn in advance; a new file makes them forget those.
+            EXECUTE format('ALTER SEQUENCE %s RESTART', v.relation[place]::regclass);
+        END IF;
+    END LOOP;
+    FOR place IN 1 .. coalesce(cardinality(v.relation), 0) LOOP
+        PERFORM setval(v.relation[place], v.last[place], v.called[place]);
+    END LOOP;
     ignored := set_config('scenarios_journal.restoring', '', true);
     RETURN NEXT;
+END
+$$;
+
+-- Empty a table of ours, all of it if nobody else needs some and nobody reads it (a dump, say): tidying is a
+-- courtesy that must not make a restore wait or fail. Returns its name when it should be vacuumed.
+CREATE FUNCTION scenarios_journal.thrown_away(name text, since bigint, only_since boolean) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT only_since THEN
+        BEGIN
+            EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT', name);
+            EXECUTE format('TRUNCATE %s', name);
+            RETURN '{}';
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END IF;
+    EXECUTE format('DELETE FROM %s u WHERE u.n >= $1', name) USING since;
+    RETURN ARRAY[name];
 END
 $$;
 
@@ -201,21 +228,12 @@ BEGIN
           FROM (SELECT DISTINCT k.tracked FROM scenarios_journal.touched k WHERE k.n >= since) w
           JOIN scenarios_journal.tracked r ON r.id = w.tracked
     LOOP
-        IF others THEN
-            EXECUTE format('DELETE FROM scenarios_journal.%I u WHERE u.n >= $1', 'u_' || t.id) USING since;
-            vacuum := vacuum || format('scenarios_journal.%I', 'u_' || t.id);
-        ELSE
-            EXECUTE format('TRUNCATE scenarios_journal.%I', 'u_' || t.id);
-        END IF;
-        vacuum := vacuum || t.qualified;
+        vacuum := vacuum || scenarios_journal.thrown_away(format('scenarios_journal.%I', 'u_' || t.id), since, others)
+               || t.qualified;
     END LOOP;
-    IF others THEN
-        DELETE FROM scenarios_journal.touched k WHERE k.n >= since;
-        vacuum := vacuum || 'scenarios_journal.touched'::text;
-    ELSE
-        TRUNCATE scenarios_journal.touched;
-        INSERT INTO scenarios_journal.touched VALUES (-9223372036854775808, 0);
-    END IF;
+    vacuum := vacuum || scenarios_journal.thrown_away('scenarios_journal.touched', since, others);
+    INSERT INTO scenarios_journal.touched SELECT -9223372036854775808, 0
+     WHERE NOT EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808);
     RETURN vacuum || 'scenarios_journal.snapshots'::text;
 END
 $$;

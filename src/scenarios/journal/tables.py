@@ -43,6 +43,8 @@ class Table:
         types: their types with domains resolved, for the undo table.
         key: positions in ``names`` of a key that is unique at once and never null; empty when there is none.
         operators: the equality of each key column, as the key's index sees it.
+        computed: its stored generated columns whose value may differ when they are computed again.
+        key_rivals: another index may look as good for finding a row by its key, and is not.
         key_groups: the key columns have an order of their own, so rows can be grouped by them.
         fixed: positions of the columns an UPDATE may not change while rows are put back: those that any index
             wants to be unique, key and exclusion constraints included, and those it is not allowed to set.
@@ -61,9 +63,12 @@ class Table:
     names: Sequence[str]
     types: Sequence[str]
     declared: Sequence[str]
+    computed: Sequence[str]
+    computed_types: Sequence[str]
     key: Sequence[int]
     operators: Sequence[str]
     key_groups: bool
+    key_rivals: bool
     fixed: Sequence[int]
     members: Sequence[Member]
     foreign: Sequence[str]
@@ -81,7 +86,7 @@ class Table:
     def by_row(self) -> bool:
         """Rows are recorded one by one where they live: statement triggers are not told the truth.
 
-        In plain inheritance a statement on a parent reports the children's rows without the children's columns.
+        In plain inheritance a statement on a parent reports the children's rows without their own columns.
         In a partition tree a MERGE that moves a row reports nothing, and one that inserts and then updates
         reports copies of the inserted row as updated (PostgreSQL 15.20 to 18.6, and 16.14 to 18.6). What a
         subscription applies fires triggers for rows only.
@@ -103,6 +108,9 @@ class Table:
             list(self.key),
             list(self.operators),
             self.key_groups,
+            self.key_rivals,
+            list(self.computed),
+            list(self.computed_types),
             list(self.fixed),
             [[m.relation, m.qualified, m.leaf] for m in self.members],
             [list(switch) for switch in self.loud],
@@ -133,6 +141,9 @@ def read_tables(conn: psycopg.Connection[Any]) -> list[Table]:
                 key=[position - 1 for position in row["key_positions"] or ()],
                 operators=row["key_operators"] or (),
                 key_groups=bool(row["key_groups"]),
+                key_rivals=bool(row["key_rivals"]),
+                computed=row["computed"],
+                computed_types=row["computed_types"],
                 fixed=[position - 1 for position in row["fixed_positions"]],
                 members=members,
                 foreign=row["foreign_members"],

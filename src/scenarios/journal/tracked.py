@@ -48,22 +48,33 @@ class Tracked:
         return own("u", self.number)
 
     @property
+    def recorded(self) -> list[str]:
+        """The columns undo rows have: those to put back, then those to compare."""
+        return [*self.table.names, *self.table.computed]
+
+    @property
+    def types(self) -> list[str]:
+        """The types of the recorded columns."""
+        return [*self.table.types, *self.table.computed_types]
+
+    @property
     def undo_columns(self) -> list[sql.Composable]:
-        return [sql.Identifier(f"c{place}") for place in range(1, len(self.table.names) + 1)]
+        return [sql.Identifier(f"c{place}") for place in range(1, len(self.recorded) + 1)]
 
     @property
     def columns(self) -> list[sql.Composable]:
+        """The columns to put back."""
         return [sql.Identifier(name) for name in self.table.names]
 
     def columns_of(self, alias: str) -> list[sql.Composable]:
-        return [sql.Identifier(alias, name) for name in self.table.names]
+        return [sql.Identifier(alias, name) for name in self.recorded]
 
     def undo_columns_of(self, alias: str) -> list[sql.Composable]:
-        return [sql.Identifier(alias, f"c{place}") for place in range(1, len(self.table.names) + 1)]
+        return [sql.Identifier(alias, f"c{place}") for place in range(1, len(self.recorded) + 1)]
 
     def plain_type(self, place: int) -> str:
         """The type of a column of the undo table without its collation."""
-        return self.table.types[place].partition(" COLLATE ")[0]
+        return self.types[place].partition(" COLLATE ")[0]
 
     def content(self, columns: Sequence[sql.Composable]) -> sql.Composed:
         """The text of a row: types without an equality, such as json, have one of these."""
