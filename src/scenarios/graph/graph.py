@@ -147,12 +147,13 @@ class Graph:
         if not isinstance(target, Table):
             raise GraphError(f"{table!r} is not mapped to a table")
         for name in columns:
-            column = column_named(target, name)
-            if column is None:
+            try:
+                column = column_named(target, name)
+            except KeyError as error:
                 raise GraphError(
                     f"table {target.fullname} has no column {name!r}",
                     remedy=f"its columns are {', '.join(each.name for each in target.columns)}",
-                )
+                ) from error
             if column.computed is not None:
                 raise GraphError(f"column {target.fullname}.{name} is generated and takes no values")
         self._stretches.append(Stretch(target, tuple(columns), rows, handles, source))

@@ -252,18 +252,23 @@ def _link(mapper: Mapper[Any], relationship: RelationshipProperty[Any]) -> Link 
     return Link(relationship.key, uselist, to_parent, unread, tuple(pairs), cascades)
 
 
-def column_named(table: Table, name: str) -> Column[Any] | None:
-    """Return the column that the database calls *name*; a model may know it by another key."""
+def column_named(table: Table, name: str) -> Column[Any]:
+    """Return the column that the database calls *name*; a model may know it by another key.
+
+    Raises:
+        KeyError: there is none.
+    """
     column = table.columns.get(name)
     if column is None or column.name != name:
         column = next((each for each in table.columns if each.name == name), column)
+    if column is None:
+        raise KeyError(name)
     return column
 
 
 def columns_named(table: Table, names: Sequence[str]) -> tuple[Column[Any], ...]:
     """Return the columns that the database calls *names*."""
-    found = tuple(column_named(table, name) for name in names)
-    return tuple(column for column in found if column is not None)
+    return tuple(column_named(table, name) for name in names)
 
 
 def is_uuid(column: Column[Any]) -> bool:

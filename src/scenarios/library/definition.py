@@ -127,8 +127,15 @@ class ScenarioDefinition:
         instance: str | None = None,
         now: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
+        made: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Plan:
         """Return the rows of the instance *instance* (by default called like the scenario).
+
+        Args:
+            instance: its name.
+            now: what the clock shows.
+            parameters: values of the scenario's parameters.
+            made: what the model's own functions made when it was loaded, as its template has it.
 
         Raises:
             FaultyScenario: the rows are wrong; every fault is listed.
@@ -138,7 +145,7 @@ class ScenarioDefinition:
         ready = self._plans.pop(
             (instance or self.name, self.head.anchor.at(now), repr(sorted(values.items()))), None
         )
-        if ready is not None:
+        if ready is not None and not made:
             return ready
         composed = self.made_of(values)
         faults = Faults()
@@ -149,6 +156,7 @@ class ScenarioDefinition:
             keyed=self.keyed(),
             parameters=values,
             faults=faults,
+            made=made,
         )
         plan = planner.make(composed.tree)
         if faults.found:
@@ -179,6 +187,7 @@ class ScenarioDefinition:
             "locale": self.locale,
             "anchor": plan.anchor.isoformat(),
             "parameters": dict(parameters),
+            **({"functions": plan.made} if plan.made else {}),
             **to_template(self.made_of(parameters)),
         }
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.errors import FreezeError
+from scenarios.graph.mapped import column_named
 from scenarios.library.closure.exact import fetch
 from scenarios.library.closure.reach import Reach, name_of, shown
 from scenarios.library.files.shapes import ListOf, Opaque, Shape, Word
@@ -240,7 +241,7 @@ def _sort(rows: list[Found], positions: Mapping[tuple[str, tuple[Any, ...]], int
         order = row.section.order if row.section is not None else ()
         found: list[Any] = []
         for column in order:
-            if row.table.columns[column].primary_key:
+            if column_named(row.table, column).primary_key:
                 continue  # a key tells no order; the order in which rows are known does
             value = row.values.get(column)
             found.append((value is not None, value if value is not None else 0))

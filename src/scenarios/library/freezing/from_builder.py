@@ -20,11 +20,12 @@ from scenarios.factories.context import FactoryContext
 from scenarios.graph import Graph
 from scenarios.graph.defaults import RowContext
 from scenarios.graph.graph import Node, collect
+from scenarios.graph.mapped import column_named
 from scenarios.library.closure.gather import arrange
 from scenarios.library.freezing.leaving_out import strip
 from scenarios.library.freezing.naming import name_rows
 from scenarios.library.freezing.writer import Writer
-from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, key_columns, specs
+from scenarios.library.planning.columns import CLOCK, DATABASE, FUNCTION, KEY, MISSING, key_columns, specs
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.values.clock import Clock
 
@@ -122,7 +123,7 @@ def _gathered(
         if table.fullname in skipped:
             return None
         for name, value in values.items():
-            kind = table.columns[name].type
+            kind = column_named(table, name).type
             if isinstance(value, float) and isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
                 values[name] = Decimal(str(value))  # as it is stored
         found = Found(sections.domain.metadata.tables.get(table.fullname, table), values)
@@ -140,9 +141,8 @@ def _gathered(
                 name, value = field.column.name, keys.value(node, field.key)
                 if value is None and field.key not in node.state.dict and field.key not in node.parents:
                     value = specs(table)[name].default
-                    if value is DATABASE:
-                        # What only the database can say stays unsaid.
-                        continue
+                    if value is DATABASE or value is FUNCTION:
+                        continue  # what only the database or the model can say stays unsaid
                     value = _default(value, anchor)
                 values[name] = _plain(value)
             row = take(table, values)
@@ -159,12 +159,12 @@ def _gathered(
             values = {
                 name: _plain(_default(spec.default, anchor))
                 for name, spec in specs(stretch.table).items()
-                if spec.default is not DATABASE
+                if spec.default is not DATABASE and spec.default is not FUNCTION
             }
             values.update({name: _plain(cell) for name, cell in zip(stretch.columns, cells, strict=True)})
             for name in key_columns(stretch.table):
                 if values.get(name) is None:
-                    values[name] = keys.next(stretch.table.columns[name])
+                    values[name] = keys.next(column_named(stretch.table, name))
             take(stretch.table, values)
     return gathered, known
 

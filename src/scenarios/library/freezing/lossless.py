@@ -23,7 +23,7 @@ from scenarios.library.files.faults import Faults, FaultyScenario
 from scenarios.library.files.tree import Branch, from_plain, read_tree, to_plain
 from scenarios.library.freezing.leaving_out import SECRET
 from scenarios.library.freezing.writer import UUIDS, Writer, drawn
-from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, specs
+from scenarios.library.planning.columns import CLOCK, DATABASE, FUNCTION, KEY, MISSING, specs
 from scenarios.library.planning.found import Found, Gathered
 from scenarios.library.planning.plan import Plan, Serial
 from scenarios.library.planning.sections import EXTRA, Sections
@@ -33,7 +33,7 @@ _PROBE = "frozen"
 _FILE = "the frozen scenario"
 _OF_A_LOCALE = ("first_name", "last_name", "username", "email", "phone", "address")
 """Kinds of personal data that are drawn from a locale's names when a file leaves them out."""
-_MARKERS = (MISSING, CLOCK, KEY, DATABASE)
+_MARKERS = (MISSING, CLOCK, KEY, FUNCTION, DATABASE)
 
 
 def lossless(
@@ -180,6 +180,8 @@ class _Proof:
             for name in specs(row.table):
                 if scope is not None and name == scope.column:
                     continue
+                if name not in row.values and specs(row.table)[name].default is FUNCTION:
+                    continue  # an object that leaves it to its model's function
                 wanted = row.values.get(name)
                 if drawn(section, specs(row.table)[name]) and pairs.alike(row, loaded.values, name):
                     continue  # an id like the row's key: each loading has its own

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from psycopg import sql
 
+from scenarios.graph.mapped import column_named
 from scenarios.library.closure.reach import name_of
 from scenarios.library.files.shapes import Opaque
 from scenarios.library.files.time_shapes import Duration, When
@@ -28,7 +29,7 @@ SELECT format_type(a.atttypid, a.atttypmod)
 def is_as_planned(conn: psycopg.Connection[Any], row: Row, name: str, found: Any) -> bool:
     """Return whether *found* is what *row* was planned to have in the column *name*."""
     wanted = row.values[name]
-    return alike(wanted, found) or _alike_there(conn, row.table.columns[name], wanted, found)
+    return alike(wanted, found) or _alike_there(conn, column_named(row.table, name), wanted, found)
 
 
 def alike(wanted: Any, found: Any) -> bool:

@@ -109,7 +109,7 @@ def from_record(db: Database, record: Record, *, domains: Mapping[str, Any] | No
     definition = ScenarioDefinition(
         composed, sections_of(domain), None, str(template["seed"]), str(template["locale"])
     )
-    plan = definition.plan(instance=record.name, now=anchor)
+    plan = definition.plan(instance=record.name, now=anchor, made=template.get("functions"))
     found = Instance(db, definition, plan, template, keys=record.rows)
     if record.rows:
         found.plan = found.planned_again()

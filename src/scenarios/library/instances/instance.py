@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.errors import LibraryError
+from scenarios.graph.mapped import column_named
 from scenarios.library.closure.reach import name_of
 from scenarios.library.files.faults import suggest
 from scenarios.library.instances import ownership
@@ -185,7 +186,12 @@ class Instance:
 
     def planned_again(self) -> Plan:
         """Return the plan anew, with the numbers the database counted the first time."""
-        plan = self.definition.plan(instance=self.name, now=self.plan.anchor, parameters=self.parameters)
+        plan = self.definition.plan(
+            instance=self.name,
+            now=self.plan.anchor,
+            parameters=self.parameters,
+            made=self.template.get("functions"),
+        )
         counted: dict[str, list[list[Any]]] = {table: list(keys) for table, keys in self.keys.items()}
         for row in plan.rows:
             keys = counted.get(row.table.fullname)
@@ -193,10 +199,10 @@ class Instance:
                 own = keys.pop(0)
                 for column, value in zip(key_columns(row.table), own, strict=True):
                     if isinstance(row.values.get(column), Serial):
-                        row.values[column] = _of_type(row.table.columns[column], value)
+                        row.values[column] = _of_type(column_named(row.table, column), value)
             for column, value in self.template.get(MADE, {}).get(row.handle, {}).items():
                 if isinstance(row.values.get(column), Serial):
-                    row.values[column] = _of_type(row.table.columns[column], value)
+                    row.values[column] = _of_type(column_named(row.table, column), value)
         plan.follow_counted()
         return plan
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, configure_mappers, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.exc import UnmappedColumnError
 
+from scenarios.graph.mapped import attribute_of
 from scenarios.library.planning.columns import members_of
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
@@ -17,18 +20,28 @@ from scenarios.library.planning.sections import Sections
 def row_object(row: Row, sections: Sections) -> Any:
     """Return *row* as a detached object of its model, or as a namespace where no model is known."""
     mapper = sections.classes.get(row.table.fullname)
-    values = {name: _as_loaded(row.table.columns[name], value) for name, value in row.values.items()}
+    columns = {column.name: column for column in row.table.columns}
+    values = {name: _as_loaded(columns[name], value) for name, value in row.values.items()}
     if mapper is None:
         return SimpleNamespace(**values)
-    return _object(mapper, values)
-
-
-def _object(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
     configure_mappers()  # attributes of a class cannot be set before
+    table = mapper.local_table
+    assert isinstance(table, sa.Table), "mappers_of gives those of tables"
+    return _object(mapper, {column: values[column.name] for column in table.columns if column.name in values})
+
+
+def _object(mapper: Mapper[Any], values: dict[sa.Column[Any], Any]) -> Any:
+    kind = mapper.polymorphic_on
+    if isinstance(kind, sa.Column) and kind in values:
+        # The class that a query would give: the row says which.
+        mapper = mapper.polymorphic_map.get(values[kind], mapper)
     found = mapper.class_manager.new_instance()
     for column, value in values.items():
-        prop = mapper.get_property_by_column(mapper.local_table.c[column])
-        setattr(found, prop.key, value)
+        try:
+            key = attribute_of(mapper, column)
+        except UnmappedColumnError:
+            continue  # a sibling's, or one that the class leaves out
+        set_committed_value(found, key, value)
     make_transient_to_detached(found)
     return found
 

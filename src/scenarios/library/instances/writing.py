@@ -17,6 +17,7 @@ from sqlalchemy import UniqueConstraint
 
 from scenarios.errors import GraphError, LibraryError
 from scenarios.graph import Graph, Written, write
+from scenarios.graph.mapped import column_named
 from scenarios.graph.steps import schema_text
 from scenarios.library.instances.locking import ours
 from scenarios.library.planning.columns import key_columns
@@ -120,7 +121,7 @@ def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
             if isinstance(value, Serial):
                 if value.row is row and value.column == name:
                     waiting.setdefault((row.section.table, name), []).append(value)
-            elif row.table.columns[name].primary_key:
+            elif column_named(row.table, name).primary_key:
                 given.setdefault((row.section.table, name), set()).add(value)
     for (name, column), serials in waiting.items():
         made = _made(conn, plan, name, column, len(serials), given.get((name, column), set()))

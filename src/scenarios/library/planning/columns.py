@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from scenarios.domain import REFERS_TO
+from scenarios.graph.defaults import RowContext, sql_default
 from scenarios.library.files.shapes import (
     Anything,
     Bytes,
@@ -51,6 +52,8 @@ CLOCK: Final = _Marker("CLOCK")
 """The default is the current time: the scenario's."""
 KEY: Final = _Marker("KEY")
 """The default is a fresh key."""
+FUNCTION: Final = _Marker("FUNCTION")
+"""The default is a function of the model, which is asked for each row; see `planning.functions`."""
 DATABASE: Final = _Marker("DATABASE")
 """The default is an expression only the database can evaluate; the column is left out."""
 
@@ -153,7 +156,8 @@ def members_of(type_: sa.Enum) -> Mapping[str, Any]:
     return dict(zip(type_.enums, type_.enum_class.__members__.values(), strict=True))
 
 
-def _python_value(value: Any, column: sa.Column[Any]) -> Any:
+def python_value(value: Any, column: sa.Column[Any]) -> Any:
+    """Return *value* as a file has it: for a member of an enumeration its word."""
     if not isinstance(value, Enum):
         return value
     if isinstance(column.type, sa.Enum):
@@ -169,14 +173,15 @@ def default_of(column: sa.Column[Any]) -> Any:
         return DATABASE
     default: Any = column.default
     if default is not None and default.is_scalar:
-        return _python_value(default.arg, column)
-    if default is not None and getattr(default, "is_callable", False):
-        made = _python_value(default.arg(None), column)
-        if isinstance(made, UUID):
-            return KEY
-        if isinstance(made, list | dict | str | int | bool):
-            return made
-        return CLOCK if isinstance(column.type, sa.DateTime | sa.Date) else MISSING
+        return python_value(default.arg, column)
+    if default is not None and default.is_callable:
+        return _of_function(column, default.arg)
+    if default is not None and default.is_sequence and not column.primary_key and not default.optional:
+        return DATABASE
+    if default is not None and not default.is_sequence:
+        text = sql_default(column)
+        if text is not None:
+            return _server_default(column, text[1:-1], quoted=False)
     if column.identity is not None:
         return KEY
     server: Any = column.server_default
@@ -190,6 +195,19 @@ def default_of(column: sa.Column[Any]) -> Any:
     # A plain string is a literal; text(...) and func.now() are expressions.
     quoted = isinstance(getattr(server, "arg", None), str)
     return _server_default(column, text, quoted=quoted)
+
+
+def _of_function(column: sa.Column[Any], function: Any) -> Any:
+    """Return what stands for a function of the model: a marker, or an empty list that every row has."""
+    try:
+        made, again = (function(RowContext(dict, column)) for _ in range(2))
+    except Exception:  # noqa: BLE001 - a function of somebody else's: it is asked again where its row is known
+        return FUNCTION
+    if isinstance(made, UUID):
+        return KEY
+    if isinstance(made, date) and isinstance(column.type, sa.DateTime | sa.Date):
+        return CLOCK
+    return made if isinstance(made, list | dict) and made == again else FUNCTION
 
 
 def _server_default(column: sa.Column[Any], text: str, *, quoted: bool) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scenarios.graph.mapped import column_named
 from scenarios.library.planning.columns import Target, key_columns, specs
 from scenarios.library.planning.links import Links
 from scenarios.library.planning.sections import Section, Sections
@@ -98,7 +99,7 @@ class Gathered:
 
 def _to_empty(table: sa.Table, target: Target) -> list[str]:
     """Return the columns without which there is no link: rather those that are part of no other."""
-    may = [own for own, _ in target.pairs if table.columns[own].nullable]
+    may = [own for own, _ in target.pairs if column_named(table, own).nullable]
     links = {spec.target.pairs for spec in specs(table).values() if spec.target is not None}
     shared = {own for pairs in links if pairs != target.pairs for own, _ in pairs}
     return [own for own in may if own not in shared] or may

@@ -46,6 +46,8 @@ class Plan:
     rows: list[Row] = field(default_factory=list)
     by_handle: dict[str, Row] = field(default_factory=dict)
     scope_id: UUID | None = None
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the model's own functions made, by handle and column, as JSON can hold it."""
     _links: Links[Row] = field(default_factory=Links)
 
     def values(self, row: Row) -> Values:

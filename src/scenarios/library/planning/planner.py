@@ -19,7 +19,17 @@ from scenarios.library.files.shapes import INVALID
 from scenarios.library.files.time_shapes import Moment, moment
 from scenarios.library.files.times import SYNTAX, Offset, of_one_kind
 from scenarios.library.files.tree import Branch
-from scenarios.library.planning.columns import CLOCK, DATABASE, KEY, MISSING, ColumnSpec, key_columns, specs
+from scenarios.library.planning.columns import (
+    CLOCK,
+    DATABASE,
+    FUNCTION,
+    KEY,
+    MISSING,
+    ColumnSpec,
+    key_columns,
+    specs,
+)
+from scenarios.library.planning.functions import CannotMake, asks_for_row, make
 from scenarios.library.planning.handles import Handles, waits
 from scenarios.library.planning.plan import Plan, Serial, value_of
 from scenarios.library.planning.reader import RowReader
@@ -41,8 +51,11 @@ class Planner:
         keyed: Keyed,
         parameters: Mapping[str, Any],
         faults: Faults,
+        made: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.plan = Plan(sections, instance, anchor, keyed.for_instance(instance))
+        self.plan.made = {handle: dict(values) for handle, values in (made or {}).items()}
+        self._functions: list[tuple[Row, ColumnSpec]] = []
         self.faults = faults
         self.filler = Filler(parameters, faults)
         if sections.scoped:
@@ -77,9 +90,15 @@ class Planner:
         late: list[tuple[Row, str, Any]] = []
         for row in self.plan.rows:
             self._columns(row, late)
+        for row, spec in self._functions:
+            if not asks_for_row(spec):
+                self._function(row, spec)
         handles = Handles(self.plan, reader.left_out, self.faults, late)
         for row, column, _ in late:
             handles.settle(row, column)
+        for row, spec in self._functions:
+            if asks_for_row(spec):
+                self._function(row, spec)
         return self.plan
 
     # -- keys ------------------------------------------------------------------------------------------
@@ -96,6 +115,8 @@ class Planner:
             elif spec.default is KEY:
                 found = keyed.at(row.handle).uuid(name)
                 row.values[name] = found if isinstance(spec.column.type, sa.Uuid) else str(found)
+            elif spec.default is FUNCTION:
+                self._function(row, spec)
 
     # -- times -----------------------------------------------------------------------------------------
 
@@ -208,8 +229,27 @@ class Planner:
             row.values[spec.name] = Serial(row, spec.name)
         elif value is KEY:
             row.values[spec.name] = self.plan.keyed.at(row.handle).uuid(spec.name)
+        elif value is FUNCTION:
+            row.values[spec.name] = None
+            self._functions.append((row, spec))
         elif value is not DATABASE:
             row.values[spec.name] = _copy(value)
+
+    def _function(self, row: Row, spec: ColumnSpec) -> None:
+        """Ask the model's own function for the value of a column."""
+        row.values.pop(spec.name, None)
+        try:
+            row.values[spec.name] = make(self.plan, row, spec)
+        except CannotMake as error:
+            if asks_for_row(spec) and any(isinstance(value, Serial) for value in row.values.values()):
+                return  # it may have asked for a number that only the writer will know
+            label = row.section.names.get(spec.name, spec.label)
+            self.faults.add(
+                row.place,
+                row.path,
+                f"the default of {label!r} cannot be made here: {error}",
+                f"it is a function that needs the application: add {label}: {_example(spec)}",
+            )
 
     def _fits(self, row: Row, spec: ColumnSpec, value: str) -> None:
         limit = getattr(spec.shape, "limit", None)

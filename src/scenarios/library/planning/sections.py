@@ -202,12 +202,18 @@ class Sections:
 
 
 def mappers_of(base: Any) -> dict[str, Mapper[Any]]:
-    """Return the mappers of the declarative base *base* by table."""
-    return {
-        mapper.local_table.fullname: mapper
-        for mapper in base.registry.mappers
-        if hasattr(mapper.local_table, "fullname")
-    }
+    """Return the mappers of the declarative base *base* by table.
+
+    Of several classes on one table it is the one the others inherit from, else the one that maps most of it.
+    """
+    found: dict[str, Mapper[Any]] = {}
+    for mapper in sorted(base.registry.mappers, key=lambda each: (-len(each.columns), str(each.class_))):
+        above = mapper.inherits
+        if not isinstance(mapper.local_table, sa.Table):
+            continue
+        if above is None or above.local_table is not mapper.local_table:
+            found.setdefault(mapper.local_table.fullname, mapper)
+    return found
 
 
 EXTRA = "rows"

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import LibraryError, SafetyError
+from scenarios.graph.mapped import column_named
 from scenarios.library.closure.reach import Reach, emptied_links, foreign_keys, name_of, reach_of, shown
 from scenarios.library.planning.columns import key_columns
 from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
@@ -227,7 +228,9 @@ def _replace(conn: psycopg.Connection[Any], table: sa.Table, reach: Reach, pseud
         if tuple(new.values()) == tuple(row[len(keys) :]):
             continue
         values = [
-            Jsonb(value) if isinstance(table.columns[name].type, sa.JSON) and value is not None else value
+            Jsonb(value)
+            if isinstance(column_named(table, name).type, sa.JSON) and value is not None
+            else value
             for name, value in new.items()
         ]
         conn.execute(
