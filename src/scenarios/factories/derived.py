@@ -12,16 +12,22 @@ guess.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import factory
 from sqlalchemy import Table
+from sqlalchemy import inspect as inspect_mapped
+from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.attributes import instance_state
 
 from scenarios.errors import FactoryError
 from scenarios.factories.base import Declaration, RowFactory
+from scenarios.factories.context import current_context
 from scenarios.factories.drawing import Draw
 from scenarios.factories.reading import read
 from scenarios.factories.rows import TableRow
+from scenarios.graph.mapped import constructor_of
 
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
@@ -70,11 +76,60 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
                 plan.table, {k: v for k, v in values.items() if k in columns}
             )
         )
+    else:
+        body["complete"] = classmethod(_refer)
+        if constructor_of(plan.model) is not None:
+            body["_build"] = classmethod(lambda cls, model, **values: _constructed(model, values))
     # The column of that name takes the row's handle; see RowOptions.
     body.pop("handle", None)
     name = (plan.model.__name__ if plan.model is not None else plan.table.name) + "Factory"
     # Not type(): the metaclass of factory_boy reads the body.
     return cast(Any, type(RowFactory))(name, (RowFactory,), body)
+
+
+def _refer(cls: Any, made: Any, step: BuildStep[Any]) -> None:
+    """Tell the graph of the parents that no relationship leads to."""
+    graph = current_context().graph
+    if graph is not None and step.builder.strategy == "create":
+        for key, parent, attribute in step.attributes["drawn"].references:
+            graph.refer(made, key, parent, attribute)
+
+
+def _constructed(model: type[Any], values: dict[str, Any]) -> Any:
+    """Return an object of a class with a constructor of its own (a dataclass, say) that has *values*.
+
+    The constructor gets what it takes, and nothing for what it insists on and the schema leaves open; the
+    rest is set afterwards. Where it asks for something else altogether, the object is made as a session makes
+    those it loads, without it.
+    """
+    mapper: Mapper[Any] = inspect_mapped(model)
+    parameters = signature(constructor_of(model) or model.__init__).parameters.values()
+    anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    names = [
+        each for each in list(parameters)[1:] if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    ]
+    taken = {
+        name: value for name, value in values.items() if anything or name in {each.name for each in names}
+    }
+    made: Any = None
+    for each in names:
+        if each.default is each.empty and each.name not in taken:
+            if each.name in mapper.relationships:
+                relationship = mapper.relationships[each.name]
+                taken[each.name] = (relationship.collection_class or list)() if relationship.uselist else None
+            elif each.name in mapper.attrs:
+                taken[each.name] = None
+            else:
+                made = mapper.class_manager.new_instance()
+                mapper.class_manager.dispatch.init(instance_state(made), (), {})
+                taken = {}
+                break
+    if made is None:
+        made = model(**taken)
+    for name, value in values.items():
+        if name not in taken:
+            setattr(made, name, value)
+    return made
 
 
 class _Drawn(Declaration[Any]):

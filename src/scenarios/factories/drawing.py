@@ -7,7 +7,7 @@ filled is named with its reason and never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from scenarios.factories.demands import CannotFill
 from scenarios.factories.kinds import WIDE
 from scenarios.factories.reading import Foreign, Plan, Unique, read
 from scenarios.factories.rows import TableRow
+from scenarios.graph.mapped import attribute_of, column_named
 
 if TYPE_CHECKING:
     from factory.builder import BuildStep, Resolver
@@ -75,6 +76,19 @@ class Draw(Declaration[Mapping[str, Any]]):
         return Drawing(self, instance, step).values()
 
 
+class Drawn(dict[str, Any]):
+    """Values by attribute.
+
+    Attributes:
+        references: attributes without a relationship whose value is a parent's number, which the database
+            will say: the attribute, the parent, its attribute.
+    """
+
+    def __init__(self, values: Mapping[str, Any], references: Sequence[tuple[str, Any, str]]) -> None:
+        super().__init__(values)
+        self.references = references
+
+
 class Drawing:
     """One row being drawn."""
 
@@ -102,6 +116,7 @@ class Drawing:
             if isinstance(declaration, _ALONE) and not isinstance(declaration, factory.LazyAttributeSequence):
                 self.given[name] = getattr(resolver, name)
         self.parent_of: dict[str, Any] = {}
+        self.references: list[tuple[str, Any, str]] = []
         # What the call gives goes to the object by itself; what the class says is passed on from here.
         self.made: dict[str, Any] = {
             name: self.given[name] for name in draw.said if name not in step.builder.extras
@@ -127,7 +142,7 @@ class Drawing:
                 continue
             self._column(name)
         self._satisfy()
-        return self.made
+        return Drawn(self.made, self.references)
 
     # -- columns ---------------------------------------------------------------------------------------
 
@@ -358,6 +373,8 @@ class Drawing:
     def _adopt(self, foreign: Foreign, parent: Any) -> None:
         for name, remote in zip(foreign.columns, foreign.remote, strict=True):
             value = _get(parent, foreign, remote)
+            if value is None and foreign.relationship is None and not isinstance(parent, TableRow):
+                value = self._numbered(name, foreign, parent, remote)
             if value is not None and name not in self.known:
                 self._set(name, value)
         if foreign.relationship is not None and foreign.relationship not in self.given:
@@ -367,6 +384,20 @@ class Drawing:
                 # The writer or the session takes it from the parent when the database has numbered that.
                 self.known[name] = None
                 self.parent_of[name] = parent
+
+    def _numbered(self, name: str, foreign: Foreign, parent: Any, remote: str) -> Any:
+        """Return the number of a parent that no relationship leads to; None where the writer will give it."""
+        create = self.step.builder.strategy == "create"
+        if create and self.context.session is not None:
+            self.context.session.flush()
+            return _get(parent, foreign, remote)
+        attribute = _attribute(parent, foreign, remote)
+        if create:
+            self.references.append((self.plan.keys[name], parent, attribute))
+            return None
+        number = self._counted(column_named(foreign.target, remote))
+        setattr(parent, attribute, number)
+        return number
 
 
 def _hashable(value: Any) -> Any:
@@ -380,8 +411,12 @@ def _hashable(value: Any) -> Any:
 def _get(parent: Any, foreign: Foreign, remote: str) -> Any:
     if isinstance(parent, TableRow):
         return parent.get(remote)
+    return getattr(parent, _attribute(parent, foreign, remote))
+
+
+def _attribute(parent: Any, foreign: Foreign, remote: str) -> str:
     mapper: Mapper[Any] = inspect_mapped(type(parent))
-    return getattr(parent, mapper.get_property_by_column(foreign.target.columns[remote]).key)
+    return attribute_of(mapper, column_named(foreign.target, remote))
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from sqlalchemy.schema import Column
 
 from scenarios.factories.demands import CannotFill, Demands
 from scenarios.factories.named_texts import WORDS, marked, matching, named
-from scenarios.values import Row
+from scenarios.graph.encoding import DIALECT
+from scenarios.values import Keyed, Row
 
 WIDE = 1 << 62
 """The size of a space nobody exhausts."""
@@ -80,12 +81,30 @@ def _options(values: list[Any]) -> Kind:
 
 def _decorated(type_: sa.TypeDecorator[Any], name: str, demands: Demands, unique: bool) -> Kind:
     own = type(type_)
-    if (
-        own.process_bind_param is not sa.TypeDecorator.process_bind_param
-        or own.bind_processor is not sa.TypeDecorator.bind_processor
-    ):
-        raise CannotFill(f"{type(type_).__name__} decides itself what values it takes")
-    return _kind(type_.impl_instance, name, demands, unique)
+    if own.bind_processor is not sa.TypeDecorator.bind_processor:
+        raise CannotFill(f"{own.__name__} decides itself what values it takes")
+    inner = type_.impl_instance
+    kinds = [_kind(inner, name, demands, unique)]
+    if own.process_bind_param is sa.TypeDecorator.process_bind_param:
+        return kinds[0]
+    if isinstance(inner, sa.DateTime):
+        # Some insist on a zone, whatever the column below has.
+        kinds.append(_kind(sa.DateTime(timezone=not inner.timezone), name, demands, unique))
+    kind = next((each for each in kinds if _takes(type_, each)), None)
+    if kind is None:
+        raise CannotFill(f"{own.__name__} decides itself what values it takes")
+    return kind
+
+
+def _takes(type_: sa.TypeDecorator[Any], kind: Kind) -> bool:
+    """Return whether *type_* takes a value of *kind*, and gives it back."""
+    value = kind.draw(Keyed("probe").at("probe"), "probe", 0)
+    try:
+        stored = type_.process_bind_param(value, DIALECT)
+        # A column's own type would have its turn here; what matters is that the two undo each other.
+        return bool(type_.process_result_value(stored, DIALECT) == value)
+    except Exception:  # noqa: BLE001 - a type of somebody else's: whatever it raises, it did not take it
+        return False
 
 
 def _bounds(demands: Demands, low: Any, high: Any, step: Any) -> tuple[Any, Any]:

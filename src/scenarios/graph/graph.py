@@ -86,6 +86,7 @@ class Graph:
         self.keyed = keyed
         self._roots: dict[int, Node] = {}
         self._stretches: list[Stretch] = []
+        self._references: list[tuple[Any, str, Any, str]] = []
 
     def __len__(self) -> int:
         """The number of objects added; what they bring along and stretches of rows do not count."""
@@ -120,6 +121,21 @@ class Graph:
         """Add objects without handles."""
         for obj in objs:
             self.add(obj)
+
+    def refer(self, child: Any, key: str, parent: Any, attribute: str) -> None:
+        """Let an attribute of *child* be what *parent*'s is when its row is numbered.
+
+        A relationship says that by itself; this is for classes that have a foreign key and no relationship.
+
+        Args:
+            child: the object that refers; it and *parent* are added as well.
+            key: its attribute.
+            parent: the object it refers to.
+            attribute: the attribute it refers to.
+        """
+        self.add(parent)
+        self.add(child)
+        self._references.append((child, key, parent, attribute))
 
     def add_rows(
         self,
@@ -163,6 +179,7 @@ class Graph:
         for node in other._roots.values():
             self.add(node.obj, node.handle, node.source, existing=node.existing)
         self._stretches += other._stretches
+        self._references += other._references
 
     @property
     def stretches(self) -> Sequence[Stretch]:
@@ -236,6 +253,9 @@ def collect(graph: Graph) -> Collected:
                     family = _family(families, node, tuple((own, parent) for parent, own in link.pairs))
                     if other.parents is not family:
                         other.parents = {**family, **other.parents} if other.parents else family
+    for child, key, parent, attribute in graph._references:
+        node, other = found[id(child)], found[id(parent)]
+        node.parents = {**node.parents, **_family(families, other, ((key, attribute),))}
     sources = [source for family in families.values() for source in family.values()]
     sources += [(node, attribute) for _, row in pairs.values() for _, node, attribute in row]
     wanted = [(node, attribute) for node, attribute in sources if attribute not in node.plan.key_attributes]

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table
+from sqlalchemy import inspect as inspect_mapped
 from sqlalchemy.orm import Mapper, RelationshipProperty, registry
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
@@ -177,6 +178,14 @@ def attribute_of(mapper: Mapper[Any], column: Any) -> str:
                 if any(side is column for side in pair):
                     return attribute_of(mapper, pair[0] if pair[1] is column else pair[1])
     return mapper.get_property_by_column(column).key
+
+
+def constructor_of(model: type[Any]) -> Any:
+    """Return the constructor of a mapped class; None where it is SQLAlchemy's own."""
+    mapper: Mapper[Any] = inspect_mapped(model)
+    mapper.registry.configure()
+    init = mapper.class_manager.original_init
+    return None if init is _CONSTRUCTOR else init
 
 
 def plain_attributes(mapper: Mapper[Any]) -> frozenset[str]:
