@@ -73,7 +73,9 @@ def _tcp(text: str) -> str:
 
 
 def _provider(text: str) -> str:
-    if text in {"auto", "embedded", "container"} or text.startswith(("postgresql://", "postgres://")):
+    if text in {"auto", "embedded", "container"} or text.startswith(
+        ("postgresql://", "postgres://", "postgresql+")
+    ):
         return text
     raise ValueError("expected auto, embedded, container, or a postgresql:// URL")
 

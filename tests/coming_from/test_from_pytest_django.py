@@ -387,6 +387,57 @@ def test_it(db, again):
     assert fourth.text.count("(a new one was asked for)") == 1
 
 
+def test_connections_of_other_threads_survive_a_database_made_anew(notes):
+    """A thread that stays (of an async view, of a pool) kept a connection that had been ended, for good."""
+    run = notes(
+        "-p",
+        "no:randomly",
+        conftest=ONE_LINE,
+        test_notes="""
+        from concurrent.futures import ThreadPoolExecutor
+        from threading import Barrier
+
+        import pytest
+        from django.db import connection
+
+        pool = ThreadPoolExecutor(2)
+        both = Barrier(2)
+
+
+        def add(n):
+            from notes.models import Kind
+
+            both.wait()  # one in each thread
+            Kind.objects.create(name="more")
+            return Kind.objects.count() > 1
+
+
+        def ddl():
+            with connection.cursor() as cursor:
+                cursor.execute("COMMENT ON TABLE notes_note IS 'x'")
+
+
+        @pytest.mark.django_db(transaction=True)
+        @pytest.mark.parametrize("again", range(3))
+        def test_threads(again):
+            from notes.models import Kind
+
+            assert Kind.objects.count() == 1
+            assert all(pool.map(add, range(2)))
+            pool.submit(ddl).result()
+
+
+        @pytest.mark.django_db
+        def test_afterwards():
+            from notes.models import Kind
+
+            assert Kind.objects.count() == 1
+        """,
+    )
+    assert run.outcomes == {"passed": 4}, run.text
+    assert run.text.count("climbed from restore to clone") == 3
+
+
 def test_no_database_but_ours_is_emptied(notes):
     other = SETTINGS + 'DATABASES["other"] = {**DATABASES["default"], "NAME": "precious"}\n'
     (notes.home / "settings.py").write_text(other, "utf-8")

@@ -188,6 +188,7 @@ def test_no_session_is_changed_through_a_pooler(
         with db.connect() as conn, pytest.raises(SafetyError, match="a connection pooler"):
             journal.install(conn)
         assert db.checksum() == before
+        assert db.mark("for a load", wait=1) is None
         assert db._journal.execute("SHOW session_replication_role").fetchone() == ("origin",)
 
 
@@ -200,6 +201,17 @@ def test_a_forwarded_port_is_a_server_like_any_other(
         with db.connect() as conn:
             conn.execute("CREATE TABLE t (id int)")
         assert not db.restore(before).in_place
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql+psycopg2", "postgresql+asyncpg"])
+def test_a_server_may_be_named_by_any_spelling_of_its_url(
+    forwarded: Callable[..., Forwarder], tmp_path: Path, scheme: str
+) -> None:
+    url = forwarded().url().replace("postgresql", scheme, 1)
+    environ = {"SCENARIOS_PROVIDER": url, "SCENARIOS_CACHE_DIR": str(tmp_path / "cache")}
+    for settings in (Settings(environ=environ), Settings({"provider": url, "cache_dir": str(tmp_path)})):
+        with start_server(settings=settings) as ours:
+            assert ours.provider == "external"
 
 
 PROGRAM = """

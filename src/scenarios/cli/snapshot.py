@@ -137,11 +137,12 @@ def _diff(
 def _compare(a: str, b: str | None, db: str | None) -> Changes:
     from scenarios import journal
     from scenarios.postgres import attach
+    from scenarios.postgres.urls import is_url
 
     for one in (a, b):
-        if one is not None and "@" in one and not _is_url(one) and not Path(one).is_file():
+        if one is not None and "@" in one and not is_url(one) and not Path(one).is_file():
             raise typer.BadParameter("a database is named by a postgresql:// URL")
-    snapshots = [one for one in (a, b) if one is not None and not _is_url(one) and not Path(one).is_file()]
+    snapshots = [one for one in (a, b) if one is not None and not is_url(one) and not Path(one).is_file()]
     with ExitStack() as stack:
         if snapshots:
             if len(snapshots) < (2 if b is not None else 1):
@@ -156,7 +157,7 @@ def _compare(a: str, b: str | None, db: str | None) -> Changes:
             return journal.changes_between(conn, _wanted(a), _wanted(b))
 
         def opened(one: str | None) -> Any:
-            if one is not None and not _is_url(one):
+            if one is not None and not is_url(one):
                 return Path(one)
             if one is None:
                 where = stack.enter_context(database(db, action="compare with"))
@@ -166,10 +167,6 @@ def _compare(a: str, b: str | None, db: str | None) -> Changes:
             return stack.enter_context(where.connect())
 
         return journal.diff(opened(a), opened(b))
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("postgresql://", "postgres://", "postgresql+"))
 
 
 def _wanted(text: str) -> str | int:

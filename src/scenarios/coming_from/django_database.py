@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from select import select
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 
@@ -19,6 +21,7 @@ from scenarios.postgres.schemas import Source, digest
 
 if TYPE_CHECKING:
     import psycopg
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from pytest_django import DjangoDbBlocker
 
 ALIAS = "default"
@@ -75,10 +78,8 @@ def _scenario_django(
     """Around Django's own isolation: the state of the test before it, and undone after it."""
     from django.db import connections
 
-    connection = connections[ALIAS]
-    if not connection.is_usable():
-        connection.close()  # the database was made anew after the test before
-    connection.queries_log.clear()
+    _close_the_dead()
+    connections[ALIAS].queries_log.clear()
     with unemptied() if _needs_no_flush(request) else nullcontext():
         yield
 
@@ -110,6 +111,41 @@ def unemptied() -> Iterator[None]:
         test["MIRROR"] = before
 
 
+_opened: WeakSet[BaseDatabaseWrapper] = WeakSet()
+"""Connections that lead to a database of ours, of every thread: each thread can only find its own."""
+
+
+def _note_opened(connection: BaseDatabaseWrapper, **_: object) -> None:
+    _opened.add(connection)
+
+
+def _close_the_dead() -> None:
+    """Close what the end of its connection left open, so that the thread it belongs to connects again.
+
+    Where a database was made anew after a test, the connections to it were ended. Django asks one whether it
+    is usable when a request begins; neither a test nor a thread of an async view or of a pool begins one.
+    """
+    for connection in list(_opened):
+        if connection.connection is not None and _has_word(connection) and not connection.is_usable():
+            connection.inc_thread_sharing()
+            try:
+                connection.close()
+            finally:
+                connection.dec_thread_sharing()
+
+
+def _has_word(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the server has sent something unasked, as it does when it ends a connection.
+
+    A thread that waits for the server has its connection to itself: it hears of the end, and we would wait.
+    """
+    try:
+        readable, _, _ = select([connection.connection], [], [], 0)
+    except (OSError, ValueError, connection.Database.Error):
+        return True
+    return bool(readable)
+
+
 @contextmanager
 def pointed_at(url: str) -> Iterator[None]:
     """Let Django's connection, and those that mirror it, lead to the database at *url* for a while.
@@ -121,6 +157,7 @@ def pointed_at(url: str) -> Iterator[None]:
         SettingsError: the project's database is of another kind.
     """
     from django.db import connections
+    from django.db.backends.signals import connection_created
     from sqlalchemy import make_url
 
     if connections[ALIAS].vendor != "postgresql":
@@ -142,9 +179,11 @@ def pointed_at(url: str) -> Iterator[None]:
     connections.close_all()
     for alias in aliases:
         _settings_of(alias).update(where)
+    connection_created.connect(_note_opened)
     try:
         yield
     finally:
+        connection_created.disconnect(_note_opened)
         connections.close_all()
         for alias in aliases:
             _settings_of(alias).update(before[alias])

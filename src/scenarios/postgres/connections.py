@@ -180,8 +180,8 @@ def _require_reached(conn: psycopg.Connection[Any], parameters: Mapping[str, str
         raise ServerError(
             "a connection pooler (PgBouncer, for one) cannot be used as the server of a run",
             where=urls.safe_url(parameters),
-            why=f"the process {process} answers on a connection that was promised {conn.pgconn.backend_pid}: "
-            "the locks and settings of a session would be left to whoever gets that process next",
+            why=f"the process that executes ({process}) is not the one that answered the login: locks and "
+            "settings of a session would be left to whoever is given that process next",
             remedy="name PostgreSQL's own host and port, usually 5432; "
             "`load`, `reset`, `unload` and `freeze` work through a pooler",
         )

@@ -284,7 +284,7 @@ class Database:
 
         try:
             return self._ask_journal(act)
-        except JournalError:
+        except (JournalError, SafetyError):  # SafetyError: through a pooler
             return None
 
     def restore(self, snapshot: Snapshot | str) -> Restored:

@@ -27,6 +27,7 @@ from scenarios.graph.aside import may_set_aside, rules
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import schema_text, table_name
 from scenarios.ownership import is_ours
+from scenarios.postgres.urls import libpq_url, parameters_of
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume.indexes import built_afterwards
 from scenarios.volume.parts import (
@@ -123,7 +124,7 @@ def generate(
     """
     began = time.perf_counter()
     made = recipe(system)
-    dsn = to.replace("postgresql+psycopg://", "postgresql://", 1)
+    dsn = libpq_url(parameters_of(to))
     wanted = parts(seed, users, now or DEFAULT_ANCHOR, locale, shard, users_per_part)
     done = Generated()
     with psycopg.connect(dsn, autocommit=True) as conn:
