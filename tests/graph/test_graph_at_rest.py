@@ -83,6 +83,16 @@ def test_indexes_are_built_afterwards_as_they_were(fresh):
     assert found == (MANY,)
 
 
+def test_nothing_rests_in_a_database_of_somebody_else(coach):
+    with coach.connect() as conn:
+        conn.execute(f'COMMENT ON DATABASE "{conn.info.dbname}" IS NULL'.encode())
+        before = indexes(conn)
+        with pytest.raises(GraphError, match="user_id"):
+            write(conn, messages(user_id=KEYED.id("nobody")), domain=DOMAIN)
+        write(conn, messages(), domain=DOMAIN)
+        assert indexes(conn) == before
+
+
 @pytest.mark.postgres_matrix
 def test_every_version_rests_and_writes_the_same(any_server):
     with any_server.database(DOMAIN) as db, db.connect() as conn:

@@ -9,7 +9,7 @@ import pytest
 from graph_models import Animal, Cage, Keeper, Kind, Visit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import inspect
+from sqlalchemy import CheckConstraint, Column, Integer, MetaData, Table, Text, inspect
 
 from budgets import examples
 from scenarios.domains.dev_coach import ChatMessage, MessageRole, User
@@ -34,6 +34,27 @@ def test_a_check(conn):
     assert conn.execute('SELECT count(*) FROM "Kind of animal"').fetchone() == (0,)
     assert inspect(kind).transient
     assert kind.id is None
+
+
+def test_no_secret_is_shown(conn):
+    login = Table(
+        "login",
+        MetaData(),
+        Column("number", Integer, CheckConstraint("number > 0"), primary_key=True),
+        Column("token", Text, info={"personal": "secret"}),
+    )
+    conn.execute("CREATE TABLE login (number int PRIMARY KEY CHECK (number > 0), token text)")
+    graph = Graph()
+    graph.add_rows(login, ["number", "token"], [(-1, "hush-hush")])
+    message = refused(conn, graph)
+    assert "number=-1, token=***" in message
+    assert "hush-hush" not in message
+    conn.execute("CREATE UNIQUE INDEX ON login (token)")
+    graph = Graph()
+    graph.add_rows(login, ["number", "token"], [(1, "hush-hush"), (2, "hush-hush")])
+    message = refused(conn, graph)
+    assert "already exists" in message
+    assert "hush-hush" not in message
 
 
 def test_a_unique_name_taken_in_the_database_or_by_another_row(conn):

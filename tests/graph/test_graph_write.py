@@ -87,6 +87,17 @@ def test_what_a_session_holds_but_has_not_written_is_taken_over(zoo, conn):
         assert session.scalar(select(func.count()).select_from(Kind)) == 1
 
 
+def test_texts_of_rows_that_need_each_other_are_as_they_were(conn):
+    names = ["new\nline", "tab\tand\rreturn", "back\\slash \\N \\n", "\b\f\v", "quote \" and '"]
+    graph = Graph()
+    for name in names:
+        keeper = Keeper(name=name)
+        keeper.favourite = Cage(keeper=keeper)
+        graph.add(keeper)
+    write(conn, graph)
+    assert {name for (name,) in conn.execute("SELECT name FROM keeper")} == set(names)
+
+
 def test_rows_that_need_each_other_are_written_together(zoo, conn):
     keepers = []
     for name in ("ada", "bo"):

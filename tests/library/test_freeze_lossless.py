@@ -324,6 +324,16 @@ def test_pseudonyms_are_one_for_a_person_everywhere():
         pseudonyms.replace("shoe_size", "44")
 
 
+def test_a_part_of_a_name_is_replaced_as_well():
+    columns = [Column("first_name", Text, info={"personal": "first_name"})]
+    pseudonyms = Pseudonyms("key")
+    pseudonyms.know({"first_name": "Ana Lucía"}, columns)
+    said = pseudonyms.text("Ana Lucía came, then Ana alone; LUCÍA left")
+    assert said.startswith(f"{pseudonyms.replace('first_name', 'Ana Lucía')} came, then ")
+    assert "Ana alone" not in said
+    assert "LUCÍA" not in said
+
+
 # -- the audit trail ------------------------------------------------------------------------------------
 
 

@@ -170,6 +170,16 @@ def test_who_waits_in_vain_is_told_for_whom(own_db, library, monkeypatch):
     assert instance.reset().added == 0
 
 
+def test_a_name_that_was_counted_is_held_as_one_that_was_given(own_db, library):
+    library["same_words"].load(own_db)
+    free = "SELECT pg_try_advisory_xact_lock(hashtextextended('scenarios:instance:' || %s, 0))"
+    with own_db.connect() as conn, conn.transaction(force_rollback=True):
+        assert library["same_words"].load(own_db, connection=conn).name == "same_words-2"
+        with own_db.connect() as other:
+            found = [other.execute(free, [f"same_words{end}"]).fetchone() for end in ("", "-2", "-3")]
+    assert found == [(False,), (False,), (True,)]
+
+
 def test_a_callers_connection_waits_as_long_afterwards_as_before(own_db, library):
     instance = library["same_words"].load(own_db)
     with own_db.connect(autocommit=False) as conn:

@@ -201,6 +201,14 @@ def test_shared_rows_are_loaded_once(own_db, library):
     assert rows(own_db, "SELECT count(*) FROM prompts_prompt") == [(9,)]
 
 
+def test_shared_rows_have_one_key_in_all_instances(library):
+    one, other = (library["prompt_versions"].plan(instance=name) for name in ("one", "other"))
+    keys = [{handle: row.values["id"] for handle, row in plan.by_handle.items()} for plan in (one, other)]
+    shared = {row.handle for row in one.of("prompts_prompt")}
+    assert len(shared) == 9
+    assert {handle for handle in keys[0] if keys[0][handle] == keys[1][handle]} == shared
+
+
 def test_a_database_without_the_schema_is_refused(fresh_db, library):
     with pytest.raises(LibraryError, match="not a database of Dev Coach"):
         library[NAME].load(fresh_db)

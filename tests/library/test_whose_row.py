@@ -36,6 +36,10 @@ CREATE TABLE fan (id serial PRIMARY KEY, favourite bigint REFERENCES shop, name 
 CREATE TABLE reader (id serial PRIMARY KEY, nearest bigint REFERENCES shop ON DELETE SET NULL, name text);
 CREATE TABLE branch (id serial PRIMARY KEY, above int REFERENCES branch ON DELETE CASCADE,
                      shop_id bigint REFERENCES shop ON DELETE CASCADE, name text);
+CREATE TABLE note (id serial PRIMARY KEY, shop_id bigint REFERENCES shop ON DELETE CASCADE,
+                   customer_id bigint NOT NULL REFERENCES customer, name text);
+CREATE TABLE review (id serial PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shop,
+                     customer_id bigint NOT NULL REFERENCES customer ON DELETE CASCADE, name text);
 CREATE TABLE visit (shop_id bigint NOT NULL REFERENCES shop, note text);
 INSERT INTO shop (name) VALUES ('Main');
 INSERT INTO customer (shop_id, name) VALUES (1, 'Real Person');
@@ -72,19 +76,8 @@ MOVES = {
     "without a key": ("UPDATE visit SET shop_id = %s WHERE note = 'real'", "visit", 1),
 }
 MOVE = "UPDATE customer SET shop_id = %s WHERE id = %s"
-TABLES = [
-    "shop",
-    "customer",
-    "rental",
-    "payment",
-    "parcel",
-    "shelf",
-    "sign",
-    "fan",
-    "reader",
-    "branch",
-    "visit",
-]
+TABLES = ["shop", "customer", "rental", "payment", "parcel", "shelf", "sign", "fan", "reader", "branch"]
+TABLES += ["note", "review", "visit"]
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +180,23 @@ def test_what_was_added_since_goes_without_a_question(shops, library):
     assert (report.added, report.in_the_way) == (4, ())
     assert content(shops) == before
     assert instance.unload().rows == {"shop": 1, "customer": 1, "branch": 1, "visit": 1}
+
+
+def test_every_way_to_a_row_is_followed(shops, library):
+    """A way that may be empty, a longer one, and a second one that is not: each leads to rows of its own."""
+    instance = loaded(library, shops)
+    before = content(shops)
+    run(
+        shops,
+        "INSERT INTO note (customer_id, name) SELECT max(id), 'longer' FROM customer",
+        "INSERT INTO note (shop_id, customer_id, name) SELECT max(id), 1, 'shorter' FROM shop",
+        "INSERT INTO review (shop_id, customer_id, name) SELECT max(id), 1, 'of the shop' FROM shop",
+        "INSERT INTO review (shop_id, customer_id, name) SELECT 1, max(id), 'of the customer' FROM customer",
+    )
+    frozen = freeze(shops, name="seen", instance=instance)
+    assert (frozen.rows["note"], frozen.rows["review"]) == (2, 2)
+    assert instance.reset().added == 4
+    assert content(shops) == before
 
 
 def test_the_journal_tells_rows_without_a_counted_key(ours, library):

@@ -88,7 +88,8 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
         what = f"the database refused {{}}: column {table}.{refusal.column}"
     else:
         what = f"the database refused {{}}{f' of {table}' if table else ''}"
-    why = ". ".join(part.rstrip(".") for part in (refusal.message, refusal.detail, refusal.hint) if part)
+    detail = _without_secrets(refusal, [*current, *written])
+    why = ". ".join(part.rstrip(".") for part in (refusal.message, detail, refusal.hint) if part)
     if found is None:
         # A trigger that spoke for the whole statement, or a right the role has not: no row is to blame.
         said = _FUNCTION.search(refusal.context)
@@ -152,6 +153,26 @@ def _where(batch: Batch, index: int) -> str:
 
 def _secret(column: Any) -> bool:
     return column.info.get("personal") == "secret" or column.name in {"password", "hashed_password"}
+
+
+def _without_secrets(refusal: Refusal, batches: Sequence[Batch]) -> str:
+    """Return the detail of *refusal*, in which PostgreSQL shows the row or the key that it refused."""
+    secrets = {
+        column.name
+        for batch in batches
+        if not refusal.table or batch.table.name == refusal.table
+        for column in batch.table.columns
+        if _secret(column)
+    }
+    if not secrets:
+        return refusal.detail
+    key = _KEY.search(refusal.detail)
+    if key is None:
+        # Of a check or a NOT NULL it is the whole row, which is shown with what it is refused for.
+        return "" if refusal.sqlstate in ("23502", "23514") else refusal.detail
+    if secrets.isdisjoint(name.strip().strip('"') for name in key["names"].split(",")):
+        return refusal.detail
+    return f"{refusal.detail[: key.start('values')]}***{refusal.detail[key.end('values') :]}"
 
 
 def _by_line(refusal: Refusal, current: Sequence[Batch]) -> tuple[Batch, int] | None:
