@@ -234,6 +234,7 @@ class Service:
                 job.written = None
                 conn.close()
             job.stage = "remembering the start"
+            forget_start(made)
             remember_start(made)
             return made.name
 

@@ -41,7 +41,8 @@ SELECT c.conname,
 
 # By what the rows of a table are told apart: its primary key, else a unique index without NULLs.
 _TABLES = """
-SELECT n.nspname, c.relname, rn.nspname, r.relname, c.relkind = 'p', k.names::text[], k.types::text[]
+SELECT n.nspname, c.relname, rn.nspname, r.relname, c.relkind = 'p', k.names::text[], k.types::text[],
+       has_any_column_privilege(c.oid, 'UPDATE')
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   JOIN pg_class AS r ON r.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
@@ -109,6 +110,7 @@ class Relation:
         root: the partitioned table it is a part of, else itself; its rows count for that.
         columns: the columns of its key, none where it has none.
         types: their types.
+        may_lock: whether the role may lock rows of it.
     """
 
     name: Name
@@ -116,6 +118,7 @@ class Relation:
     partitioned: bool
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    may_lock: bool = False
 
     @property
     def source(self) -> sql.Composed:
@@ -165,9 +168,9 @@ def _type(text: str) -> sql.SQL:
 def relations(conn: psycopg.Connection[Any]) -> dict[Name, Relation]:
     """Return the tables of the database and of its partitions by name."""
     found = {}
-    for schema, name, root_schema, root, partitioned, columns, types in conn.execute(_TABLES).fetchall():
+    for schema, name, root_schema, root, partitioned, columns, types, may in conn.execute(_TABLES).fetchall():
         found[schema, name] = Relation(
-            (schema, name), (root_schema, root), partitioned, tuple(columns or ()), tuple(types or ())
+            (schema, name), (root_schema, root), partitioned, tuple(columns or ()), tuple(types or ()), may
         )
     return found
 
@@ -252,16 +255,16 @@ def reach_of(
     for name, condition in roots.items():
         table = reach.tables[name]
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(table.texts(), table.source, condition)
-        frontier[table.root] = walk.asked(table, query)
+        frontier[table.root] = [tuple(row) for row in walk.asked(query)]
         reach.rows.setdefault(table.root, {}).update(dict.fromkeys(frontier[table.root]))
         reach.looked_at.add(table.root)
     strangers: dict[Name, list[Key]] = {}
     while frontier:
         walk.hold(frontier)
+        reach.looked_at |= walk.below_of(frontier)
         following: dict[Name, list[Key]] = {}
         for key, found in walk.hanging(frontier):
             child = reach.tables[key.child]
-            reach.looked_at.add(child.root)
             known = reach.rows.setdefault(child.root, {})
             theirs = reach.others.setdefault(child.root, {})
             fresh = [each for each in found if each not in known and each not in theirs]
@@ -307,47 +310,58 @@ class _Walk:
             if key.child in self.tables and key.parent in self.tables:
                 self.below.setdefault(self.tables[key.parent].root, []).append(key)
 
-    def asked(self, table: Relation, query: sql.Composed) -> list[Key]:
+    def asked(self, query: sql.Composed) -> list[tuple[Any, ...]]:
         try:
-            return [tuple(row) for row in self.conn.execute(query).fetchall()]
+            return self.conn.execute(query).fetchall()
         except psycopg.errors.InsufficientPrivilege as error:
             raise LibraryError(
-                f"cannot see which rows of {shown(table.name)} are part of it",
+                "cannot see which rows are part of it",
                 where=f"database {self.conn.info.dbname!r}, role {self.conn.info.user!r}",
                 why=str(error.diag.message_primary),
-                remedy=f"let the role read it: GRANT SELECT ON {shown(table.name)} TO {self.conn.info.user}",
+                remedy="let the role read that table: GRANT SELECT",
             ) from error
 
     def hanging(
         self, rows: Mapping[Name, Sequence[Key]], *, refusing: bool = False
-    ) -> Iterable[tuple[ForeignKey, list[Key]]]:
-        """Yield for each foreign key to *rows* the keys of the rows that refer to them."""
-        for name, found in rows.items():
-            for key in self.below.get(name, ()):
-                if key.owns or (refusing and key.refuses):
-                    yield key, self.asked(self.tables[key.child], self.referring(key, found))
-
-    def referring(self, key: ForeignKey, rows: Iterable[Key]) -> sql.Composed:
-        """Return the query for the rows that refer to *rows* by *key*."""
-        child = self.tables[key.child]
-        return sql.SQL("SELECT {} FROM {} AS c WHERE {}").format(
-            child.texts("c"), child.source, refers(self.tables, key, rows, "c")
+    ) -> list[tuple[ForeignKey, list[Key]]]:
+        """Return by foreign key to *rows* the keys of the rows that refer to them; one query for all."""
+        ways = [
+            (key, found)
+            for name, found in rows.items()
+            if found
+            for key in self.below.get(name, ())
+            if key.owns or (refusing and key.refuses)
+        ]
+        if not ways:
+            return []
+        hanging: list[list[Key]] = [[] for _ in ways]
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, ARRAY[{}] FROM {} AS c WHERE {}").format(
+                sql.Literal(number),
+                self.tables[key.child].texts("c"),
+                self.tables[key.child].source,
+                refers(self.tables, key, found, "c"),
+            )
+            for number, (key, found) in enumerate(ways)
         )
+        for number, texts in self.asked(query):
+            hanging[number].append(tuple(texts))
+        return [(key, found) for (key, _), found in zip(ways, hanging, strict=True) if found]
+
+    def below_of(self, rows: Iterable[Name]) -> set[Name]:
+        """Return the tables whose rows go with rows of the tables *rows*."""
+        keys = (key for name in rows for key in self.below.get(name, ()) if key.owns)
+        return {self.tables[key.child].root for key in keys}
 
     def hold(self, rows: Mapping[Name, Sequence[Key]]) -> None:
         """Lock *rows*, as far as something can be hung on them and the role may."""
-        if not self.lock:
-            return
         for name, found in rows.items():
-            if not self.below.get(name) or not found:
-                continue
             table = self.tables[name]
-            query = sql.SQL("SELECT FROM {} WHERE {} FOR UPDATE").format(table.source, table.among(found))
-            try:
-                with self.conn.transaction():
-                    self.conn.execute(query)
-            except psycopg.errors.InsufficientPrivilege:
-                continue  # it may delete and not update: then nobody is kept waiting
+            # Who may delete and not update cannot lock: then nobody is kept waiting.
+            if self.lock and found and table.may_lock and self.below.get(name):
+                self.conn.execute(
+                    sql.SQL("SELECT FROM {} WHERE {} FOR UPDATE").format(table.source, table.among(found))
+                )
 
 
 def refers(
@@ -370,7 +384,8 @@ def emptied_links(
     conn: psycopg.Connection[Any], reach: Reach, keys: Sequence[ForeignKey]
 ) -> list[tuple[ForeignKey, int]]:
     """Return the foreign keys whose links are emptied when the rows within reach go, with how many are."""
-    found = []
+    ways: list[ForeignKey] = []
+    counts: list[sql.Composed] = []
     for key in keys:
         if key.on_delete not in "nd" or key.parent not in reach.tables or key.child not in reach.tables:
             continue
@@ -382,12 +397,12 @@ def emptied_links(
         own = reach.rows.get(child.root)
         if own:
             condition = sql.SQL("{} AND ({}) IS NOT TRUE").format(condition, child.among(own))
-        row = conn.execute(
-            sql.SQL("SELECT count(*) FROM {} WHERE {}").format(child.source, condition)
-        ).fetchone()
-        if row is not None and row[0]:
-            found.append((key, row[0]))
-    return found
+        counts.append(sql.SQL("(SELECT count(*) FROM {} WHERE {})").format(child.source, condition))
+        ways.append(key)
+    if not ways:
+        return []
+    found = conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(counts))).fetchone() or ()
+    return [(key, count) for key, count in zip(ways, found, strict=True) if count]
 
 
 def name_of(table: Any) -> Name:

@@ -28,7 +28,6 @@ from scenarios.library.closure.reach import (
     foreign_keys,
     name_of,
     reach_of,
-    relations,
     shown,
 )
 from scenarios.library.instances.alike import alike
@@ -47,11 +46,20 @@ if TYPE_CHECKING:
 COUNTED = "counted"
 """Where a template keeps, by table, a counted column of the key and how far it had been counted."""
 
-# The leading column of a primary key whose numbers come from a sequence that only grows.
+# Of the tables whose rows may come to hang on those given: the leading column of a primary key whose numbers
+# come from a sequence that only grows.
 _COUNTERS = """
-SELECT n.nspname, c.relname, a.attname, q.seqrelid::regclass::text,
+WITH RECURSIVE below (oid) AS (
+    SELECT to_regclass(name)::oid FROM unnest(%s::text[]) AS name
+     UNION
+    SELECT coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid)
+      FROM below JOIN pg_constraint AS k ON k.confrelid = below.oid
+     WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'a', 'r')
+)
+SELECT n.nspname, c.relname, c.relkind = 'p', a.attname, q.seqrelid::regclass::text,
        has_table_privilege(c.oid, 'SELECT') AND has_sequence_privilege(q.seqrelid, 'USAGE, SELECT')
-  FROM pg_class AS c
+  FROM below
+  JOIN pg_class AS c ON c.oid = below.oid
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisprimary
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
@@ -65,8 +73,7 @@ SELECT n.nspname, c.relname, a.attname, q.seqrelid::regclass::text,
           AND d.refclassid = 'pg_class'::regclass
         WHERE v.adrelid = c.oid AND v.adnum = a.attnum) AS s ON true
   JOIN pg_sequence AS q ON q.seqrelid = s.oid AND q.seqincrement > 0 AND NOT q.seqcycle
- WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.atttypid IN (20, 21, 23)
-   AND (n.nspname, c.relname) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+ WHERE a.atttypid IN (20, 21, 23)
 """
 
 _LOADED: WeakKeyDictionary[Database, WeakSet[Instance]] = WeakKeyDictionary()
@@ -120,16 +127,13 @@ class Extent:
         reach: its rows, with those that were added to it since.
         own: how many of them its load wrote, by table.
         in_the_way: rows of others that hang on it, and what hangs on those.
+        keys: the foreign keys of the database.
     """
 
     reach: Reach
     own: Mapping[Name, int]
     in_the_way: tuple[InTheWay, ...]
-
-    @property
-    def added(self) -> int:
-        """How many rows were added."""
-        return sum(map(len, self.reach.rows.values())) - sum(self.own.values())
+    keys: Sequence[ForeignKey]
 
 
 def extent_of(
@@ -169,7 +173,7 @@ def extent_of(
                     loaded_by.get(key),
                 )
             )
-    return Extent(reach, own, tuple(found))
+    return Extent(reach, own, tuple(found), keys)
 
 
 class _Whose:
@@ -369,24 +373,11 @@ def counted_so_far(conn: psycopg.Connection[Any], domain: Domain, plan: Plan) ->
     Returns:
         by table, a column of its key and the greatest number that it has, or that its sequence gave away.
     """
-    known = relations(conn)
-    below: dict[Name, set[Name]] = {}
-    for key in foreign_keys(conn):
-        if key.parent in known and key.child in known and key.owns:
-            below.setdefault(known[key.parent].root, set()).add(known[key.child].root)
-    reached: set[Name] = set()
-    waiting = list({name_of(row.table) for row in plan.rows})
+    names = {name_of(row.table) for row in plan.rows}
     if plan.sections.scoped and domain.scope is not None:
-        waiting.append(name_of(domain.table(domain.scope.table)))
-    while waiting:
-        name = waiting.pop()
-        for child in below.get(name, set()) - reached:
-            reached.add(child)
-            waiting.append(child)
-    if not reached:
-        return {}
-    names = sorted(reached)
-    counters = conn.execute(_COUNTERS, [[name[0] for name in names], [name[1] for name in names]]).fetchall()
+        names.add(name_of(domain.table(domain.scope.table)))
+    quoted = [sql.Identifier(*name).as_string(conn) for name in sorted(names)]
+    counters = conn.execute(_COUNTERS, [quoted]).fetchall()
     if not any(readable for *_, readable in counters):
         return {}
     query = sql.SQL(" UNION ALL ").join(
@@ -396,10 +387,10 @@ def counted_so_far(conn: psycopg.Connection[Any], domain: Domain, plan: Plan) ->
             sql.Literal(f"{schema}.{table}"),
             sql.Literal(column),
             sql.Identifier(column),
-            known[schema, table].source,
+            sql.SQL("" if partitioned else "ONLY ") + sql.Identifier(schema, table),
             sql.Literal(sequence),
         )
-        for schema, table, column, sequence, readable in counters
+        for schema, table, partitioned, column, sequence, readable in counters
         if readable
     )
     return {label: [column, number or 0] for label, column, number in conn.execute(query).fetchall()}

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import LibraryError, RowsInTheWay
-from scenarios.library.closure.reach import Name, Reach, emptied_links, foreign_keys, name_of, shown
+from scenarios.library.closure.reach import Name, Reach, emptied_links, name_of, shown
 from scenarios.library.instances.ownership import InTheWay, extent_of
 from scenarios.library.instances.registry import OwnRegistry
 from scenarios.library.planning.columns import key_columns
@@ -91,12 +91,11 @@ def remove(
         raise _in_the_way(instance, blocking)
     if with_added:
         reach.take_others()
-    keys = foreign_keys(conn)
     left = [
         f"{count} row{'' if count == 1 else 's'} of {shown(key.child)} "
         f"referred to it by {', '.join(key.columns)}; "
         f"{'the link was emptied' if count == 1 else 'the links were emptied'}"
-        for key, count in emptied_links(conn, reach, keys)
+        for key, count in emptied_links(conn, reach, extent.keys)
     ]
     sections = instance.definition.sections
     domain = sections.domain

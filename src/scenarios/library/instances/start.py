@@ -29,7 +29,6 @@ def remember_start(instance: Instance) -> bool:
     """
     instance.start = None
     if instance.db.owned:
-        forget_start(instance)
         instance.start = instance.db.mark(name_of_start(instance.name), wait=_WAIT)
     return instance.start is not None
 
