@@ -57,6 +57,10 @@ def test_lastval_is_the_applications(any_bench, app, table, recorded):
     app.execute("INSERT INTO $t (a) VALUES (1)".replace("$t", table))
     app.execute("UPDATE $t SET a = 15; DELETE FROM $t WHERE a = 99; TRUNCATE t".replace("$t", table))
     assert app.execute("SELECT lastval()").fetchone() == (1,)
+    taken = journal.snapshot(app)
+    app.execute("UPDATE $t SET a = 3".replace("$t", table))
+    journal.restore(app, taken)
+    assert app.execute("SELECT lastval()").fetchone() == (1,)
     # Nor does DDL that is noticed move anything.
     app.execute("CREATE TABLE more (); ALTER TABLE t ADD COLUMN b text; DROP TABLE more")
     assert app.execute("SELECT lastval()").fetchone() == (1,)

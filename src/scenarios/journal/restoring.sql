@@ -21,6 +21,14 @@ BEGIN
 END
 $$;
 
+-- Move the clock, under the lock of settle(). Not nextval(), since the session may be the application's, and its
+-- lastval() would tell.
+CREATE FUNCTION scenarios_journal.tick() RETURNS bigint LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT setval('scenarios_journal.clock', pg_sequence_last_value('scenarios_journal.clock') + 1)
+$$;
+
 -- Returns NULL when tables were created or altered since the triggers were last fitted: fit them, ask again.
 CREATE FUNCTION scenarios_journal.take_snapshot(new_name text, wait_ms integer)
     RETURNS TABLE (number bigint, taken_at timestamptz, pristine boolean)
@@ -49,7 +57,7 @@ BEGIN
        OR NOT st.watching AND st.catalogue IS DISTINCT FROM scenarios_journal.catalogue() THEN
         RETURN;
     END IF;
-    here := nextval('scenarios_journal.clock');
+    here := scenarios_journal.tick();
     pristine := false;
     IF here < 0 THEN
         pristine := NOT EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.tracked <> 0)
@@ -161,7 +169,7 @@ BEGIN
         notes := scenarios_journal.server_notes(s.server_wide);
     END IF;
     IF written THEN
-        here := nextval('scenarios_journal.clock');
+        here := scenarios_journal.tick();
         IF (s.restores + 1) % tidy_every = 0 OR undone > 10000 THEN
             tidy := scenarios_journal.compact(s.base, which);
         END IF;

@@ -26,7 +26,7 @@ AS $$
         DELETE FROM scenarios_journal.views v WHERE NOT EXISTS (SELECT FROM views w WHERE w.oid = v.relation)
     )
     INSERT INTO scenarios_journal.views (relation, qualified, label, depth, version)
-    SELECT w.oid, w.qualified, w.label, w.depth, nextval('scenarios_journal.clock') FROM views w
+    SELECT w.oid, w.qualified, w.label, w.depth, pg_sequence_last_value('scenarios_journal.clock') FROM views w
         ON CONFLICT (relation) DO UPDATE
            SET qualified = excluded.qualified, label = excluded.label, depth = excluded.depth,
                version = excluded.version
