@@ -202,9 +202,10 @@ def forget(
     Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
     """
     from scenarios.library.privacy.forget import forget as work
-    from scenarios.library.privacy.forget import known
+    from scenarios.library.privacy.forget import known, require_owned
 
     with database(where, action="forget somebody in") as db:
+        require_owned(db, "forget somebody")
         domain = choose_system(system, db)
         people = _people(db, user, inactive_since, domain)
         if not dry_run and not yes and people:
@@ -232,9 +233,10 @@ def anonymise(
     Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
     """
     from scenarios.library.privacy.forget import anonymise as work
-    from scenarios.library.privacy.forget import known
+    from scenarios.library.privacy.forget import known, require_owned
 
     with database(where, action="anonymise somebody in") as db:
+        require_owned(db, "anonymise somebody")
         domain = choose_system(system, db)
         people = _people(db, user, inactive_since, domain)
         if dry_run:

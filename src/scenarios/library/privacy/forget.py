@@ -70,8 +70,9 @@ def forget(db: Database, user: str, *, system: str | None = None, domain: Domain
         SafetyError: the database is not ours.
         LibraryError: there is no such person, or something that is not theirs needs one of their rows.
     """
+    require_owned(db, "forget somebody")
     found = domain or system_in(db, system)
-    table, condition = _person(db, found, user, "forget somebody")
+    table, condition = _person(found, user)
     with db.connect() as conn, conn.transaction():
         row = _one(conn, table, condition, user, db)
         condition = _by_key(table, row)
@@ -108,8 +109,9 @@ def anonymise(
     """
     from scenarios.settings import Settings
 
+    require_owned(db, "anonymise somebody")
     found = domain or system_in(db, system)
-    table, condition = _person(db, found, user, "anonymise somebody")
+    table, condition = _person(found, user)
     pseudonyms = Pseudonyms(key or Settings()["seed"])
     changed: dict[str, int] = {}
     with db.connect() as conn, conn.transaction():
@@ -136,10 +138,11 @@ def known(
         SafetyError: the database is not ours.
         LibraryError: there is no such person.
     """
+    require_owned(db, "look for somebody")
     found = domain or system_in(db, system)
     with db.connect() as conn, conn.transaction(force_rollback=True):
         for user in (listed := list(people)):
-            table, condition = _person(db, found, user, "look for somebody")
+            table, condition = _person(found, user)
             _one(conn, table, condition, user, db)
     return listed
 
@@ -157,8 +160,9 @@ def inactive(
         SafetyError: the database is not ours.
         LibraryError: the system has no people, or does not note when somebody was there.
     """
+    require_owned(db, "look for inactive people")
     found = domain or system_in(db, system)
-    table, _ = _person(db, found, "", "look for inactive people")
+    table, _ = _person(found, "")
     seen = [sql.Identifier(name) for name in (*_SEEN, *_JOINED) if name in table.columns]
     if not any(name in table.columns for name in _SEEN):
         raise LibraryError(f"{found.title} does not note when somebody was there last")
@@ -170,7 +174,12 @@ def inactive(
         return [row[0] for row in conn.execute(query, [since])]
 
 
-def _person(db: Database, domain: Domain, user: str, action: str) -> tuple[sa.Table, sql.Composable]:
+def require_owned(db: Database, action: str) -> None:
+    """Refuse *action* (``"forget somebody"``) in a database that is not ours, before its tables are asked.
+
+    Raises:
+        SafetyError: the database does not carry the mark of this project.
+    """
     from scenarios.ownership import is_ours
 
     with db.connect() as conn:
@@ -181,6 +190,9 @@ def _person(db: Database, domain: Domain, user: str, action: str) -> tuple[sa.Ta
                 why="the database does not carry the mark of this project",
                 remedy="work on a copy: scenarios snapshot, or a database made by start_server()",
             )
+
+
+def _person(domain: Domain, user: str) -> tuple[sa.Table, sql.Composable]:
     if domain.owner is None:
         raise LibraryError(f"{domain.title} has no people")
     table = domain.table(domain.owner)
