@@ -115,6 +115,12 @@ SPECS: Mapping[str, Spec] = {
             _flag,
             "Also show the scenarios that come with pg-scenarios in a project that has a schema of its own.",
         ),
+        Spec(
+            "ignore_missing_roles",
+            False,
+            _flag,
+            "Pass over what a .sql file gives to a role that is not there: owners and rights.",
+        ),
         Spec("library", (), _paths, "Directories with scenario files, besides the built-in library."),
         Spec("database", "", _text, "Database that load, instances, reset, unload and freeze work in."),
         Spec("keep_failed", False, _flag, "Keep the database of a failed test."),

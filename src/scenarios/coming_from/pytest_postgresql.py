@@ -28,7 +28,7 @@ import pytest
 
 from scenarios.errors import ScenariosError
 from scenarios.postgres.schemas import Source, code_digest, digest
-from scenarios.postgres.scripts import run_script
+from scenarios.postgres.scripts import read_script, run_script
 
 if TYPE_CHECKING:
     import psycopg
@@ -134,7 +134,7 @@ class Process:
             }
             for load, function in zip(self.loads, functions, strict=True):
                 if isinstance(load, Path):
-                    run_script(connection, load.read_text("utf-8"), str(load))
+                    run_script(connection, read_script(load), str(load), home=load.parent)
                 else:
                     function(**where)
 

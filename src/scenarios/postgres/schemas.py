@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ from psycopg import sql
 from scenarios.errors import TemplateError
 from scenarios.postgres.connections import like, renew_session
 from scenarios.postgres.project_files import project_root
-from scenarios.postgres.scripts import run_script
+from scenarios.postgres.script_files import scripts_in, upward_half
+from scenarios.postgres.scripts import read_script, run_script
+from scenarios.settings import Settings
 
 if TYPE_CHECKING:
     import alembic.config
@@ -176,28 +179,28 @@ def _rendered(metadata: MetaData) -> list[str]:
 
 
 def _from_path(path: Path) -> Source:
-    files = sorted(path.glob("*.sql")) if path.is_dir() else [path]
-    if not files:
-        raise TemplateError("a directory given as schema holds no .sql file", where=str(path))
-    try:
-        scripts = {file: file.read_text("utf-8") for file in files}
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(
-            "cannot read the schema",
-            where=str(path),
-            why=str(error),
-            remedy="give the path of a .sql file in UTF-8, or of a directory of them",
-        ) from error
+    files = scripts_in(path) if path.is_dir() else [path]
+    scripts = {file: read_script(file) for file in files}
+    home = path.resolve() if path.is_dir() else path.resolve().parent
+    ignore = bool(Settings(project=home)["ignore_missing_roles"])
 
     def build(conn: psycopg.Connection[Any], url: str) -> None:
         for number, (file, script) in enumerate(scripts.items()):
             if number:
+                # As with psql: what one file has set is not set for the next.
                 renew_session(conn)
-            run_script(conn, script, str(file))
+            text = upward_half(script)
+            run_script(conn, text, str(file), home=file.parent, ignore_missing_roles=ignore)
 
-    inputs = {f"file {file.name}": digest(script) for file, script in scripts.items()}
-    home = path.resolve() if path.is_dir() else path.resolve().parent
+    named = {file: os.path.relpath(file, path) if path.is_dir() else file.name for file in files}
+    inputs = {f"file {named[file]}": digest(_raw(script)) for file, script in scripts.items()}
+    if ignore:
+        inputs["roles that are missing"] = "ignored"
     return Source(f"SQL {path.resolve()}", inputs, build, files=tuple(files), root=project_root(home))
+
+
+def _raw(script: str) -> bytes:
+    return script.encode("utf-8", "surrogateescape")
 
 
 def _from_callable(function: Callable[..., object]) -> Source:
