@@ -166,6 +166,26 @@ def test_what_is_refused_is_told_by_line_and_statement(empty: psycopg.Connection
         assert said in str(caught.value)
 
 
+def test_each_statement_is_a_transaction_of_its_own_though_many_are_sent_at_once(
+    empty: psycopg.Connection[Any],
+) -> None:
+    row = "INSERT INTO t VALUES (7);"
+    lines = [
+        "CREATE TABLE t (n int, at timestamptz DEFAULT now());",
+        *[row] * 300,
+        "BEGIN;",
+        row,
+        row,
+        "COMMIT;",
+    ]
+    query = "SELECT count(*), count(DISTINCT xmin::text), count(DISTINCT at) FROM t"
+    assert ran(empty, "\n".join(lines), query) == [(302, 301, 301)]
+    lines[0], lines[151] = "SELECT 1;", "INSERT INTO t VALUES ('x');"
+    with pytest.raises(TemplateError, match=r"line 152: INSERT INTO t VALUES \('x'\)"):
+        run_script(empty, "\n".join(lines), "s.sql")
+    assert ran(empty, "SELECT 1", "SELECT 2") == [(2,)], "the connection is as before"
+
+
 def test_roles_are_there_the_second_time_and_missing_ones_can_be_passed_over(
     empty: psycopg.Connection[Any],
 ) -> None:

@@ -43,10 +43,17 @@ _ARGUMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement, and the line it begins on."""
+    """A statement, and the line it begins on.
+
+    Attributes:
+        text: without its semicolon.
+        line: counted from 1.
+        plain: whether it is one as it stands in the file, in which no variable was replaced.
+    """
 
     text: str
     line: int
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +214,7 @@ class Reader:
         if self._start is None:
             return None
         text = "".join([*self._parts, self._text[max(self._from, self._start) : end]]).rstrip()
-        return Statement(text, self._line(self._start)) if text else None
+        return Statement(text, self._line(self._start), not self._parts) if text else None
 
     def _command(self, begin: int) -> Command:
         match = _COMMAND.match(self._text, begin)

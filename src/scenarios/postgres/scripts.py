@@ -15,6 +15,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import selectors
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from scenarios.errors import TemplateError
 from scenarios.postgres.connections import renew_session
@@ -57,6 +59,12 @@ _ONLY_SHOW = re.compile(
 _TRUE = ("on", "true", "yes", "1")
 _FALSE = ("off", "false", "no", "0")
 _DEEPEST = 50
+_ORDINARY = re.compile(
+    r"(INSERT|UPDATE|DELETE|COMMENT|GRANT|REVOKE|SET|(CREATE|ALTER|DROP)\s+(?!ROLE\b|USER\b|GROUP\b|DATABASE\b))",
+    re.IGNORECASE,
+)
+_MOST_AT_ONCE, _MOST_BYTES, _LONGEST = 100, 32_000, 8_000
+"""Of statements on their way: so few that neither side waits for the other to read."""
 
 
 def run_script(
@@ -161,6 +169,8 @@ class _Run:
         self._meant = meant
         self._ignore = ignore_missing_roles
         self._depth = 0
+        self._waiting: list[tuple[Statement, str]] = []
+        self._waiting_bytes = 0
         self._branches: list[tuple[bool, bool]] = []
         """For each open \\if: whether this branch runs, and whether one has run already."""
 
@@ -170,6 +180,10 @@ class _Run:
         self._branches = []
         reader = Reader(text, self._variables)
         for item in reader:
+            if isinstance(item, Statement) and self._runs() and self._may_wait(item):
+                self._line_up(item, name)
+                continue
+            self._send_waiting()
             if isinstance(item, Statement):
                 if self._runs():
                     self._statement(item, reader, name)
@@ -177,10 +191,76 @@ class _Run:
                     reader.rows()
             elif not self._command(item, reader, name, home):
                 break
+        self._send_waiting()
         self._branches = outside
 
     def _runs(self) -> bool:
         return all(runs for runs, _ in self._branches)
+
+    # --- statements that need not be waited for
+
+    def _may_wait(self, statement: Statement) -> bool:
+        text = statement.text
+        return (
+            statement.plain
+            and len(text) < _LONGEST
+            and _ORDINARY.match(text) is not None
+            and _OF_DATABASE.match(text) is None
+            and _OF_SERVER.match(text) is None
+            and not self._may_be_passed_over(text)
+        )
+
+    def _line_up(self, statement: Statement, name: str) -> None:
+        self._waiting.append((statement, name))
+        self._waiting_bytes += len(statement.text)
+        if len(self._waiting) >= _MOST_AT_ONCE or self._waiting_bytes > _MOST_BYTES:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        """Send the statements lined up, each with a transaction of its own, and wait once for all."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if not waiting:
+            return
+        pgconn = self._conn.pgconn
+        pgconn.enter_pipeline_mode()
+        for statement, _ in waiting:
+            pgconn.send_query_params(_bytes(statement.text), None)
+            pgconn.pipeline_sync()
+        answers = [self._answer() for _ in waiting]
+        pgconn.exit_pipeline_mode()
+        for (statement, name), answer in zip(waiting, answers, strict=True):
+            if answer.status == ExecStatus.FATAL_ERROR:
+                error = psycopg.errors.error_from_result(answer, encoding=self._conn.info.encoding)
+                raise self._refused(error, statement, name) from error
+
+    def _answer(self) -> PGresult:
+        """Return what became of the next statement sent."""
+        found: PGresult | None = None
+        while True:
+            result = self._result()
+            if result is None:
+                continue  # the end of a statement's results; that of the transaction comes next
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                assert found is not None
+                return found
+            found = found or result
+
+    def _result(self) -> PGresult | None:
+        pgconn = self._conn.pgconn
+        with selectors.DefaultSelector() as ready:
+            while pgconn.flush():
+                ready.register(pgconn.socket, selectors.EVENT_WRITE)
+                ready.select()
+                ready.unregister(pgconn.socket)
+            while pgconn.is_busy():
+                # Waited for here and not in libpq, where no interrupt would reach us.
+                if not ready.get_map():
+                    ready.register(pgconn.socket, selectors.EVENT_READ)
+                ready.select()
+                pgconn.consume_input()
+        if pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError(pgconn.error_message.decode("utf-8", "replace").strip())
+        return pgconn.get_result()
 
     # --- statements
 
