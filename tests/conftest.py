@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from listing import processes_of
 from scenarios.postgres import Database, Server, start_server
 from scenarios.postgres.binaries import installed_majors
 from scenarios.settings import Settings
@@ -108,15 +109,6 @@ def own_runtime() -> Iterator[Path]:
     left = processes_of(directory)
     shutil.rmtree(directory, ignore_errors=True)
     assert left == {}
-
-
-def processes_of(directory: Path) -> dict[int, str]:
-    """Command lines of all processes that work in *directory*, by their ids."""
-    listing = subprocess.run(
-        ["ps", "-eww", "-o", "pid=", "-o", "args="], capture_output=True, text=True, check=True
-    ).stdout
-    lines = (line.split(maxsplit=1) for line in listing.splitlines() if str(directory) in line)
-    return {int(pid): command for pid, command in lines}
 
 
 @pytest.fixture

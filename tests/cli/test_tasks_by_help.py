@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from forks import run_module
+from scenarios.postgres.binaries import find_binaries
+from scenarios.settings import Settings
 
 BIN = Path(sys.executable).parent
 
@@ -26,7 +28,9 @@ class Shell:
             for key, value in os.environ.items()
             if not key.startswith("SCENARIOS_") or key.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
         }
-        self.environment |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
+        # The commands of this installation first, and psql of the server's binaries where there is no other.
+        path = os.pathsep.join([str(BIN), os.environ["PATH"], str(find_binaries(Settings()).bin)])
+        self.environment |= {"PATH": path, "COLUMNS": "100"}
         self._taught: dict[str, str] = {}
 
     def help(self, *words: str) -> str:

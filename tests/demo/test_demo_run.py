@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from listing import processes_of
+
 HEADINGS = (
     "A throwaway server",
     "A database from a template",
@@ -58,12 +60,6 @@ def read_until(running: subprocess.Popen[str], heading: str) -> str:
     return "".join(seen)
 
 
-def processes_of(runtime: Path) -> list[str]:
-    """Command lines of processes that work in *runtime*."""
-    listing = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listing.splitlines() if str(runtime) in line]
-
-
 def files_of(runtime: Path) -> list[str]:
     """What a server would leave: sockets, data directories. Locks and registers of ours may stay."""
     found = (Path(place) / name for place, _, names in os.walk(runtime) for name in names)
@@ -78,7 +74,7 @@ def wait_until_gone(runtime: Path) -> None:
     deadline = time.monotonic() + 20
     while (processes_of(runtime) or files_of(runtime)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert processes_of(runtime) == []
+    assert processes_of(runtime) == {}
     assert files_of(runtime) == []
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from listing import owner_of
 from scenarios.postgres import Server, registry, start_server
 from scenarios.postgres.binaries import find_binaries, readable_for
 from scenarios.postgres.places import LONGEST_SOCKET_PATH, Account, is_tmpfs
@@ -180,7 +181,7 @@ def test_the_server_never_runs_as_root(server: Server) -> None:
     assert server.directory is not None
     pid = postmaster_of(server.directory / "data")
     assert pid is not None
-    owner = int(subprocess.check_output(["ps", "-o", "uid=", "-p", str(pid)], text=True))
+    owner = owner_of(pid)
     assert owner != 0
 
 

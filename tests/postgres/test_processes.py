@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ SLEEP = (sys.executable, "-c", "import time; time.sleep(60)", "a word")
 @pytest.fixture(params=["/proc", "ps"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "ps":
+        if shutil.which("ps") is None:
+            pytest.skip("no ps on the path")
 
         def elsewhere(path: str) -> Path:
             """A path on a system without `/proc`."""

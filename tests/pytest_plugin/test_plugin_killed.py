@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from listing import processes_of
+
 WAITING = """
 import os
 import pathlib
@@ -84,11 +86,6 @@ def running(project, runtime: Path) -> Running:
 
 def servers(runtime: Path) -> list[Path]:
     return list(runtime.glob("*/*/data"))
-
-
-def processes_of(runtime: Path) -> list[str]:
-    listing = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listing.splitlines() if str(runtime) in line]
 
 
 def wait_until_nothing_is_left(runtime: Path, processes: list[int]) -> None:
