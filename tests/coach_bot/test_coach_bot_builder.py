@@ -203,10 +203,10 @@ def test_a_wrong_sentence_is_refused_where_it_is_said(said, complaint):
         lambda s: s.user("maya").chat(started="-1h").says("early", at="-2h"),
     ],
 )
-def test_what_would_happen_too_early_is_refused_when_rows_are_made(said):
-    built = said(a_scenario("early")).build()
+def test_what_would_happen_too_early_is_refused_when_it_is_built(said):
+    step = said(a_scenario("early"))
     with pytest.raises(BuilderError, match="before") as caught:
-        _ = built.rendered
+        step.build()
     assert "test_coach_bot_builder.py" in (caught.value.where or "")
 
 

@@ -229,10 +229,10 @@ REFUSED = [
         lambda: school().student("l").essay("a").feedback("style", 1, "x").feedback("style", 2, "y"),
     ),
     ("no log level 'LOUD'", lambda: school().student("l").logged("x", level="LOUD")),
-    ("cannot be read", lambda: school().student("l").token("t", issued="soon")),
+    ("cannot read the offset", lambda: school().student("l").token("t", issued="soon")),
     ("1 to 86 characters", lambda: a_scenario("wrong").institution("north", name=" ")),
     ("at most 20 characters", lambda: school().student("lena", grade_level="x" * 21)),
-    ("cannot be read", lambda: school().student("lena", last_login="yesterday")),
+    ("cannot read the offset", lambda: school().student("lena", last_login="yesterday")),
     ("is submitted already", lambda: school().student("lena").essay("a").submitted().completed()),
     (
         "has 3 words and cannot be handed in",

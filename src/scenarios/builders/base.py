@@ -5,27 +5,15 @@ scenario is asked for its rows; and the same scenario could not be loaded twice,
 when it was written down. Here a builder only *records* what was said, checked call by call. `Rendered` rows
 are made from that record for one instance and one clock, as often as wanted.
 
-How to write the builder of a system (``builders/shop.py``):
+How to write the builder of a system: with sections (`scenarios.library.planning.sections`) it is a class for
+each kind of row, see `scenarios.builders.sections`, and nothing else has to be written.
 
-1. One plan class per thing a person says (``StudentPlan``, ``EssayPlan``): plain dataclasses, no rows.
-2. A `Program` subclass with the plans and ``render(context, instance) -> Rendered``: makes rows, through the
-   system's factories or `scenarios.graph.Graph.add_rows`, with ids from ``context.id(handle)`` and times from
-   ``context.clock``; nothing random, nothing from outside.
-3. Steps: classes over the one program, each a subclass of the step whose methods may follow it, so that a
-   type checker completes exactly what can be said next::
-
-       class ScenarioStep(Step[EssayProgram]):
-           def student(self, handle: str, *, name: str | None = None) -> StudentStep: ...
-
-       class StudentStep(ScenarioStep):              # after a student: more of them, or another one
-           def essay(self, handle: str, *, title: str | None = None) -> EssayStep: ...
-
-       class EssayStep(StudentStep):                 # after an essay: more of it, or any of the above
-           def as_submitted(self, at: str = "-1h") -> EssayStep: ...
-
-   A step checks its call there and then with ``self.program.refuse(...)``: the error is about that call, at
-   its line.
-4. A function that starts it: ``def a_scenario(name: str, ...) -> ScenarioStep``.
+What no section can say (a conversation laid out in sittings, the history a state implies) needs plans of its
+own, plain dataclasses of what was said; a `Program` that renders them to rows, with ids from
+``context.id(handle)`` and times from ``context.clock``; and steps: classes over the one program, each a
+subclass of the step whose methods may follow it, so that a type checker completes exactly what can be said
+next. A step checks its call there and then with ``self.program.refuse(...)``: the error is about that call,
+at its line.
 """
 
 from __future__ import annotations
@@ -34,11 +22,12 @@ import difflib
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 from uuid import UUID
 
@@ -47,8 +36,9 @@ from sqlalchemy import null
 from sqlalchemy.orm.attributes import set_committed_value
 
 from scenarios.builders.connect import async_connection, psycopg_connection
-from scenarios.errors import BuilderError
+from scenarios.errors import BuilderError, ValuesError
 from scenarios.factories.context import FactoryContext
+from scenarios.values import Clock
 
 if TYPE_CHECKING:
     import psycopg
@@ -65,16 +55,28 @@ _HERE = str(Path(__file__).resolve().parent.parent)
 
 Source = tuple[str, int]
 """A file and a line, for messages."""
+When = str | timedelta | datetime
+"""A time: an offset from the scenario's now such as ``"-3d 2h"`` or ``"-1d @09:30"``, a duration, or a
+time."""
+
+
+_STEPS: set[CodeType] = set()
+"""What the methods of steps run, other packages' builders included: none of it is a scenario's own line."""
 
 
 def calling_line() -> Source | None:
-    """Return the file and line outside this package that made the current call."""
+    """Return the file and line that made the current call: outside this package and the methods of steps."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and (frame.f_code.co_filename.startswith(_HERE) or frame.f_code in _STEPS):
         if frame.f_back is None:
             return None
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno)
+
+
+def given(columns: Mapping[str, Any] | None = None, /, **said: Any) -> dict[str, Any]:
+    """Return what was said, without what was not; *columns* go before."""
+    return {**{name: value for name, value in said.items() if value is not None}, **(columns or {})}
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -102,7 +104,7 @@ class Rendered:
     graph: Graph
     id: UUID
     name: str
-    handles: dict[str, Any] = field(default_factory=dict)
+    handles: MutableMapping[str, Any] = field(default_factory=dict)
     sign_in: list[dict[str, str]] = field(default_factory=list)
     nulls: list[tuple[Any, str]] = field(default_factory=list)
 
@@ -198,6 +200,24 @@ class Program(ABC):
             )
         self.handles[handle] = kind
         return handle
+
+    def moment(self, when: When) -> datetime:
+        """Return the time *when* by the scenario's own clock; loading may move it.
+
+        Raises:
+            BuilderError: it cannot be read, or has no time zone.
+        """
+        if isinstance(when, datetime) and when.tzinfo is None:
+            self.refuse(f"the time {when.isoformat()} has no time zone", remedy="give one, UTC for instance")
+        try:
+            return self.clock.at(when)
+        except ValuesError as error:
+            self.refuse(error.what, why=error.why, remedy=error.remedy)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock against which calls are checked."""
+        return Clock() if self.now is None else Clock(self.now)
 
     def free_name(self, prefix: str) -> str:
         """Return the next free handle ``prefix_1``, ``prefix_2`` ...; the caller claims it."""
@@ -373,8 +393,28 @@ class Step(Generic[P]):
         program: what was said so far; all steps of one scenario share it.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _STEPS.update(each.__code__ for each in vars(cls).values() if isinstance(each, FunctionType))
+
     def __init__(self, program: P) -> None:
         self.program = program
+
+    def build(self) -> BuiltScenario:
+        """Return the scenario, complete and without a database.
+
+        Raises:
+            BuilderError: parts of it contradict each other; the message is about one call.
+        """
+        return BuiltScenario(self.program).checked()
+
+    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
+        """Build the scenario and write it; see `BuiltScenario.load`."""
+        return BuiltScenario(self.program).load(db, as_name=as_name, now=now)
+
+    async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
+        """Build the scenario and write it; see `BuiltScenario.load_async`."""
+        return await BuiltScenario(self.program).load_async(db, as_name=as_name, now=now)
 
     def apply(self, piece: Callable[[Self], R]) -> R:
         """Say a reusable piece here: ``.apply(a_refined_maker)`` is ``a_refined_maker(step)``.

@@ -117,6 +117,23 @@ def perform(conn: psycopg.Connection[Any], statements: Iterable[Statement]) -> N
                 step = None
 
 
+async def perform_async(conn: Any, statements: Iterable[Statement]) -> None:
+    """Do what `perform` does, on a psycopg `AsyncConnection` or an asyncpg connection."""
+    steps = asked(statements)
+    step = next(steps, None)
+    while step is not None:
+        if isinstance(conn, psycopg.AsyncConnection):
+            async with psycopg.AsyncRawCursor(conn) as cursor:
+                await cursor.execute(step.text.encode(), step.parameters)
+                rows = await cursor.fetchall() if cursor.description is not None else []
+        else:
+            rows = [tuple(row) for row in await conn.fetch(step.text, *step.parameters)]
+        try:
+            step = steps.send(rows)
+        except StopIteration:
+            step = None
+
+
 def schema_text(text: str) -> sql.SQL:
     """Return *text* of the schema's own DDL (a type, a default) as SQL; never for what a user typed."""
     return sql.SQL(text)  # pyright: ignore[reportArgumentType]  # the schema is trusted as its author is

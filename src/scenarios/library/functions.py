@@ -64,8 +64,13 @@ class _Call:
         try:
             with importable(self.library.home):
                 content: Any = function(**self.arguments(function, values))
-            program = None if isinstance(content, Mapping) else getattr(content, "program", None)
-            if program is not None:  # of a builder, built or not
+            program: Any = None if isinstance(content, Mapping) else getattr(content, "program", None)
+            if hasattr(program, "tree"):  # of a builder that says what a file says
+                said: Branch = program.tree()
+                if "clock" in self.marked.head.items:
+                    said.items.pop("clock", None)  # the function's own
+                return said
+            if program is not None:  # of another builder, built or not
                 settings = self.library.settings
                 seed = self.head.seed or settings["seed"]
                 return self.through(partial(from_builder, program, seed=seed, locale=settings["locale"]))

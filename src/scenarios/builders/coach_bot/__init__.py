@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scenarios.builders.base import BuiltScenario, Loaded
-from scenarios.builders.coach_bot.plans import When
+from scenarios.builders.base import BuiltScenario, Loaded, When
 from scenarios.builders.coach_bot.program import CoachBotProgram
 from scenarios.builders.coach_bot.steps import ChatStep, ScenarioStep, UserStep
 

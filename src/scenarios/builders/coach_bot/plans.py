@@ -11,14 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Program, Source
+from scenarios.builders.base import Program, Source, When
 from scenarios.domain import Domain
 from scenarios.domains.coach_bot import DOMAIN
-from scenarios.errors import ValuesError
-from scenarios.values import Clock
-
-When = str | timedelta | datetime
-"""A time: an offset from the scenario's now such as ``"-3d 2h"`` or ``"-1d @09:30"``, a duration, a time."""
 
 
 @dataclass(slots=True)
@@ -108,16 +103,3 @@ class Said(Program):
     @property
     def domain(self) -> Domain:
         return DOMAIN
-
-    def moment(self, when: When) -> datetime:
-        """Return the time *when* of the scenario's own clock.
-
-        Raises:
-            BuilderError: it cannot be read, or has no time zone.
-        """
-        if isinstance(when, datetime) and when.tzinfo is None:
-            self.refuse(f"the time {when.isoformat()} has no time zone", remedy="give one, UTC for instance")
-        try:
-            return (Clock() if self.now is None else Clock(self.now)).at(when)
-        except ValuesError as error:
-            self.refuse(error.what, why=error.why, remedy=error.remedy)

@@ -8,18 +8,11 @@ the scenario is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
-from scenarios.builders.coach_bot.plans import (
-    ChatPlan,
-    LogPlan,
-    StretchPlan,
-    TurnPlan,
-    UserPlan,
-    When,
-)
+from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
+from scenarios.builders.coach_bot.plans import ChatPlan, LogPlan, StretchPlan, TurnPlan, UserPlan
 from scenarios.builders.coach_bot.program import CoachBotProgram
 from scenarios.domains.coach_bot.models import ACTION_LENGTH, EMAIL_LENGTH, USERNAME_LENGTH
 
@@ -63,27 +56,14 @@ class ScenarioStep(Step[CoachBotProgram]):
                     )
         if joined is not None:
             program.moment(joined)
-        said = {"username": username, "email": email}
         plan = UserPlan(
             handle=program.claim(handle, "user"),
-            columns={name: value for name, value in said.items() if value is not None},
+            columns=given(username=username, email=email),
             joined=joined,
             source=calling_line(),
         )
         program.users.append(plan)
         return UserStep(program, plan)
-
-    def build(self) -> BuiltScenario:
-        """Return the scenario, complete and without a database."""
-        return BuiltScenario(self.program)
-
-    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
-        """Build the scenario and write it; see `BuiltScenario.load`."""
-        return self.build().load(db, as_name=as_name, now=now)
-
-    async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
-        """Build the scenario and write it; see `BuiltScenario.load_async`."""
-        return await self.build().load_async(db, as_name=as_name, now=now)
 
 
 class UserStep(ScenarioStep):

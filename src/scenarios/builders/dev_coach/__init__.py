@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from scenarios.builders.base import BuiltScenario, Loaded
-from scenarios.builders.dev_coach.plans import When
+from scenarios.builders.base import BuiltScenario, Loaded, When
 from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.builders.dev_coach.steps import (
     CoachMessageStep,

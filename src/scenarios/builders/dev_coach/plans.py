@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from scenarios.builders.base import Program, Source
+from scenarios.builders.base import Program, Source, When
 from scenarios.domain import Domain
 from scenarios.domains.dev_coach import (
     DOMAIN,
@@ -21,12 +21,6 @@ from scenarios.domains.dev_coach import (
     IdentityState,
     MessageRole,
 )
-from scenarios.errors import ValuesError
-from scenarios.values import Clock
-
-When = str | timedelta | datetime
-"""A time: an offset from the scenario's now such as ``"-3d 2h"`` or ``"-1d @09:30"``, a duration, or a
-time."""
 
 
 @dataclass(slots=True)
@@ -215,22 +209,6 @@ class Said(Program):
         """Dev Coach."""
         return DOMAIN
 
-    @property
-    def clock(self) -> Clock:
-        """The clock against which calls are checked; loading may move it."""
-        return Clock() if self.now is None else Clock(self.now)
-
     def user(self, handle: str) -> UserPlan:
         """Return the person *handle*."""
         return next(user for user in self.users if user.handle == handle)
-
-    def moment(self, when: When) -> datetime:
-        """Return the time *when* by the scenario's own clock.
-
-        Raises:
-            BuilderError: it cannot be read.
-        """
-        try:
-            return self.clock.at(when)
-        except ValuesError as error:
-            self.refuse(error.what, why=error.why, remedy=error.remedy)

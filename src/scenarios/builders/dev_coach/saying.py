@@ -9,16 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scenarios.builders.base import Step, calling_line, did_you_mean
-from scenarios.builders.dev_coach.plans import (
-    ActionPlan,
-    NotePlan,
-    StretchPlan,
-    TalkPlan,
-    TurnPlan,
-    UserPlan,
-    When,
-)
+from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
+from scenarios.builders.dev_coach.plans import ActionPlan, NotePlan, StretchPlan, TalkPlan, TurnPlan, UserPlan
 from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.domains.dev_coach import (
     ActionType,
@@ -37,10 +29,6 @@ def require_columns(program: DevCoachProgram, table: str, columns: Iterable[str]
     for name in columns:
         if name not in known:
             program.refuse(f"{table} has no column {name!r}", remedy=did_you_mean(name, sorted(known)))
-
-
-def given(**columns: Any) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if value is not None}
 
 
 def other_role(role: MessageRole) -> MessageRole:

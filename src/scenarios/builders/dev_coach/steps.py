@@ -9,10 +9,9 @@ anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
-from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
+from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
 from scenarios.builders.dev_coach.fitting import Fitting
 from scenarios.builders.dev_coach.plans import (
     IdentityPlan,
@@ -21,10 +20,9 @@ from scenarios.builders.dev_coach.plans import (
     StretchPlan,
     TurnPlan,
     UserPlan,
-    When,
 )
 from scenarios.builders.dev_coach.program import DevCoachProgram
-from scenarios.builders.dev_coach.saying import EMAIL, Saying, given, require_columns
+from scenarios.builders.dev_coach.saying import EMAIL, Saying, require_columns
 from scenarios.domains.dev_coach import (
     ActionType,
     CoachingPhase,
@@ -154,22 +152,6 @@ class ScenarioStep(Step[DevCoachProgram]):
             self.program.refuse(f"there is no user {handle!r}", remedy=did_you_mean(handle, people))
         self.program.created_by = handle
         return ScenarioStep(self.program)
-
-    def build(self) -> BuiltScenario:
-        """Return the scenario, complete and without a database.
-
-        Raises:
-            BuilderError: parts of it contradict each other; the message is about one call.
-        """
-        return BuiltScenario(self.program).checked()
-
-    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
-        """Build the scenario and write it; see `BuiltScenario.load`."""
-        return BuiltScenario(self.program).load(db, as_name=as_name, now=now)
-
-    async def load_async(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
-        """Build the scenario and write it; see `BuiltScenario.load_async`."""
-        return await BuiltScenario(self.program).load_async(db, as_name=as_name, now=now)
 
 
 class UserStep(ScenarioStep, Fitting, Saying):

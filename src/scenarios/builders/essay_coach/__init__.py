@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scenarios.builders.essay_coach.plans import When
+from scenarios.builders.base import When
 from scenarios.builders.essay_coach.program import EssayCoachProgram
 from scenarios.builders.essay_coach.steps import (
     EssayStep,

@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from scenarios.builders.base import calling_line, did_you_mean
-from scenarios.builders.essay_coach.plans import (
-    PersonPlan,
-    Said,
-    When,
-    event_of,
-    given,
-)
+from scenarios.builders.base import When, calling_line, did_you_mean, given
+from scenarios.builders.essay_coach.plans import PersonPlan, Said, event_of
 from scenarios.builders.essay_coach.program import EssayCoachProgram
 from scenarios.domains.essay_coach.enums import LogLevel, ReportType, Role
 from scenarios.values import Clock

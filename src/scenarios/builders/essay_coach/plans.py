@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
-from scenarios.builders.base import Program, Source, did_you_mean
+from scenarios.builders.base import Program, Source, When, did_you_mean
 from scenarios.domain import Domain
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.enums import EssayStatus, LogLevel, Role
-from scenarios.errors import ValuesError
 from scenarios.factories.essay_coach.texts import TYPES
-from scenarios.values.clock import Clock
-
-When = str | timedelta | datetime
-"""A time: an offset from the scenario's now (``"-3d @18:00"``), or a moment."""
 
 
 @dataclass(slots=True)
@@ -108,18 +102,6 @@ class Told(Program):
     def domain(self) -> Domain:
         """EssayCoach."""
         return DOMAIN
-
-    def moment(self, when: When) -> None:
-        """Refuse a time that cannot be read."""
-        try:
-            Clock().at(when)
-        except ValuesError as error:
-            self.refuse(f"the time {when!r} cannot be read", why=error.why, remedy=error.remedy)
-
-
-def given(columns: Mapping[str, Any] | None = None, **said: Any) -> dict[str, Any]:
-    """Return what was said, without what was not."""
-    return {**{name: value for name, value in said.items() if value is not None}, **(columns or {})}
 
 
 def event_of(

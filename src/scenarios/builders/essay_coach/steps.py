@@ -7,12 +7,12 @@ completes exactly what can be said next, and a mistake is reported at its line, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Self
 
-from scenarios.builders.base import BuiltScenario, Loaded, Step, calling_line, did_you_mean
+from scenarios.builders.base import BuiltScenario, Step, When, calling_line, did_you_mean, given
 from scenarios.builders.essay_coach.person import Person
-from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, When, event_of, given
+from scenarios.builders.essay_coach.plans import EssayPlan, PersonPlan, event_of
 from scenarios.builders.essay_coach.program import EssayCoachProgram
 from scenarios.builders.essay_coach.writing import Writing
 from scenarios.domains.essay_coach.enums import (
@@ -78,11 +78,7 @@ class ScenarioStep(Step[EssayCoachProgram]):
         """
         if not self.program.institutions:
             self.program.refuse("the scenario is empty", remedy=".institution(...) begins one")
-        return BuiltScenario(self.program)
-
-    def load(self, db: Any, *, as_name: str | None = None, now: datetime | None = None) -> Loaded:
-        """Build the scenario and load it; see `BuiltScenario.load`."""
-        return self.build().load(db, as_name=as_name, now=now)
+        return super().build()
 
 
 class InstitutionStep(ScenarioStep):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from scenarios.builders.base import calling_line, did_you_mean
-from scenarios.builders.essay_coach.plans import EssayPlan, Said, When, given
+from scenarios.builders.base import When, calling_line, did_you_mean, given
+from scenarios.builders.essay_coach.plans import EssayPlan, Said
 from scenarios.builders.essay_coach.program import EssayCoachProgram
 from scenarios.domains.essay_coach.enums import WORDS_MAX, WORDS_MIN, EssayStatus
 from scenarios.factories.essay_coach.texts import TYPES, count_words

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,8 +30,20 @@ from scenarios.library.planning.found import Found, Gathered
 from scenarios.values.clock import Clock
 
 if TYPE_CHECKING:
-    from scenarios.builders.base import Program
     from scenarios.library.planning.sections import Sections
+
+
+class Program(Protocol):
+    """What was said to a builder."""
+
+    name: str
+    seed: str | None
+    locale: str | None
+    now: datetime | None
+
+    def render(self, context: FactoryContext, instance: str) -> Any:
+        """Return the rows: ``graph``, and ``handles`` with the object of each."""
+        ...
 
 
 def from_builder(

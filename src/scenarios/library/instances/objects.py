@@ -13,6 +13,7 @@ from sqlalchemy.orm.exc import UnmappedColumnError
 
 from scenarios.graph.mapped import attribute_of
 from scenarios.library.planning.columns import members_of
+from scenarios.library.planning.plan import Serial
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
 
@@ -48,6 +49,8 @@ def _object(mapper: Mapper[Any], values: dict[sa.Column[Any], Any]) -> Any:
 
 def _as_loaded(column: sa.Column[Any], value: Any) -> Any:
     """Return *value* as a query would: enum members for words of an enum, which need not be their values."""
+    if isinstance(value, Serial):
+        return None  # the database has not counted it yet
     kind = column.type
     if isinstance(kind, sa.Enum) and isinstance(value, str):
         return members_of(kind)[value]

@@ -42,12 +42,36 @@ def write_plan(
     Raises:
         GraphError: the database refused a row; the message names its place in the file.
     """
-    reserve(conn, plan)
     graph = Graph()
-    shared = _missing(conn, plan)
+    fill(graph, conn, plan, without=without)
+    try:
+        # Where the transaction is ours, nothing that is still to come could make good what is missing.
+        return write(conn, graph, domain=plan.sections.domain, deferred=ours(conn))
+    except GraphError as error:
+        placed = _placed(error, plan)
+        if placed is error:
+            raise  # from itself it would be its own cause
+        raise placed from error
+
+
+def fill(graph: Graph, conn: psycopg.Connection[Any], plan: Plan, *, without: Collection[str] = ()) -> None:
+    """Complete the rows of *plan* by what only the database can say, and put them into *graph*."""
+    reserve(conn, plan)
+    add_rows(graph, plan, missing=_missing(conn, plan), without=without)
+
+
+def add_rows(graph: Graph, plan: Plan, *, missing: Collection[str], without: Collection[str] = ()) -> None:
+    """Put the rows of *plan* into *graph*, with those that record its handles.
+
+    Args:
+        graph: where to.
+        plan: complete rows.
+        missing: handles of rows that instances share and the database does not have.
+        without: tables to leave out.
+    """
     groups: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
     for row in plan.rows:
-        if row.section.table in plan.sections.domain.reference and row.handle not in shared:
+        if row.section.table in plan.sections.domain.reference and row.handle not in missing:
             continue
         if row.table.fullname in without:
             continue
@@ -61,14 +85,6 @@ def write_plan(
         )
     for table, names, values in handle_rows(plan):
         graph.add_rows(plan.sections.domain.table(table), names, values)
-    try:
-        # Where the transaction is ours, nothing that is still to come could make good what is missing.
-        return write(conn, graph, domain=plan.sections.domain, deferred=ours(conn))
-    except GraphError as error:
-        placed = _placed(error, plan)
-        if placed is error:
-            raise  # from itself it would be its own cause
-        raise placed from error
 
 
 def _placed(error: GraphError, plan: Plan) -> GraphError:
