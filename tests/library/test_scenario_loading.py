@@ -269,7 +269,7 @@ def test_processes_load_one_scenario_at_once(own_db, count):
         loaded = list(pool.map(_load, [own_db.dsn] * count))
     assert {name for name, _ in loaded} == {"same_words", *(f"same_words-{n}" for n in range(2, count + 1))}
     assert len({email for _, email in loaded}) == count
-    assert rows(own_db, "SELECT count(*) FROM users_user") == [(16,)]
+    assert rows(own_db, "SELECT count(*) FROM users_user") == [(2 * count,)]
 
 
 def test_the_sign_in_sheet_says_who_is_there(own_db, library):
