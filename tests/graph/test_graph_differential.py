@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session
 
+from budgets import examples, search
 from scenarios.graph import Graph, write
 from scenarios.postgres import Database, Server
 
@@ -87,14 +88,18 @@ def compare(db: Database, spec: Spec) -> None:
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(20),
     deadline=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.filter_too_much,
-    ],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(spec=specs())
 def test_generated_models_are_written_as_a_session_writes_them(db: Database, spec: Spec) -> None:
     compare(db, spec)
+
+
+@pytest.mark.thorough("models for as long as the search's budget says")
+def test_thousands_of_models_are_written_as_a_session_writes_them(db: Database) -> None:
+    def test_generated_models_are_written_as_a_session_writes_them(spec: Spec) -> None:
+        compare(db, spec)
+
+    assert search(test_generated_models_are_written_as_a_session_writes_them, (1, 2, 3), spec=specs()) >= 300

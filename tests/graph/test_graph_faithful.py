@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import factory
+import factory.alchemy
 import psycopg
 import pytest
 from sqlalchemy import (
@@ -114,6 +116,15 @@ class Use(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     word: Mapped[str] = mapped_column(ForeignKey("code.word"))
     code: Mapped[Code] = relationship(back_populates="uses")
+
+
+class Link(Base):
+    """Refers to a code that does not know of it."""
+
+    __tablename__ = "link"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code_id: Mapped[int] = mapped_column(ForeignKey("code.id"))
+    code: Mapped[Code] = relationship()
 
 
 class Tenant(Base):
@@ -275,3 +286,27 @@ def test_events_of_the_session_are_left_alone(db, conn):
         session.add(Dog(tricks=1))
         session.flush()
     assert len(heard) == 1
+
+
+class UseFactory(factory.alchemy.SQLAlchemyModelFactory):
+    class Meta:
+        model = Link
+
+
+class CodeFactory(factory.alchemy.SQLAlchemyModelFactory):
+    class Meta:
+        model = Code
+
+    links = factory.RelatedFactoryList(UseFactory, factory_related_name="code", size=3)
+
+
+def test_what_only_refers_to_others_is_gathered_while_it_is_made(conn):
+    graph = Graph()
+    with graph.gathering():
+        CodeFactory.build_batch(2)
+    Code()  # not any more
+    assert write(conn, graph).tables == {"code": 2, "link": 6}
+    graph = Graph()
+    with pytest.raises(ZeroDivisionError), graph.gathering():
+        Code(id=1 // 0)
+    assert len(graph) == 0

@@ -10,6 +10,7 @@ from graph_models import Animal, Cage, Keeper, Kind, Visit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, Column, Integer, MetaData, Table, Text, inspect
+from sqlalchemy.dialects.postgresql import JSONB
 
 from budgets import examples
 from scenarios.domains.dev_coach import ChatMessage, MessageRole, User
@@ -21,6 +22,45 @@ def refused(conn, graph):
     with pytest.raises(GraphError) as caught:
         write(conn, graph)
     return str(caught.value)
+
+
+def test_the_column_is_named_however_many_there_are(conn):
+    names = [f"c{number}" for number in range(14)]
+    table = Table(
+        "wide", MetaData(), *[Column(name, Text) for name in names], Column("facts", JSONB), Column("n")
+    )
+    conn.execute(f"CREATE TABLE wide ({', '.join(f'{name} text' for name in names)}, facts jsonb, n int)")
+    for facts, number, part in (({"at": dt.date(2024, 1, 1)}, 1, "facts={'at'"), ({}, "x", "n='x'")):
+        graph = Graph()
+        graph.add_rows(table, [*names, "facts", "n"], [[*names, {}, 1], [*names, facts, number]])
+        with conn.transaction(force_rollback=True):
+            message = refused(conn, graph)
+        assert f"values {part}" in message
+        assert "row 2 of" in message
+
+
+def test_a_policy_that_forbids_a_row_is_told_from_a_wrong_row(conn):
+    conn.execute("CREATE ROLE graph_app; CREATE TABLE acc (tenant text); GRANT ALL ON acc TO graph_app")
+    conn.execute("ALTER TABLE acc ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON acc USING (tenant = 'a')")
+    conn.execute("SET ROLE graph_app")
+    graph = Graph()
+    graph.add_rows(Table("acc", MetaData(), Column("tenant", Text)), ["tenant"], [["b"]])
+    message = refused(conn, graph)
+    conn.execute("RESET ROLE; DROP TABLE acc; DROP ROLE graph_app")
+    assert "BYPASSRLS" in message
+    assert "correct the row" not in message
+
+
+def test_rows_that_a_trigger_drops_do_not_count_as_written(conn):
+    conn.execute("CREATE TABLE dropping (n int)")
+    conn.execute(
+        "CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN IF new.n = 2 THEN RETURN NULL; END IF; RETURN new; END';"
+        "CREATE TRIGGER t BEFORE INSERT ON dropping FOR EACH ROW EXECUTE FUNCTION drop_it()"
+    )
+    graph = Graph()
+    graph.add_rows(Table("dropping", MetaData(), Column("n", Integer)), ["n"], [[1], [2], [3]])
+    assert write(conn, graph).tables == {"dropping": 2}
 
 
 def test_a_check(conn):

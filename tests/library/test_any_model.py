@@ -8,11 +8,12 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, Sequence, Table, func
+from sqlalchemy import Column, ForeignKey, Integer, Numeric, Sequence, Table, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from scenarios.library import FaultyScenario, Library
@@ -22,6 +23,7 @@ from scenarios.library.instances.load import load
 from scenarios.postgres import Database, Server
 from scenarios.projects import project_sections
 
+TENANT = uuid.UUID(int=7)
 tenant = contextvars.ContextVar[str]("tenant")
 
 
@@ -38,6 +40,8 @@ class Key(Base):
     url: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_urlsafe(9))
     number: Mapped[int] = mapped_column(default=lambda: random.randrange(10**9))
     other: Mapped[str] = mapped_column(default=lambda: str(uuid.uuid4()))
+    tenant: Mapped[uuid.UUID] = mapped_column(default=lambda: TENANT)
+    made_by: Mapped[str] = mapped_column(default=lambda: "deadbeef01")
     title: Mapped[str] = mapped_column(default="A Title")
     slug: Mapped[str] = mapped_column(default=lambda c: c.get_current_parameters()["title"].lower())
     word: Mapped[str | None] = mapped_column(default=func.upper("x"))
@@ -92,6 +96,14 @@ class Bird(Pet):
     __mapper_args__ = {"polymorphic_identity": "bird"}  # noqa: RUF012
 
 
+class Price(Base):
+    __tablename__ = "price"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+    factor: Mapped[float]
+    rounded: Mapped[float] = mapped_column(Numeric(5, 1, asdecimal=False))
+
+
 class Label:
     """A part of the tags' table."""
 
@@ -138,6 +150,8 @@ def test_a_models_function_is_asked_for_each_row_and_a_reset_gives_its_values_ag
     assert all(len(set(column)) == 2 for column in list(zip(*first, strict=True)))
     assert [row[5] for row in first] == ["a title", "other"]
     assert rows(db, "SELECT word FROM key") == [("X",), ("X",)]
+    # What every row has alike is no id to be drawn for each.
+    assert rows(db, "SELECT DISTINCT tenant, made_by FROM key") == [(TENANT, "deadbeef01")]
     assert len(set(rows(db, "SELECT ticket FROM key"))) == 2
     assert (instance["a"].token, instance["b"].slug) == (first[0][0], "other")
     assert not changed(instance)
@@ -216,3 +230,16 @@ def test_objects_of_a_function_keep_their_links_and_defaults(db, shelf):
     assert sorted(links) == [("Rex", "big"), ("Rex", "loud"), ("T", "loud")]
     assert (instance["key"].slug, instance["rex"].tricks) == ("given", 3)
     assert rows(db, "SELECT wings FROM bird") == [(2,)]
+
+
+def test_changes_are_objects_of_the_class_and_with_the_numbers_of_their_rows(db):
+    before = db.snapshot()
+    with Session(db.engine) as session:
+        session.add_all([Price(amount=Decimal("1.50"), factor=0.1, rounded=2.5), Dog(tricks=3), Pet()])
+        session.commit()
+    changes = db.changes(before)
+    (price,) = changes.inserted(Price)
+    assert (price.amount, price.factor, price.rounded) == (Decimal("1.50"), 0.1, 2.5)
+    assert [type(each) for each in (price.amount, price.factor, price.rounded)] == [Decimal, float, float]
+    assert sorted(type(pet).__name__ for pet in changes.inserted(Pet)) == ["Dog", "Pet"]
+    assert [dog.tricks for dog in changes.inserted(Dog)] == [3]

@@ -243,11 +243,12 @@ def lines(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterato
 
 
 class Unwritable(Exception):
-    """The row at *place* has a value that no encoder takes; the cause says which and why."""
+    """The row at *place* has in its column *column* a value that no encoder takes; the cause says why."""
 
-    def __init__(self, place: int) -> None:
-        super().__init__(place)
+    def __init__(self, place: int, column: int) -> None:
+        super().__init__(place, column)
         self.place = place
+        self.column = column
 
 
 def blocks(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
@@ -265,10 +266,11 @@ def blocks(encoders: Sequence[Encoder], rows: Iterable[Sequence[Any]]) -> Iterat
         except Exception:
             # Once more, row by row, to say which.
             for place, row in enumerate(some, start):
-                try:
-                    deque(lines(encoders, [row]), 0)
-                except Exception as error:
-                    raise Unwritable(place) from error
+                for column, (encode, value) in enumerate(zip(encoders, row, strict=True)):
+                    try:
+                        deque(lines([encode], [[value]]), 0)
+                    except Exception as error:
+                        raise Unwritable(place, column) from error
             raise
         start += len(some)
         return text.encode()

@@ -9,11 +9,12 @@ and an error can say whose row was refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Table, event
 from sqlalchemy import inspect as inspect_mapped
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import InstanceState, Mapper
@@ -121,6 +122,25 @@ class Graph:
         """Add objects without handles."""
         for obj in objs:
             self.add(obj)
+
+    @contextmanager
+    def gathering(self) -> Iterator[Graph]:
+        """Add every object of a mapped class that is made in the block, whether another refers to it or not.
+
+        What a ``RelatedFactory`` of factory_boy builds refers to its parent; where the parent has no
+        relationship back, nothing else leads there. Nothing is added when the block fails.
+        """
+        made: list[Any] = []
+
+        def keep(target: Any, args: Any, kwargs: Any) -> None:
+            made.append(target)
+
+        event.listen(Mapper, "init", keep)
+        try:
+            yield self
+        finally:
+            event.remove(Mapper, "init", keep)
+        self.add_all(made)
 
     def refer(self, child: Any, key: str, parent: Any, attribute: str) -> None:
         """Let an attribute of *child* be what *parent*'s is when its row is numbered.

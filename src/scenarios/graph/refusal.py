@@ -15,7 +15,7 @@ from scenarios.errors import GraphError
 from scenarios.graph import encoding
 from scenarios.graph.rows import Batch
 
-_COPY_LINE = re.compile(r"COPY (?P<table>.+?), line (?P<line>\d+)")
+_COPY_LINE = re.compile(r"COPY (?P<table>.+?), line (?P<line>\d+)(, column (?P<column>.+?)(:|$))?", re.M)
 _KEY = re.compile(r"\((?P<names>[^()]+)\)=\((?P<values>.*?)\)(?= |$)")
 _FUNCTION = re.compile(r"PL/\w+ function .+? line \d+|SQL function \"[^\"]+\"")
 _SHOWN = 12
@@ -108,7 +108,9 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
     batch, index = found
     handle = batch.handle(index)
     name = repr(handle) if handle else f"row {index + 1}"
-    return GraphError(what.format(name), where=_where(batch, index), why=why, remedy=_remedy(refusal))
+    line = _COPY_LINE.search(refusal.context)
+    column = refusal.column or (line["column"] if line is not None else None) or ""
+    return GraphError(what.format(name), where=_where(batch, index, column), why=why, remedy=_remedy(refusal))
 
 
 def _remedy(refusal: Refusal) -> str:
@@ -118,22 +120,27 @@ def _remedy(refusal: Refusal) -> str:
         return "nothing was written; have an owner give the role the right, or load as another role"
     if refusal.sqlstate[:2] in ("P0", "38", "39"):
         return "nothing was written; correct the rows, or see the function that refused them"
+    if "row-level security" in refusal.message:
+        # Nor does COPY take rows from a role that policies apply to, whichever rows they are.
+        return "nothing was written; policies forbid it to this role: connect as the owner, or with BYPASSRLS"
     return "nothing was written; correct the row"
 
 
-def unwritable(batch: Batch, index: int, cause: Exception) -> GraphError:
-    """Return the error for a row with a value that has no place in a COPY."""
+def unwritable(batch: Batch, index: int, place: int, cause: Exception) -> GraphError:
+    """Return the error for a row whose column at *place* has a value with no place in a COPY."""
+    column = batch.columns[place].name
     handle = batch.handle(index)
     name = repr(handle) if handle else f"row {index + 1} of {batch.table.fullname}"
     return GraphError(
-        f"{name} has a value that cannot be written",
-        where=_where(batch, index),
+        f"{name} has a value that cannot be written: column {batch.table.fullname}.{column}",
+        where=_where(batch, index, column),
         why=str(cause),
         remedy="nothing was written; correct the row",
     )
 
 
-def _where(batch: Batch, index: int) -> str:
+def _where(batch: Batch, index: int, first: str = "") -> str:
+    """Return where a row is; of its values those of the column *first* stand before the others."""
     handle, place = batch.handle(index), batch.place(index)
     rows = batch.listed
     where = [f"{place[0]}:{place[1]}"] if place else []
@@ -141,7 +148,8 @@ def _where(batch: Batch, index: int) -> str:
         where.append(f"handle {handle}")
     where.append(f"row {index + 1} of the rows for {batch.table.fullname}")
     if rows is not None:
-        pairs = zip(batch.columns, rows[index], strict=False)
+        pairs = list(zip(batch.columns, rows[index], strict=False))
+        pairs.sort(key=lambda pair: pair[0].name != first)
         # Secrets do not belong in messages, whoever reads them.
         values = [
             f"{column.name}={'***' if _secret(column) else encoding.shown(value)}" for column, value in pairs

@@ -73,7 +73,7 @@ class CopyIn:
             cause = found.__cause__
             if not isinstance(cause, _UNWRITABLE):
                 raise
-            raise unwritable(self.batch, found.place, cause) from cause
+            raise unwritable(self.batch, found.place, found.column, cause) from cause
 
     def binary(self, types: Mapping[str, int] | None) -> Binary | None:
         """Return how to write the rows in binary, given each column's type; None where they cannot be."""

@@ -239,6 +239,7 @@ def _perform(
                 else:
                     for block in step.blocks():
                         copy.write(block)
+            step.batch.count = cursor.rowcount  # without those that a trigger dropped
         elif isinstance(step, InsertTogether):
             cursor.execute(step.text.encode(), [step.argument])
         else:
@@ -280,6 +281,7 @@ async def _write_psycopg(conn: psycopg.AsyncConnection[Any], run: _Run) -> None:
                     async with cursor.copy(step.text.encode()) as copy:
                         for block in step.blocks():
                             await copy.write(block)
+                    step.batch.count = cursor.rowcount
                 elif isinstance(step, InsertTogether):
                     await cursor.execute(step.text.encode(), [step.argument])
                 else:
@@ -302,13 +304,14 @@ async def _write_asyncpg(conn: Any, run: _Run) -> None:
                 rows: Rows = ()
                 if isinstance(step, CopyIn):
                     async with _streamed(step) as source:
-                        await conn.copy_to_table(
+                        status = await conn.copy_to_table(
                             step.table,
                             source=source,
                             columns=list(step.columns),
                             schema_name=step.schema,
                             format="text",
                         )
+                    step.batch.count = int(status.rpartition(" ")[2])
                 elif isinstance(step, InsertTogether):
                     await conn.execute(step.text, step.argument)
                 else:

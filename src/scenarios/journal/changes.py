@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from psycopg import sql
@@ -122,15 +123,15 @@ class Changes:
 
     def inserted(self, model: type[M]) -> list[M]:
         """The inserted rows as detached objects of the mapped class *model*."""
-        return [_as_object(model, change.new) for change in self.of(model, "inserted")]
+        return _as_objects(model, [change.new for change in self.of(model, "inserted")])
 
     def updated(self, model: type[M]) -> list[M]:
         """The updated rows, as they are now, as detached objects of the mapped class *model*."""
-        return [_as_object(model, change.new) for change in self.of(model, "updated")]
+        return _as_objects(model, [change.new for change in self.of(model, "updated")])
 
     def deleted(self, model: type[M]) -> list[M]:
         """The deleted rows, as they were, as detached objects of the mapped class *model*."""
-        return [_as_object(model, change.old) for change in self.of(model, "deleted")]
+        return _as_objects(model, [change.old for change in self.of(model, "deleted")])
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values: tables, operations, rows with key, old and new columns."""
@@ -325,20 +326,44 @@ def matcher(what: Any) -> Callable[[str], bool]:
     return matcher(f"{schema}.{name}" if schema else name)
 
 
-def _as_object(model: type[M], row: Mapping[str, Any] | None) -> M:
+_NUMBERS = {Decimal: 1700, float: 701, int: 20}
+"""PostgreSQL's types of what numbers were read as, which SQLAlchemy's processors ask for."""
+
+
+def _as_objects(model: type[M], rows: Sequence[Mapping[str, Any] | None]) -> list[M]:
+    """Return *rows* as objects of *model*, and of what inherits from it where the rows say so."""
     from sqlalchemy import inspect
+
+    mapper = inspect(model)
+    kind = mapper.polymorphic_on
+    made = []
+    for row in rows:
+        values = row or {}
+        own = mapper
+        if getattr(kind, "name", None) in values:
+            own = mapper.polymorphic_map.get(_as_loaded(kind, values[kind.name]), mapper)
+        if issubclass(own.class_, model):
+            made.append(_as_object(own, values))
+    return made
+
+
+def _as_loaded(column: Any, value: Any) -> Any:
     from sqlalchemy.dialects import registry
+
+    dialect = registry.load("postgresql.psycopg")()
+    process = column.type.dialect_impl(dialect).result_processor(dialect, _NUMBERS.get(type(value)))
+    return process(value) if process else value
+
+
+def _as_object(mapper: Any, row: Mapping[str, Any]) -> Any:
     from sqlalchemy.orm import make_transient_to_detached
     from sqlalchemy.orm.attributes import set_committed_value
 
-    mapper = inspect(model)
-    dialect = registry.load("postgresql.psycopg")()
-    made: M = mapper.class_manager.new_instance()
+    made = mapper.class_manager.new_instance()
     for attribute in mapper.column_attrs:
-        column: Any = attribute.columns[0]
-        if row is not None and column.name in row:
-            process = column.type.dialect_impl(dialect).result_processor(dialect, None)
-            value = row[column.name]
-            set_committed_value(made, attribute.key, process(value) if process else value)
+        for column in attribute.columns:
+            if getattr(column, "name", None) in row:
+                set_committed_value(made, attribute.key, _as_loaded(column, row[column.name]))
+                break
     make_transient_to_detached(made)
     return made

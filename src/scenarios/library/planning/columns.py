@@ -204,7 +204,7 @@ def _of_function(column: sa.Column[Any], function: Any) -> Any:
     except Exception:  # noqa: BLE001 - a function of somebody else's: it is asked again where its row is known
         return FUNCTION
     if isinstance(made, UUID):
-        return KEY
+        return KEY if made != again else FUNCTION
     if isinstance(made, date) and isinstance(column.type, sa.DateTime | sa.Date):
         return CLOCK
     return made if isinstance(made, list | dict) and made == again else FUNCTION

@@ -23,7 +23,8 @@ from scenarios.library.planning.plan import Plan, Serial
 from scenarios.library.planning.rows import Row
 
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
-_HEX = re.compile(r"(?=.*\d)(?=.*[a-f])[0-9a-f]{8,64}\Z")
+_HEX = re.compile(r"[0-9a-f]{8,64}\Z")
+_MIXED = re.compile(r"(?=.*\d)(?=.*[a-f])")
 
 
 class CannotMake(Exception):
@@ -51,19 +52,21 @@ def make(plan: Plan, row: Row, spec: ColumnSpec) -> Any:
         for column in row.table.columns
         if column.name in row.values and not isinstance(row.values[column.name], Serial)
     }
+    context = RowContext(lambda: values, spec.column)
     state = random.getstate()
     random.seed(plan.values(row).uuid(f"default of {spec.name}").bytes)
     try:
-        made = python_value(default.arg(RowContext(lambda: values, spec.column)), spec.column)
+        made = python_value(default.arg(context), spec.column)
+        others = _others(default.arg, context, made)
     except Exception as error:
         raise CannotMake(f"{type(error).__name__}: {error}") from error
     finally:
         random.setstate(state)
-    if isinstance(made, UUID):
+    if others and isinstance(made, UUID):
         return plan.values(row).uuid(spec.name)
-    if isinstance(made, str) and _UUID.match(made):
+    if others and isinstance(made, str) and _UUID.match(made):
         return str(plan.values(row).uuid(spec.name))
-    if isinstance(made, str) and _HEX.match(made):
+    if others and isinstance(made, str) and any(_MIXED.match(each) for each in others):
         # Like ids, and unlike other values, another one in each instance: such texts are unique.
         ids = (plan.values(row).uuid(f"{spec.name} {number}") for number in range(2))
         return "".join(each.hex for each in ids)[: len(made)]
@@ -73,6 +76,20 @@ def make(plan: Plan, row: Row, spec: ColumnSpec) -> Any:
     if kept is not None:
         plan.made.setdefault(row.handle, {})[spec.name] = kept
     return made
+
+
+def _others(function: Any, context: RowContext, made: Any) -> list[Any]:
+    """Return what *function* makes when it is asked again, where that tells ids drawn at random from others.
+
+    One text of hexadecimal digits may by chance have no letter; some of them have.
+    """
+    if isinstance(made, UUID) or (isinstance(made, str) and (_UUID.match(made) or _HEX.match(made))):
+        others = [function(context) for _ in range(6)]
+        alike = all(type(each) is type(made) for each in others)
+        if alike and isinstance(made, str):
+            alike = all(len(each) == len(made) and (_UUID.match(each) or _HEX.match(each)) for each in others)
+        return others if alike and len({made, *others}) == len(others) + 1 else []
+    return []
 
 
 _TEXTS: Mapping[str, tuple[type, Any]] = {
