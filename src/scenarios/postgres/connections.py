@@ -141,7 +141,8 @@ def renew_session(conn: psycopg.Connection[Any]) -> None:
 def answers(conn: psycopg.Connection[Any], command: bytes = b"SELECT 1") -> bool:
     """Run *command* outside of the driver's transactions, in one round trip; False when it failed."""
     try:
-        answer = conn.pgconn.exec_(command)
+        with conn.lock:  # two threads on one connection of libpq wait for each other's answers for ever
+            answer = conn.pgconn.exec_(command)
     except psycopg.OperationalError:
         return False
     return answer.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)

@@ -83,16 +83,17 @@ class Estate:
         Raises:
             ServerError: the server was closed, or does not answer.
         """
-        if self._closed:
-            raise ServerError("the server was closed", remedy="start another one")
-        if not answers(self._control):
-            self._control.close()
-            self._control = self._connect()
-            self._leased = False
-        if not self._leased:
-            # The session that had it may be cut off and not yet ended; it is not waited for.
-            self._leased = leases.take_again(self._control, self._lease)
-        return self._control
+        with self._lock:
+            if self._closed:
+                raise ServerError("the server was closed", remedy="start another one")
+            if not answers(self._control):
+                self._control.close()
+                self._control = self._connect()
+                self._leased = False
+            if not self._leased:
+                # The session that had it may be cut off and not yet ended; it is not waited for.
+                self._leased = leases.take_again(self._control, self._lease)
+            return self._control
 
     def _connect(self) -> psycopg.Connection[Any]:
         conn = self._open()
