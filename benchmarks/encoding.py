@@ -23,7 +23,7 @@ from scenarios.domains.dev_coach import ChatMessage
 from scenarios.graph.binary import Binary
 from scenarios.graph.encoding import blocks, encoder
 from scenarios.postgres import start_server
-from scenarios.values import DEFAULT_ANCHOR, Keyed
+from scenarios.values import DEFAULT_ANCHOR, Seeded
 
 COLUMNS = ("id", "user_id", "role", "content", "timestamp", "test_scenario_id")
 TYPES = ("uuid", "uuid", "varchar", "text", "timestamptz", "uuid")
@@ -34,14 +34,14 @@ TABLE = (
 
 
 def rows(count: int) -> list[tuple[Any, ...]]:
-    keyed = Keyed("encoding")
-    owner, scope = keyed.id("user"), keyed.id("scope")
+    seeded = Seeded("encoding")
+    owner, scope = seeded.id("user"), seeded.id("scope")
     return [
         (
-            keyed.id(f"m{number}"),
+            seeded.id(f"m{number}"),
             owner,
             ("COACH", "USER")[number % 2],
-            keyed.at(f"m{number}").text("dev_coach.texts.visualizations"),
+            seeded.at(f"m{number}").text("dev_coach.texts.visualizations"),
             DEFAULT_ANCHOR + timedelta(seconds=number),
             scope,
         )

@@ -36,7 +36,7 @@ from scenarios.factories import factory_context
 from scenarios.factories.dev_coach import ChatMessageFactory, UserFactory
 from scenarios.graph import Graph, write
 from scenarios.postgres import Database, Server, start_server
-from scenarios.values import DEFAULT_ANCHOR, Keyed
+from scenarios.values import DEFAULT_ANCHOR, Seeded
 
 FILE = "refinement_in_progress"
 MESSAGES = ChatMessage.__table__.name
@@ -65,13 +65,13 @@ def made(database: Database, count: int) -> None:
 
 
 def rows(user: UUID, count: int) -> list[dict[str, Any]]:
-    keyed = Keyed("benchmark")
+    seeded = Seeded("benchmark")
     return [
         {
             "id": uuid4(),
             "user_id": user,
             "role": (MessageRole.COACH, MessageRole.USER)[number % 2],
-            "content": keyed.at(f"m{number}").text("dev_coach.texts.visualizations"),
+            "content": seeded.at(f"m{number}").text("dev_coach.texts.visualizations"),
             "timestamp": DEFAULT_ANCHOR + timedelta(seconds=number),
         }
         for number in range(count)
@@ -334,8 +334,8 @@ def values(count: int) -> dict[str, Figures]:
     from faker import Faker
 
     fake = Faker()
-    keyed = Keyed("benchmark")
-    handles = [keyed.at(f"row{number}") for number in range(count)]
+    seeded = Seeded("benchmark")
+    handles = [seeded.at(f"row{number}") for number in range(count)]
 
     def each(work: Callable[[int], object]) -> Callable[[], float]:
         def measure() -> float:
@@ -348,11 +348,11 @@ def values(count: int) -> dict[str, Figures]:
             "Faker, `name()`": each(lambda _: fake.name()),
             "Faker, `sentence()`": each(lambda _: fake.sentence()),
             "Faker, `unique.email()`": each(lambda _: fake.unique.email()),
-            "**keyed `name()`**": each(lambda number: handles[number].name()),
-            "**keyed text from a bank**": each(
+            "**seeded `name()`**": each(lambda number: handles[number].name()),
+            "**seeded text from a corpus**": each(
                 lambda number: handles[number].text("dev_coach.texts.visualizations")
             ),
-            "**keyed `uuid()`**": each(lambda number: handles[number].uuid()),
+            "**seeded `uuid()`**": each(lambda number: handles[number].uuid()),
         },
         5,
     )

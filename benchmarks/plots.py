@@ -14,7 +14,7 @@ OURS, OTHERS = "#1f6f8b", "#b8b2a7"
 
 
 def plain(name: str) -> str:
-    """Return a row's name without the marks Markdown needs."""
+    """Return a row's name without the tags Markdown needs."""
     return name.replace("*", "").replace("`", "")
 
 

@@ -38,7 +38,7 @@ from scenarios.factories import factory_context
 from scenarios.factories.dev_coach import ChatMessageFactory, UserFactory
 from scenarios.graph import Graph, write
 from scenarios.postgres import Database, Server, start_server
-from scenarios.values import DEFAULT_ANCHOR, Keyed
+from scenarios.values import DEFAULT_ANCHOR, Seeded
 from scenarios.volume import generate
 from scenarios.volume.generation import _write
 from scenarios.volume.indexes import built_afterwards
@@ -134,9 +134,9 @@ def core_insert(server: Server, count: int) -> Measured:
 
 
 def messages(count: int) -> list[dict[str, Any]]:
-    keyed = Keyed("benchmark")
+    seeded = Seeded("benchmark")
     user = {
-        "id": keyed.at("user").uuid(),
+        "id": seeded.at("user").uuid(),
         "email": "maya@example.com",
         "password": "x",
         "first_name": "Maya",
@@ -146,9 +146,9 @@ def messages(count: int) -> list[dict[str, Any]]:
         {
             "user": user,
             "user_id": user["id"],
-            "id": keyed.at(f"m{n}").uuid(),
+            "id": seeded.at(f"m{n}").uuid(),
             "role": (MessageRole.COACH, MessageRole.USER)[n % 2],
-            "content": keyed.at(f"m{n}").text("dev_coach.texts.visualizations"),
+            "content": seeded.at(f"m{n}").text("dev_coach.texts.visualizations"),
             "timestamp": DEFAULT_ANCHOR + timedelta(seconds=n),
         }
         for n in range(count)

@@ -17,7 +17,7 @@ Results = dict[str, Any]
 ENTER_MOST = "enter it again after a test that changed two rows in three"
 ENTER_FEW = "enter it again after a test that changed two rows"
 """How a state is entered a second time, as `library` calls it."""
-RESTORE_RUNG = "scenarios, restore rung"
+RESTORE_RUNG = "scenarios, restore strategy"
 COMPUTING = "no database, computing for as long"
 """Tests, as `pytest_overhead` calls them."""
 
@@ -184,14 +184,14 @@ PROMISES = (
     ),
     Promise("the same, memory", 300, "MB", _found("million messages, peak MB (at most)"), "populate"),
     Promise(
-        "a test on the restore rung over SQLAlchemy's rollback recipe",
+        "a test on the restore strategy over SQLAlchemy's rollback recipe",
         2,
         "ms",
         lambda found: found["restore_over_recipe_ms"],
         "pytest_overhead",
     ),
     Promise(
-        "restore rung against pytest-postgresql",
+        "restore strategy against pytest-postgresql",
         12,
         "×",
         lambda found: found["times_faster_than_pytest_postgresql"],

@@ -277,8 +277,8 @@ class Variant:
 VARIANTS = (
     Variant("bare pytest, no database", "", tests=NOTHING),
     Variant("SQLAlchemy's rollback recipe", RECIPE),
-    Variant("scenarios, rollback rung", ROLLBACK, (PLUGIN,)),
-    Variant("scenarios, restore rung", RESTORE, (PLUGIN,)),
+    Variant("scenarios, rollback strategy", ROLLBACK, (PLUGIN,)),
+    Variant("scenarios, restore strategy", RESTORE, (PLUGIN,)),
     Variant("pytest-sqla", SQLA, ("pytest_sqla.plugin",), ini="sqla_metadata = models:Base\n"),
     Variant("pytest-postgresql, template clone", POSTGRESQL, ("pytest_postgresql.plugin",), fewer=4),
     Variant("testcontainers with create_all", CONTAINERS, environ=NO_RYUK, fewer=4),
@@ -461,7 +461,7 @@ def two_workers(bench: Bench, tests: int, turns: int, restore_ms: float) -> dict
     """Return by variant what two workers gain, and what a test then costs.
 
     Args:
-        restore_ms: how long a test on the restore rung takes, for the tests that only compute.
+        restore_ms: how long a test on the restore strategy takes, for the tests that only compute.
     """
     # Many more tests, so that the later start of one worker does not decide.
     contenders = {
@@ -512,8 +512,8 @@ def main() -> int:
     for name, why in found["left_out"].items():
         print(f"  {name:36} left out: {why}")
     over, times = found["restore_over_recipe_ms"], found["times_faster_than_pytest_postgresql"]
-    print(f"restore rung over the rollback recipe: {over} ms a test (budget 2)")
-    print(f"restore rung against pytest-postgresql: {times} times faster (at least 12)")
+    print(f"restore strategy over the rollback recipe: {over} ms a test (budget 2)")
+    print(f"restore strategy against pytest-postgresql: {times} times faster (at least 12)")
     for name, budget in {"cold": 1200, "warm": 400}.items():
         first = found["first_test_over_bare_ms"][name]
         print(f"first test, {name}: {first} ms over bare pytest (budget {budget})")

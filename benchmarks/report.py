@@ -107,15 +107,15 @@ def others(results: Results) -> str:
         said.append(
             f"**SQLAlchemy's rollback recipe** undoes a test in {number(rollback)} ms, a restore takes"
             f" {number(restore)} ms, and its tests pay for no triggers. Where the code under test uses the"
-            " session it is given and nothing else, it is all you need. The plugin's rollback rung does the"
+            " session it is given and nothing else, it is all you need. The plugin's rollback strategy does the"
             " same and then has the journal look for what was committed past the session, and pays for that."
         )
     tests = results.get("pytest_overhead", {}).get("ms_per_test", {})
-    ours, sqla = tests.get("scenarios, rollback rung"), tests.get("pytest-sqla")
+    ours, sqla = tests.get("scenarios, rollback strategy"), tests.get("pytest-sqla")
     if ours and sqla:
         verdict = "quicker than" if sqla < ours else "not quicker than"
         said.append(
-            f"**pytest-sqla** takes {number(sqla)} ms a test, {verdict} our rollback rung with"
+            f"**pytest-sqla** takes {number(sqla)} ms a test, {verdict} our rollback strategy with"
             f" {number(ours)} ms, and asks less of a project: no server of its own, no schema to build."
         )
     makers = results.get("makers", {}).get("makers", {})
@@ -124,7 +124,7 @@ def others(results: Results) -> str:
     if better:
         said.append(
             f"**Fewer microseconds a row** than our factories: {'; '.join(better)}. Whoever has finished rows"
-            " needs no factory; whoever wants them keyed, linked and explained pays for that."
+            " needs no factory; whoever wants them seeded, linked and explained pays for that."
         )
     files = _medians(results.get("makers", {}).get("files", {}).get("measured", {}))
     own = min((median for name, median in files.items() if not _peer(name)), default=0)
@@ -242,7 +242,7 @@ def _pytest(found: dict[str, Any], images: Path) -> Slots:
         "tests": found["tests"],
         "turns": found["turns"],
         "table": table(
-            ("isolation by", "ms a test", "to the restore rung", "ms, a run of one test"),
+            ("isolation by", "ms a test", "to the restore strategy", "ms, a run of one test"),
             [
                 (named[name], number(value), f"{value / base:.2f}×", f"{one[name]:,}")
                 for name, value in sorted(per_test.items(), key=lambda pair: float(pair[1]))

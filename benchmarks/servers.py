@@ -163,10 +163,10 @@ def databases(server: Server) -> Iterator[dict[str, Callable[[], float]]]:
                 " VALUES ('maya@example.com', 'x', 'Maya', 'Okafor')"
             )
         # A connection of its own is charged here too, although a pool would have kept it.
-        return timed(lambda: (kept.restore(mark), use(kept.name)))
+        return timed(lambda: (kept.restore(tag), use(kept.name)))
 
     with server.connect() as control, server.database(template=template) as kept:
-        mark = kept.snapshot()
+        tag = kept.snapshot()
         yield {
             "**ours: `server.database()`, a clone of a template**": ours,
             "pytest-postgresql: `DatabaseJanitor`, a clone of the same template": peer,

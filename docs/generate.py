@@ -40,7 +40,7 @@ PUBLIC = {
     "scenarios.domain": ("Domain", "Scope", "get_domain"),
     "scenarios.graph": ("Graph", "write", "write_async"),
     "scenarios.factories": ("factory_for", "factory_context"),
-    "scenarios.values": ("Keyed", "Clock"),
+    "scenarios.values": ("Seeded", "Clock"),
     "scenarios.validation": ("validate", "SqlCheck", "Finding", "Health"),
     "scenarios.coming_from.pytest_postgresql": (
         "postgresql_proc",
@@ -225,7 +225,7 @@ def errors_page() -> str:
     out = [
         "# Errors\n",
         "Every error raised on purpose is a `scenarios.ScenariosError` with `what`, `where`, `why`, "
-        "`remedy`. No message contains a password.\n",
+        "`hint`. No message contains a password.\n",
     ]
 
     def tell(error: type[ScenariosError], depth: int) -> None:

@@ -55,6 +55,6 @@ def factories() -> None:
 
 def others(error: ScenariosError, found: Health) -> None:
     assert_type(get_domain("coach_bot"), Domain)
-    assert_type(error.remedy, str | None)
+    assert_type(error.hint, str | None)
     assert_type(found.value, float | None)
     found.status = "fine"  # type: ignore[assignment, misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -45,7 +45,7 @@ A history that outlives its subject has such columns; scenario files name the ro
 PARTS = {
     "sections": "how its rows stand in scenario files: SECTIONS, a `library.sections.Sections`",
     "builder": "its builder: a_scenario",
-    "as_code": "a frozen state as calls of the builder: SPEAKER, a `freezing.code.speaker.Speaker`",
+    "as_code": "a frozen state as calls of the builder: SPEAKER, a `freezing.code.generator.CodeGenerator`",
     "volume": "what `generate` makes of it: RECIPE, a `volume.Recipe`",
     "validators": "rules that the database's constraints cannot hold: CHECKS",
     "health": "whether a live database is well: health(connection)",
@@ -98,9 +98,9 @@ class Domain:
         scope: how rows belong to an instance, None where the schema has no such column.
         reference: tables that belong to no instance and are shared (prompts, roles).
         append_only: tables from which nothing can be removed (an audit trail): unload and reset leave them.
-        resting: names of trigger functions that may rest while many rows are written to a database of ours,
-            because all they do is set or refuse a row's scope, which is checked for all rows at once; None
-            where rules never rest. One trigger on INSERT that is not named keeps all rules in force.
+        suspendable: names of trigger functions that may rest while many rows are written to a database of
+            ours, because all they do is set or refuse a row's scope, which is checked for all rows at once;
+            None where rules never rest. One trigger on INSERT that is not named keeps all rules in force.
         extensions: PostgreSQL extensions the DDL needs.
         before_load: takes the first and last time in the new rows of each table and returns the statements to
             run inside the loading transaction before rows are written; makes the partitions they need, say.
@@ -120,7 +120,7 @@ class Domain:
     scope: Scope | None = None
     reference: frozenset[str] = frozenset()
     append_only: frozenset[str] = frozenset()
-    resting: frozenset[str] | None = None
+    suspendable: frozenset[str] | None = None
     extensions: tuple[str, ...] = ()
     before_load: Callable[[Mapping[str, tuple[datetime, datetime]]], Iterable[Statement]] | None = None
     after_load: Callable[[], Iterable[Statement]] | None = None
@@ -138,7 +138,7 @@ class Domain:
         except KeyError:
             raise DomainError(
                 f"{self.title} has no table {name!r}",
-                remedy=f"its tables are {', '.join(sorted(self.metadata.tables))}",
+                hint=f"its tables are {', '.join(sorted(self.metadata.tables))}",
             ) from None
 
     def part(self, name: str) -> ModuleType:
@@ -150,7 +150,7 @@ class Domain:
         if name not in self.parts:
             raise DomainError(
                 f"{self.title} has no {name}",
-                remedy=f"name the module in Domain.parts[{name!r}]; it has {', '.join(self.parts) or 'none'}",
+                hint=f"name the module in Domain.parts[{name!r}]; it has {', '.join(self.parts) or 'none'}",
             )
         return import_module(self.parts[name])
 
@@ -190,7 +190,7 @@ def _point(name: str) -> EntryPoint:
         return points[name]
     raise DomainError(
         f"there is no system {name!r}",
-        remedy=f"known are {', '.join(sorted(points))}"
+        hint=f"known are {', '.join(sorted(points))}"
         if points
         else "not even those of pg-scenarios are registered: install it again, as with pip install -e .",
     )

@@ -34,16 +34,16 @@ class ScenariosError(Exception):
         what: what could not be done, as a sentence without its full stop.
         where: the place: a file with line and column, a table, a database, a command.
         why: the cause, in the words of the thing that refused where there are any.
-        remedy: what the reader can do now.
+        hint: what the reader can do now.
     """
 
     def __init__(
-        self, what: str, *, where: str | None = None, why: str | None = None, remedy: str | None = None
+        self, what: str, *, where: str | None = None, why: str | None = None, hint: str | None = None
     ) -> None:
         self.what = redact(what)
         self.where = redact(where) if where else None
         self.why = redact(why) if why else None
-        self.remedy = redact(remedy) if remedy else None
+        self.hint = redact(hint) if hint else None
         super().__init__(self._render())
 
     def _render(self) -> str:
@@ -52,8 +52,8 @@ class ScenariosError(Exception):
             lines.append(f"  where: {self.where}")
         if self.why:
             lines.append(f"  why:   {self.why}")
-        if self.remedy:
-            lines.append(f"  do:    {self.remedy}")
+        if self.hint:
+            lines.append(f"  do:    {self.hint}")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -85,7 +85,7 @@ class DatabaseError(ScenariosError):
 
 
 class SafetyError(ScenariosError):
-    """Something destructive was asked of a database that does not carry this project's mark."""
+    """Something destructive was asked of a database that does not carry this project's tag."""
 
 
 class JournalError(ScenariosError):
@@ -127,7 +127,7 @@ class LibraryError(ScenariosError):
 
 
 class ScenarioFileError(LibraryError):
-    """A scenario file is wrong; the message lists every fault with line and column."""
+    """A scenario file is wrong; the message lists every error with line and column."""
 
 
 class InstanceBusy(LibraryError):

@@ -68,7 +68,7 @@ def why_failed(error: BaseException, what: str, home: Path) -> tuple[str, str | 
         home: the directory whose modules can be imported.
     """
     if isinstance(error, ScenariosError):
-        return f"{what}: {'; '.join(filter(None, (error.what, error.why)))}", error.remedy
+        return f"{what}: {'; '.join(filter(None, (error.what, error.why)))}", error.hint
     said = " ".join(str(error).split())
     return f"{what}: {type(error).__name__}{f': {said}' if said else ''}", remedy_of(error, home)
 

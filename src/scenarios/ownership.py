@@ -1,7 +1,7 @@
-"""The mark that says a database is ours to destroy.
+"""The tag that says a database is ours to destroy.
 
 A name can be imitated, a setting can be wrong, a URL can be somebody's production. So nothing destructive is
-done to a database that does not carry the mark this project wrote when it created it. The mark is a comment
+done to a database that does not carry the tag this project wrote when it created it. The tag is a comment
 on the database that repeats the database's object id: `CREATE DATABASE .. TEMPLATE` does not copy comments,
 and a comment that came along in a dump carries the wrong id, so a copy somebody made of ours is theirs.
 """
@@ -29,12 +29,12 @@ Kind = Literal["template", "database"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class OwnershipTag:
     """What is written on a database of ours.
 
     Attributes:
         kind: a template to clone from, or a database to work in.
-        oid: the database's object id; a mark with another one is void.
+        oid: the database's object id; a tag with another one is void.
         lease: the advisory lock its owner holds while alive, see `scenarios.postgres.leases`.
         host: the machine of its owner.
         pid: its owner's process.
@@ -45,7 +45,7 @@ class Mark:
         keep: not to be collected when its owner is gone.
         template: the template it was cloned from.
         inputs: for a template: the hash of each thing that went into it.
-        comment: what the application has commented on the database, which stands before the mark.
+        comment: what the application has commented on the database, which stands before the tag.
         read: for a template: the hash of each file of the project that its build read.
         used: for a template: the day it was last asked for.
     """
@@ -89,24 +89,24 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def parse(comment: str | None, oid: int) -> Mark | None:
-    """Return the mark in a database's *comment*; None when there is none or it is another database's."""
+def parse(comment: str | None, oid: int) -> OwnershipTag | None:
+    """Return the tag in a database's *comment*; None when there is none or it is another database's."""
     before, _, last = (comment or "").rpartition("\n")  # JSON has no line breaks
     if not last.startswith(_PREFIX):
         return None
     try:
         fields: dict[str, Any] = json.loads(last.removeprefix(_PREFIX))
-        found = Mark(**{**fields, "comment": before})
+        found = OwnershipTag(**{**fields, "comment": before})
     except (ValueError, TypeError):
         return None
     return found if found.oid == oid else None
 
 
-def mark(conn: psycopg.Connection[Any], name: str, content: Mark) -> Mark:
+def tag(conn: psycopg.Connection[Any], name: str, content: OwnershipTag) -> OwnershipTag:
     """Write *content* on the database *name*, which the caller has just created or already owns as ours.
 
     Returns:
-        the mark as written, with the database's object id.
+        the tag as written, with the database's object id.
 
     Raises:
         SafetyError: the database carries a comment of somebody else.
@@ -116,11 +116,11 @@ def mark(conn: psycopg.Connection[Any], name: str, content: Mark) -> Mark:
         [name],
     ).fetchone()
     if row is None:
-        raise SafetyError("cannot mark a database that does not exist", where=name)
+        raise SafetyError("cannot tag a database that does not exist", where=name)
     oid, comment = row
     if comment is not None and parse(comment, oid) is None:
         raise SafetyError(
-            "will not mark a database that carries somebody else's comment",
+            "will not tag a database that carries somebody else's comment",
             where=name,
             why=f"its comment is {comment[:80]!r}",
         )
@@ -130,8 +130,8 @@ def mark(conn: psycopg.Connection[Any], name: str, content: Mark) -> Mark:
     return content
 
 
-def mark_again(conn: psycopg.Connection[Any], name: str, made: Mark) -> Mark | None:
-    """Return the mark of the database *name*, which we have *made*, put back where a comment took its place.
+def mark_again(conn: psycopg.Connection[Any], name: str, made: OwnershipTag) -> OwnershipTag | None:
+    """Return the tag of the database *name*, which we have *made*, put back where a comment took its place.
 
     ``COMMENT ON DATABASE`` in a schema, or by an application, overwrites ours. The comment is kept before it.
 
@@ -152,8 +152,8 @@ def mark_again(conn: psycopg.Connection[Any], name: str, made: Mark) -> Mark | N
     return found
 
 
-def read_mark(conn: psycopg.Connection[Any], name: str | None = None) -> Mark | None:
-    """Return the mark of the database *name*, by default the connection's own; None when it has none."""
+def read_tag(conn: psycopg.Connection[Any], name: str | None = None) -> OwnershipTag | None:
+    """Return the tag of the database *name*, by default the connection's own; None when it has none."""
     row = conn.execute(
         "SELECT oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
         " WHERE datname = coalesce(%s::text, current_database())",
@@ -162,8 +162,8 @@ def read_mark(conn: psycopg.Connection[Any], name: str | None = None) -> Mark | 
     return None if row is None else parse(row[1], row[0])
 
 
-def all_marks(conn: psycopg.Connection[Any]) -> dict[str, Mark]:
-    """Return every database of ours on the server of *conn*, with its mark."""
+def all_tags(conn: psycopg.Connection[Any]) -> dict[str, OwnershipTag]:
+    """Return every database of ours on the server of *conn*, with its tag."""
     rows = conn.execute(
         "SELECT datname, oid::bigint, shobj_description(oid, 'pg_database') FROM pg_database"
     ).fetchall()
@@ -191,12 +191,12 @@ def ask(conn: psycopg.Connection[Any], query: bytes) -> list[str]:
 
 
 def is_ours(conn: psycopg.Connection[Any]) -> bool:
-    """Whether the database *conn* is connected to carries our mark."""
-    return read_mark(conn) is not None
+    """Whether the database *conn* is connected to carries our tag."""
+    return read_tag(conn) is not None
 
 
 def require_ours(conn: psycopg.Connection[Any], action: str) -> None:
-    """Refuse *action* (``"restore a snapshot"``) unless the connection's database carries our mark.
+    """Refuse *action* (``"restore a snapshot"``) unless the connection's database carries our tag.
 
     Raises:
         SafetyError: it does not, or a connection pooler stands before it.
@@ -206,13 +206,13 @@ def require_ours(conn: psycopg.Connection[Any], action: str) -> None:
             f"will not {action} through a connection pooler (PgBouncer, for one)",
             where=f"{conn.info.host or 'local socket'} port {conn.info.port}, database {conn.info.dbname!r}",
             why="what this sets for its session would be left to whoever is given that session next",
-            remedy="name PostgreSQL's own host and port, usually 5432",
+            hint="name PostgreSQL's own host and port, usually 5432",
         )
     if is_ours(conn):
         return
     raise SafetyError(
         f"will not {action} in the database {conn.info.dbname!r}",
         where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
-        why="it does not carry the mark of a database this project created, so it may hold somebody's data",
-        remedy="use a database from `scenarios.start_server().database(..)`; no flag turns this off",
+        why="it does not carry the tag of a database this project created, so it may hold somebody's data",
+        hint="use a database from `scenarios.start_server().database(..)`; no flag turns this off",
     )

@@ -63,7 +63,7 @@ def named_schema(settings: Settings) -> object:
             f"the setting schema is {text!r}, which cannot be imported",
             where=setting.source,
             why=str(error),
-            remedy=remedy_of(error, home)
+            hint=remedy_of(error, home)
             or "write package.module:name, as it would be imported in the directory of pyproject.toml",
         ) from error
 
@@ -73,7 +73,7 @@ def _schema_in(path: Path, source: str) -> object:
         raise SettingsError(
             f"the setting schema names {path.name!r}, which is not there",
             where=f"{path} (from {source})",
-            remedy="name a .sql file, a directory of them, an alembic.ini, or package.module:name",
+            hint="name a .sql file, a directory of them, an alembic.ini, or package.module:name",
         )
     if path.suffix != ".ini":
         return path
@@ -193,7 +193,7 @@ def choose_system(settings: Settings, name: str | None = None, database: Databas
     raise DomainError(
         "it is not known which system is meant",
         why="none was named, and the project names no schema of its own",
-        remedy=f"name one: {', '.join(known)}; or say in [tool.scenarios] where your own tables are: schema",
+        hint=f"name one: {', '.join(known)}; or say in [tool.scenarios] where your own tables are: schema",
     )
 
 
@@ -225,7 +225,7 @@ def script(schema: object) -> str:
     raise DomainError(
         "the project's schema is made by code, not by a script that could be shown",
         why=f"the setting schema gives a {type(schema).__name__}",
-        remedy="make a database of it (scenarios up, scenarios load) and ask that: pg_dump --schema-only",
+        hint="make a database of it (scenarios up, scenarios load) and ask that: pg_dump --schema-only",
     )
 
 

@@ -164,7 +164,7 @@ class Settings:
         unknown = sorted(set(self._flags) - set(SPECS))
         if unknown:
             raise SettingsError(
-                f"unknown setting {unknown[0]!r}", remedy=f"known settings are {', '.join(sorted(SPECS))}"
+                f"unknown setting {unknown[0]!r}", hint=f"known settings are {', '.join(sorted(SPECS))}"
             )
 
     @cached_property
@@ -193,7 +193,7 @@ class Settings:
                 "cannot read the project's settings",
                 where=str(self.project_file),
                 why=str(error),
-                remedy="mend the file; [tool.scenarios] is optional",
+                hint="mend the file; [tool.scenarios] is optional",
             ) from error
         table: dict[str, Any] = content.get("tool", {}).get("scenarios", {})
         unknown = sorted(set(table) - set(SPECS))
@@ -201,7 +201,7 @@ class Settings:
             raise SettingsError(
                 f"unknown setting {unknown[0]!r}",
                 where=f"{self.project_file}, [tool.scenarios]",
-                remedy=f"known settings are {', '.join(sorted(SPECS))}",
+                hint=f"known settings are {', '.join(sorted(SPECS))}",
             )
         return table
 
@@ -260,5 +260,5 @@ class Settings:
                 f"setting {spec.name!r} cannot be {hidden(str(raw))!r}",
                 where=source,
                 why=str(error),
-                remedy=spec.help,
+                hint=spec.help,
             ) from error

@@ -150,7 +150,7 @@ def sql_checks(package: str, filename: str) -> tuple[SqlCheck, ...]:
         raise ValidationError(
             "the checks of a system need names of their own",
             where=f"{filename} in {package}",
-            remedy="begin each with '-- @check <name> <table>'",
+            hint="begin each with '-- @check <name> <table>'",
         )
     return found
 
@@ -188,7 +188,7 @@ def validate(
     wanted = tuple(only)
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise ValidationError(f"there is no check {unknown[0]!r}", remedy=f"known are {', '.join(known)}")
+        raise ValidationError(f"there is no check {unknown[0]!r}", hint=f"known are {', '.join(known)}")
     findings: list[Finding] = []
     for name in wanted or known:
         findings.extend(known[name].run(connection, scope))

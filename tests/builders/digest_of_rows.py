@@ -54,7 +54,7 @@ def made() -> Graph:
     """Return people made whole by factories, one in each phase."""
     graph = Graph()
     with factory_context("bytes", seed="s", locale="en_US", graph=graph) as context:
-        graph.keyed = context.values
+        graph.seeded = context.values
         for phase in CoachingPhase:
             UserFactory.create(phase=phase)
     return graph

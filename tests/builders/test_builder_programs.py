@@ -149,7 +149,7 @@ def test_every_program_loads_and_passes_every_check(shared_db, program):
     if refused is not None:
         # What only becomes known with all of it said is refused as plainly.
         assert refused.where
-        assert refused.remedy
+        assert refused.hint
         return
     with shared_db.connect() as connection, connection.transaction(force_rollback=True):
         scenario.load(connection)

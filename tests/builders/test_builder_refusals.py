@@ -251,7 +251,7 @@ def test_it_is_refused_at_its_line(case):
         call(a_scenario("refused"))
     assert message in str(refused.value)
     assert "test_builder_refusals.py:" in (refused.value.where or "")
-    assert refused.value.remedy
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize("name", ["", "Has Spaces", "x" * 201])

@@ -90,8 +90,10 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def said_at(monkeypatch, capsys):
-    """What a command says in a directory, run in this process: ``said_at(home, "list", SCENARIOS_X="y")``."""
+def explicit_at(monkeypatch, capsys):
+    """What a command says in a directory, run in this process: ``explicit_at(home, "list",
+    SCENARIOS_X="y")``.
+    """
 
     def said(home, *arguments, **environment):
         with monkeypatch.context() as patch:
@@ -152,7 +154,7 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
             assert said.returncode == 0, said.stderr
             return said.stdout
 
-        assert done("check", "shelf") == "1 checked, 0 faults\n"
+        assert done("check", "shelf") == "1 checked, 0 errors\n"
         described = json.loads(done("file-schema"))["properties"]
         assert {"author", "book"} <= set(described["rows"]["properties"])
         assert described["system"]["const"] == "project"
@@ -168,7 +170,7 @@ def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, s
         assert "ada: {name: Ada}" in frozen
         assert "title: More" in frozen
         assert "\nsystem: project\n" in frozen
-        assert done("check", "seen.yaml") == "1 checked, 0 faults\n"
+        assert done("check", "seen.yaml") == "1 checked, 0 errors\n"
         assert "as it was loaded: 2 rows; 1 added row goes" in done("reset", "one")
         with db.connect() as conn:
             assert conn.execute("SELECT title FROM book").fetchall() == [("Notes",)]
@@ -242,54 +244,56 @@ def test_rows_of_somebody_else_are_listed_and_stay(home, server):
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("list", "--system", "project")])
-def test_the_projects_scenarios_alone_stand_in_its_lists(home, said_at, arguments):
+def test_the_projects_scenarios_alone_stand_in_its_lists(home, explicit_at, arguments):
     here = home("bookshop:Base")
-    assert said_at(here, *arguments).stdout == "project\n  shelf  Ada has a book\n"
-    assert [each["system"] for each in json.loads(said_at(here, *arguments, "--json").stdout)] == ["project"]
+    assert explicit_at(here, *arguments).stdout == "project\n  shelf  Ada has a book\n"
+    assert [each["system"] for each in json.loads(explicit_at(here, *arguments, "--json").stdout)] == [
+        "project"
+    ]
 
 
-def test_check_and_catalogue_take_the_projects_scenarios(home, said_at):
+def test_check_and_catalogue_take_the_projects_scenarios(home, explicit_at):
     here = home("bookshop:Base")
-    assert said_at(here, "check").stdout == "1 checked, 0 faults\n"
-    assert said_at(here, "catalogue").stdout == "catalogue/index.html: 1 scenarios\n"
+    assert explicit_at(here, "check").stdout == "1 checked, 0 errors\n"
+    assert explicit_at(here, "catalogue").stdout == "catalogue/index.html: 1 scenarios\n"
     assert "<h2>the project</h2>" in (here / "catalogue" / "index.html").read_text("utf-8")
 
 
-def test_what_comes_with_us_is_shown_to_who_asks(home, said_at):
+def test_what_comes_with_us_is_shown_to_who_asks(home, explicit_at):
     here = home("bookshop:Base")
-    theirs = said_at(here, "list", "--system", "coach_bot")
+    theirs = explicit_at(here, "list", "--system", "coach_bot")
     assert theirs.stdout.startswith("coach_bot\n")
     assert "shelf" not in theirs.stdout
-    both = said_at(here, "list", SCENARIOS_BUNDLED="yes").stdout
+    both = explicit_at(here, "list", SCENARIOS_BUNDLED="yes").stdout
     assert {"project", "coach_bot", "dev_coach", "essay_coach"} <= set(both.splitlines())
-    absent = said_at(here, "show", "refinement_in_progress")
+    absent = explicit_at(here, "show", "refinement_in_progress")
     assert absent.returncode == 1
     assert "bundled = true in [tool.scenarios]" in absent.stderr
-    unknown = said_at(here, "list", "--system", "dev_couch")
+    unknown = explicit_at(here, "list", "--system", "dev_couch")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "known are project, coach_bot, dev_coach, essay_coach" in unknown.stderr
 
 
-def test_a_list_is_shown_also_where_the_models_cannot_be_imported(home, said_at):
-    assert said_at(home("bokshop:Base"), "list").stdout == "project\n  shelf  Ada has a book\n"
+def test_a_list_is_shown_also_where_the_models_cannot_be_imported(home, explicit_at):
+    assert explicit_at(home("bokshop:Base"), "list").stdout == "project\n  shelf  Ada has a book\n"
 
 
-def test_a_domain_of_ones_own_gives_its_name(home, said_at):
+def test_a_domain_of_ones_own_gives_its_name(home, explicit_at):
     here = home("clinic:DOMAIN")
     (here / "clinic.py").write_text(
         "import bookshop\nfrom scenarios.domain import Domain\n"
         "DOMAIN = Domain('clinic', 'The clinic', bookshop.Base.metadata, lambda: '')\n"
     )
-    assert said_at(here, "list").stdout == "clinic\n  shelf  Ada has a book\n"
-    assert json.loads(said_at(here, "file-schema").stdout)["properties"]["system"]["const"] == "clinic"
-    assert said_at(here, "check", "--system", "clinic").stdout == "1 checked, 0 faults\n"
+    assert explicit_at(here, "list").stdout == "clinic\n  shelf  Ada has a book\n"
+    assert json.loads(explicit_at(here, "file-schema").stdout)["properties"]["system"]["const"] == "clinic"
+    assert explicit_at(here, "check", "--system", "clinic").stdout == "1 checked, 0 errors\n"
 
 
-def test_the_script_of_a_schema_is_what_the_project_gave(home, said_at):
+def test_the_script_of_a_schema_is_what_the_project_gave(home, explicit_at):
     here = home("bookshop:Base")
-    assert said_at(here, "schema", "ddl").stdout.count("CREATE TABLE") == 2
-    assert said_at(here, "schema", "ddl", SCENARIOS_SCHEMA="schema.sql").stdout == SQL
-    refused = said_at(here, "schema", "write")
+    assert explicit_at(here, "schema", "ddl").stdout.count("CREATE TABLE") == 2
+    assert explicit_at(here, "schema", "ddl", SCENARIOS_SCHEMA="schema.sql").stdout == SQL
+    refused = explicit_at(here, "schema", "write")
     assert "no files are kept for the project" in refused.stderr
 
 
@@ -305,21 +309,21 @@ def test_the_script_of_a_schema_is_what_the_project_gave(home, said_at):
         (("generate", "-n", "3"), "there is no volume recipe for the project"),
     ],
 )
-def test_what_needs_more_than_tables_says_so_of_the_project(home, said_at, shop_db, arguments, what):
+def test_what_needs_more_than_tables_says_so_of_the_project(home, explicit_at, shop_db, arguments, what):
     arguments = [shop_db.dsn if each == "URL" else each for each in arguments]
-    said = said_at(home("schema.sql"), *arguments, SCENARIOS_DATABASE=shop_db.dsn)
+    said = explicit_at(home("schema.sql"), *arguments, SCENARIOS_DATABASE=shop_db.dsn)
     assert (said.returncode, said.stdout) == (1, "")
     assert what in said.stderr
     assert "Traceback" not in said.stderr
 
 
-def test_outside_a_project_the_tables_tell_the_system(tmp_path, said_at, shop_db, server):
+def test_outside_a_project_the_tables_tell_the_system(tmp_path, explicit_at, shop_db, server):
     with server.database(get_domain("coach_bot")) as db:
-        said = said_at(tmp_path, "check", "--data", db.dsn, "--json")
+        said = explicit_at(tmp_path, "check", "--data", db.dsn, "--json")
     assert (said.returncode, json.loads(said.stdout)["system"]) == (0, "coach_bot")
-    unknown = said_at(tmp_path, "freeze", "--user", "1", "--name", "x", "--from", shop_db.dsn)
+    unknown = explicit_at(tmp_path, "freeze", "--user", "1", "--name", "x", "--from", shop_db.dsn)
     assert unknown.returncode == 1
     assert "it has the tables of no registered system" in unknown.stderr
     assert "--system coach_bot, dev_coach, essay_coach" in unknown.stderr
-    several = said_at(tmp_path, "schema", "ddl")
+    several = explicit_at(tmp_path, "schema", "ddl")
     assert "name one: coach_bot, dev_coach, essay_coach" in several.stderr

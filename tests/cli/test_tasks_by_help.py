@@ -101,7 +101,7 @@ def test_load_look_change_reset_freeze_reload_unload(shell):
     assert changed.stdout == "UPDATE 2\n", changed.stderr
 
     assert "what_i_saw.yaml" in shell.types("scenarios freeze friday --name what_i_saw")
-    assert "0 faults" in shell.types("scenarios check what_i_saw.yaml")
+    assert "0 errors" in shell.types("scenarios check what_i_saw.yaml")
     assert "friday is as it was loaded" in shell.types("scenarios reset friday")
     assert "Maya Okafor" in shell.types("scenarios open friday")
     again = shell.types("scenarios load what_i_saw.yaml --as monday")

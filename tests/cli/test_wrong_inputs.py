@@ -57,7 +57,7 @@ def test_a_directory_is_checked_file_by_file(tmp_path):
             f"scenario: {name}\nusers: {{maya: {{}}}}\n", "utf-8"
         )
     done = scenarios("check", str(tmp_path))
-    assert done.stdout == "2 checked, 0 faults\n", done.stderr
+    assert done.stdout == "2 checked, 0 errors\n", done.stderr
 
 
 @pytest.mark.parametrize("command", ["list", "list --json", "show refinement_in_progress", "--help"])

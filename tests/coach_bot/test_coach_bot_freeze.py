@@ -130,7 +130,7 @@ def test_the_command_freezes_an_instance_into_a_file_that_loads(scenarios, coach
     scenarios("load", "ai_outage", "--to", url, "--as", "night")
     file = tmp_path / "night_outage.yaml"
     scenarios("freeze", "night", "--name", "night_outage", "--in", url, "--out", str(file))
-    assert scenarios("check", str(file))["faults"] == []
+    assert scenarios("check", str(file))["errors"] == []
     with server.database(DOMAIN) as other:
         Library(tmp_path)["night_outage"].load(other)
         assert told(other)[1:] == told(coach_bot_db)[1:]

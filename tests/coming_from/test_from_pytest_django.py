@@ -189,7 +189,7 @@ def test_the_tests_of_the_peer_pass_as_they_are(notes):
     here = notes(conftest=ONE_LINE)
     assert here.outcomes == {"passed": 11}, here.text
     assert "scenarios: 8 tests isolated (8 by restore)" in here.text, "all but those of the TestCase"
-    assert "climbed" not in here.text
+    assert "fell_back" not in here.text
     again = notes("-n2")
     assert again.outcomes == {"passed": 11}, again.text
     assert re.search(r"Django's migrations of \S+ reused", again.text)
@@ -435,7 +435,7 @@ def test_connections_of_other_threads_survive_a_database_made_anew(notes):
         """,
     )
     assert run.outcomes == {"passed": 4}, run.text
-    assert run.text.count("climbed from restore to clone") == 3
+    assert run.text.count("fell back from restore to clone") == 3
 
 
 def test_no_database_but_ours_is_emptied(notes):

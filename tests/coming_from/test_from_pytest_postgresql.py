@@ -200,7 +200,7 @@ def test_a_forgotten_line_and_a_wrong_load_are_said(project):
 def test_what_cannot_be_kept_is_refused_with_what_takes_its_place(argument):
     with pytest.raises(ScenariosError, match=f"postgresql_proc\\({argument}=") as caught:
         factories.postgresql_proc(**{argument: "x"})
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_other_refusals():

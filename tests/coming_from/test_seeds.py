@@ -17,7 +17,7 @@ from sqlalchemyseed.loader import load_path
 from forks import run_module
 from scenarios.coming_from.sqlalchemyseed import convert
 from scenarios.errors import LibraryError
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.projects import project_sections
 
 HERE = Path(__file__).parent
@@ -206,9 +206,9 @@ WRONG = """\
 
 def test_what_cannot_be_said_is_told_with_its_place_and_all_at_once(tmp_path):
     (path,) = files(tmp_path, wrong_yaml=WRONG)
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         convert([path], name="seeds")
-    found = {(fault.place.line, fault.path): fault.what for fault in caught.value.faults}
+    found = {(error.place.line, error.path): error.what for error in caught.value.errors}
     wanted = {
         (3, "[0].data[0].!company.filter"): "no row of Company before this one has name='Nowhere'",
         (4, "[0].data[1]"): "Person refuses this: a person has a name",
@@ -256,7 +256,7 @@ def test_what_cannot_be_said_is_told_with_its_place_and_all_at_once(tmp_path):
 )
 def test_unreadable_files(tmp_path, name, text, what):
     (tmp_path / name).write_text(text, "utf-8")
-    with pytest.raises(FaultyScenario, match="fault") as caught:
+    with pytest.raises(InvalidScenario, match="error") as caught:
         convert([tmp_path / name], name="seeds")
     assert what in str(caught.value)
 

@@ -14,7 +14,7 @@ from psycopg import errors, sql
 
 from scenarios.domains.dev_coach import DOMAIN
 
-Breach = Callable[[Rows], Any]
+Violation = Callable[[Rows], Any]
 
 
 def _twice(make: Callable[..., UUID], **values: Any) -> None:
@@ -126,25 +126,25 @@ def _two_profiles(rows: Rows) -> None:
     rows.profile(user)
 
 
-def _state(**values: Any) -> Breach:
+def _state(**values: Any) -> Violation:
     return lambda rows: rows.state(rows.user(), **values)
 
 
-def _identity(**values: Any) -> Breach:
+def _identity(**values: Any) -> Violation:
     return lambda rows: rows.identity(rows.user(), **values)
 
 
-def _profile(**values: Any) -> Breach:
+def _profile(**values: Any) -> Violation:
     return lambda rows: rows.profile(rows.user(), **values)
 
 
-def _prompt(**values: Any) -> Breach:
+def _prompt(**values: Any) -> Violation:
     return lambda rows: rows.prompt(**values)
 
 
 _BACKWARDS = {"created_at": START, "updated_at": START - timedelta(microseconds=1)}
 
-CHECKS: dict[str, Breach] = {
+CHECKS: dict[str, Violation] = {
     "users_user_email_check": lambda rows: rows.user(email="nobody@localhost"),
     "users_user_created_at_updated_at_check": lambda rows: rows.user(**_BACKWARDS),
     "users_userprofile_bio_check": _profile(bio="x" * 501),
@@ -206,7 +206,7 @@ CHECKS: dict[str, Breach] = {
     "test_scenario_testscenario_created_at_updated_at_check": lambda rows: rows.scenario(**_BACKWARDS),
 }
 
-UNIQUES: dict[str, Breach] = {
+UNIQUES: dict[str, Violation] = {
     "users_user_email_key": lambda rows: _twice(rows.user, email="a@example.com"),
     "users_user_email_lower_key": lambda rows: (
         rows.user(email="a+b@example.com"),
@@ -229,7 +229,7 @@ UNIQUES: dict[str, Breach] = {
     "test_scenario_testscenariochatmessage_message_id_key": _same_message_twice,
 }
 
-SAME_USER: dict[str, Breach] = {
+SAME_USER: dict[str, Violation] = {
     "coach_states_coachstate_current_identity_id_user_id_fkey": lambda rows: rows.state(
         rows.user(), current_identity_id=rows.identity(rows.user())
     ),

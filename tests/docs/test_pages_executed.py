@@ -52,7 +52,7 @@ def test_the_pre_commit_hooks_run(tmp_path):
     good = "scenario_library/dev_coach/just_registered.yaml"
     assert files.search(good)
     assert not files.search("docs/index.md")
-    assert "0 faults" in run_shell(f"{hooks['scenarios-check']['entry']} {ROOT / good}", tmp_path)
+    assert "0 errors" in run_shell(f"{hooks['scenarios-check']['entry']} {ROOT / good}", tmp_path)
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "wrong.yaml").write_text("scenario: wrong\nsystem: dev_coach\nusers: 7\n")
     with pytest.raises(AssertionError, match="users"):

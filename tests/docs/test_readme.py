@@ -46,7 +46,7 @@ def test_the_whole_idea(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, "utf-8")
     assert "2 passed" in run_shell(containing("pytest -n auto").replace("auto", "2"), tmp_path)
-    assert "0 faults" in run_shell("scenarios check waiting_order", tmp_path)
+    assert "0 errors" in run_shell("scenarios check waiting_order", tmp_path)
 
 
 @pytest.mark.thorough("the page is executed")

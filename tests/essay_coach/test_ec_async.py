@@ -9,7 +9,7 @@ from psycopg import sql
 
 from scenarios.builders.essay_coach import a_scenario
 from scenarios.domains.essay_coach import DOMAIN
-from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.validators import violations
 
 TABLES = ("institutions", "users", "user_profiles", "essays", "submissions", "feedback", "ai_responses",
           "analytics", "logs")  # fmt: skip
@@ -59,5 +59,5 @@ async def test_every_driver_loads_the_same(server, driver):
         assert len(rows["essays"]) == len(progress) == 2
         assert ("analytics_2025_01",) in months
         with db.connect() as conn:
-            assert breaches(conn) == []
+            assert violations(conn) == []
             assert conn.execute("SELECT count(*) FROM audit_log").fetchone() == (0,)

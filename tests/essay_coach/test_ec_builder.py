@@ -10,7 +10,7 @@ from psycopg import sql
 
 from scenarios.builders.essay_coach import a_scenario
 from scenarios.domains.essay_coach import DOMAIN
-from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.validators import violations
 from scenarios.errors import BuilderError
 
 
@@ -59,7 +59,7 @@ def a_school():
 def test_it_loads_and_breaks_no_rule(db):
     loaded = a_school().load(db)
     with db.connect() as conn:
-        assert breaches(conn) == []
+        assert violations(conn) == []
         statuses = conn.execute(
             "SELECT status FROM essays WHERE user_id = %s ORDER BY status", [loaded["lena"].id]
         ).fetchall()
@@ -105,7 +105,7 @@ def test_two_instances_live_side_by_side(db):
     assert first["lena"].email != second["lena"].email
     assert first["lena.lamp"].content == second["lena.lamp"].content
     with db.connect() as conn:
-        found = {breach.rule for breach in breaches(conn)}
+        found = {violation.rule for violation in violations(conn)}
         assert found == set()
 
 
@@ -147,7 +147,7 @@ def word_by_word(**options):
 def test_what_is_said_word_by_word_takes_the_place_of_what_is_made_up(db):
     loaded = word_by_word().load(db)
     with db.connect() as conn:
-        assert breaches(conn) == []
+        assert violations(conn) == []
         essay = loaded["lena.lamp"].id
         kinds = conn.execute(
             "SELECT t.name, count(*) FROM feedback f JOIN feedback_types t ON t.id = f.type_id"
@@ -275,13 +275,13 @@ def test_a_student_may_be_suspended_with_a_live_token(db):
         db, now=datetime.now(UTC)
     )
     with db.connect() as conn:
-        assert {breach.rule for breach in breaches(conn)} == {"suspended_has_no_live_token"}
+        assert {violation.rule for violation in violations(conn)} == {"suspended_has_no_live_token"}
 
 
 def test_an_account_without_a_profile(db):
     a_scenario("bare").institution("north").student("lena").without_profile().load(db)
     with db.connect() as conn:
-        assert {breach.rule for breach in breaches(conn)} == {"user_has_profile"}
+        assert {violation.rule for violation in violations(conn)} == {"user_has_profile"}
 
 
 def test_a_piece_can_be_reused(db):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.enums import EssayStatus
 from scenarios.domains.essay_coach.models import Essay, RefreshToken, User
-from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.validators import violations
 from scenarios.factories import essay_coach as factories
 from scenarios.factories import factory_context
 from scenarios.graph import Graph, write
@@ -31,7 +31,7 @@ def test_each_row_can_be_written(empty, made_by):
         made_by.create()
     with empty.connect() as conn:
         write(conn, graph, domain=DOMAIN)
-        assert {breach.severity for breach in breaches(conn)} <= {"warning"} | (
+        assert {violation.severity for violation in violations(conn)} <= {"warning"} | (
             # a completed essay made for one piece of feedback lacks the other three
             {"error"} if made_by in (factories.FeedbackFactory, factories.AIResponseFactory) else set()
         )
@@ -59,7 +59,7 @@ def test_a_whole_essay_holds_every_rule(empty):
             factories.FeedbackFactory.create(kind=kind, quality=60)
     with empty.connect() as conn:
         write(conn, graph, domain=DOMAIN)
-        assert breaches(conn) == []
+        assert violations(conn) == []
 
 
 def test_through_a_session(empty):

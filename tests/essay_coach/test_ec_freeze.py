@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.domains.essay_coach import DOMAIN
-from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.validators import violations
 from scenarios.library import Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.resources import resource
@@ -34,7 +34,7 @@ def test_an_instance_comes_back_as_it_was(server, db, library, name):
         trail = "SELECT at, table_name, op, acting_role, old_row, new_row, changed FROM audit_log ORDER BY at"
         students = "SELECT student_count FROM institutions ORDER BY student_count"
         with db.connect() as before, other.connect() as after:
-            assert breaches(after) == []
+            assert violations(after) == []
             for query in (texts, trail, students):
                 assert before.execute(query.encode()).fetchall() == after.execute(query.encode()).fetchall()
 

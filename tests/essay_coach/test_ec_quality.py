@@ -1,4 +1,6 @@
-"""Data quality: every rule notices its breach, the audit keeps it, the clean-up takes only what it should."""
+"""Data quality: every rule notices its violation, the audit keeps it, the clean-up takes only what it
+should.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,7 @@ BREACHES = {
 
 
 def rules(world) -> set[str]:
-    return {breach.rule for breach in validators.breaches(world.conn)}
+    return {violation.rule for violation in validators.violations(world.conn)}
 
 
 def test_every_rule_of_the_view_is_tried():

@@ -11,7 +11,7 @@ from ec_sample import World
 
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.queries import query
-from scenarios.domains.essay_coach.validators import breaches, validate
+from scenarios.domains.essay_coach.validators import validate, violations
 from scenarios.library import Library
 from scenarios.resources import resource
 
@@ -63,7 +63,7 @@ def test_there_are_at_least_ten():
 def test_it_loads_twice_and_breaks_no_rule(loaded, name):
     first, _ = loaded(name)
     second, world = loaded(name, as_name="a second time")
-    assert breaches(world.conn) == []
+    assert violations(world.conn) == []
     assert first.counts == second.counts
     handle = next(handle for handle in first.handles if handle.count(".") == 1)
     assert first.key(handle) != second.key(handle)
@@ -334,7 +334,7 @@ def test_unloading_takes_one_instance_and_leaves_the_other(db, library, name):
         assert told == (2 * kept.counts.get("audit_log", 0),)
         assert any("audit_log" in line for line in done.left) == ("audit_log" in kept.counts)
         conn.execute("SELECT refresh_views()")
-        assert breaches(conn) == []
+        assert violations(conn) == []
 
 
 def test_a_reset_brings_back_rows_and_keeps_the_history(db, library):
@@ -366,4 +366,4 @@ def test_from_the_shell(db, capsys):
     assert "emil" in shown
     assert "jonas" in shown
     with db.connect() as conn:
-        assert breaches(conn) == []
+        assert violations(conn) == []

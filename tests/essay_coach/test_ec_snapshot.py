@@ -22,7 +22,7 @@ STATE = {
     "progress": "SELECT * FROM mv_student_progress ORDER BY user_id",
     "daily": "SELECT * FROM mv_daily_submissions ORDER BY day, institution_id",
     "types": "SELECT * FROM mv_feedback_type_stats ORDER BY type_id, institution_id",
-    "breaches": "SELECT * FROM data_quality_breaches",
+    "violations": "SELECT * FROM data_quality_breaches",
     "orphans": "SELECT * FROM cleanup_orphans()",
 }
 
@@ -217,7 +217,7 @@ def test_no_role_sees_the_undo_log(ec_db):
 
 
 def test_a_new_month_is_handled(ec_db):
-    """DDL cannot be undone row by row: the next rung, a fresh clone, brings the state back."""
+    """DDL cannot be undone row by row: the next strategy, a fresh clone, brings the state back."""
     before = state(ec_db)
     mark = ec_db.snapshot()
     with ec_db.connect() as conn:

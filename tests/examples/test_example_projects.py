@@ -76,7 +76,7 @@ def test_every_command_knows_a_system_of_one_s_own(workshop):
         return done.stdout
 
     assert "waiting_for_parts" in scenarios("list", "--system", "bike_workshop")
-    assert "1 checked, 0 faults" in scenarios("check", "waiting_for_parts")
+    assert "1 checked, 0 errors" in scenarios("check", "waiting_for_parts")
     assert "The cassette is worn" in scenarios("show", "waiting_for_parts")
     assert "CREATE TABLE remark" in scenarios("schema", "ddl", "bike_workshop")
 

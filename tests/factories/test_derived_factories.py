@@ -261,7 +261,7 @@ def test_what_cannot_be_filled_is_named(table, column, why):
         factory_for(table).build()
     assert column in str(refused.value)
     assert why in str(refused.value)
-    assert "factory_for(" in (refused.value.remedy or "")
+    assert "factory_for(" in (refused.value.hint or "")
 
 
 def test_it_can_be_told():

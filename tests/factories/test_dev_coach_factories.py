@@ -254,7 +254,7 @@ def test_a_context_takes_seed_locale_and_clock():
     moment = datetime(2026, 1, 5, 9, tzinfo=UTC)
     german = FactoryContext("de", seed="s", locale="de_DE", now=moment)
     assert german.clock.now == moment
-    assert german.row("x").keyed.locale == "de_DE"
+    assert german.row("x").seeded.locale == "de_DE"
     with factory_context("de", seed="s", now=moment):
         user = UserFactory.build()
         assert user.created_at < moment

@@ -17,11 +17,11 @@ from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write, write_async
 from scenarios.postgres import attach
-from scenarios.values import Keyed
+from scenarios.values import Seeded
 
 
 def some_graph():
-    graph = Graph(Keyed("seed"))
+    graph = Graph(Seeded("seed"))
     keeper = Keeper(name="ada", hired=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
     keeper.favourite = Cage(keeper=keeper)
     cat = Animal(

@@ -15,12 +15,12 @@ from scenarios.builders.dev_coach import a_scenario
 from scenarios.domains.dev_coach import DOMAIN, ChatMessage, CoachingPhase, MessageRole, User
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, LazyRows, write
-from scenarios.graph.aside import MANY
+from scenarios.graph.bulk_load import MANY
 from scenarios.graph.lazy import JoinedRows
 from scenarios.validation import validate
-from scenarios.values import DEFAULT_ANCHOR, Keyed
+from scenarios.values import DEFAULT_ANCHOR, Seeded
 
-KEYED = Keyed("at rest")
+KEYED = Seeded("at rest")
 MAYA = KEYED.id("maya")
 INDEXES = """
 SELECT i.indexrelid::regclass::text, i.indexrelid::bigint, pg_get_indexdef(i.indexrelid)

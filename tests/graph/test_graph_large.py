@@ -12,12 +12,12 @@ from scenarios.builders.dev_coach import a_scenario
 from scenarios.domains.dev_coach import DOMAIN, ChatMessage, CoachingPhase, User
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write
-from scenarios.graph.aside import LARGE
+from scenarios.graph.bulk_load import LARGE
 from scenarios.validation import validate
-from scenarios.values import DEFAULT_ANCHOR, Keyed
+from scenarios.values import DEFAULT_ANCHOR, Seeded
 
 COLUMNS = ("id", "user_id", "role", "content", "timestamp")
-KEYED = Keyed("large")
+KEYED = Seeded("large")
 MAYA = KEYED.id("maya")
 MODES = "SELECT DISTINCT mode FROM modes ORDER BY 1"
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import Graph, write
-from scenarios.values import Keyed
+from scenarios.values import Seeded
 
 UTC = dt.UTC
 
@@ -232,7 +232,7 @@ def test_columns_are_checked_when_rows_are_added():
 def test_missing_keys_are_stable_for_a_handle(conn):
     ids = []
     for _ in range(2):
-        graph = Graph(Keyed("seed", "zoo"))
+        graph = Graph(Seeded("seed", "zoo"))
         animal, other = Animal(kind=Kind(name="k")), Animal(kind=Kind(name="l"))
         graph.add(animal, "leo")
         graph.add(other)
@@ -240,7 +240,7 @@ def test_missing_keys_are_stable_for_a_handle(conn):
             write(conn, graph)
         ids.append((animal.id, other.id))
     assert ids[0] == ids[1]
-    assert ids[0][0] == Keyed("seed", "zoo").at("leo").uuid()
+    assert ids[0][0] == Seeded("seed", "zoo").at("leo").uuid()
 
 
 def test_an_empty_graph_writes_nothing(conn):

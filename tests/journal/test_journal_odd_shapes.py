@@ -35,7 +35,7 @@ def test_a_table_that_is_too_wide_for_the_journal(any_server):
         with database.connect() as conn, pytest.raises(CannotRestoreInPlace, match=r"1,598 columns") as told:
             journal.snapshot(conn)
         assert "public.wide" in str(told.value)
-        # The next rung is taken without being asked for.
+        # The next strategy is taken without being asked for.
         taken = database.snapshot()
         with database.connect() as conn:
             conn.execute("DELETE FROM wide")

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, Numeric, Sequence, Table, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.instances.changed import changed
 from scenarios.library.instances.finding import open_instance
 from scenarios.library.instances.load import load
@@ -165,18 +165,18 @@ def test_a_models_function_is_asked_for_each_row_and_a_reset_gives_its_values_ag
     assert rows(db, "SELECT * FROM page ORDER BY slug") == pages
     instance.reset()
     assert rows(db, KEYS) == first
-    # What is known to be drawn is keyed: the same in every load of an instance, another in another one.
+    # What is known to be drawn is seeded: the same in every load of an instance, another in another one.
     twin = load(shelf(text), db, as_name="twin")
     instance.unload()
     load(shelf(text), db, remember=True)
-    keyed = "SELECT token, number, other FROM key ORDER BY id"
-    assert [(row[0], row[2], row[3]) for row in first] == rows(db, keyed)[2:]
+    seeded = "SELECT token, number, other FROM key ORDER BY id"
+    assert [(row[0], row[2], row[3]) for row in first] == rows(db, seeded)[2:]
     assert twin["a"].token != first[0][0]
 
 
 def test_a_default_that_needs_the_application_is_a_fault_with_its_place(db, shelf):
     shelf("scenario: any\nrows:\n  owned:\n    a: {tenant: x}\n").load(db)
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         shelf("scenario: any\nrows:\n  owned:\n    a: {}\n").load(db)
     message = str(caught.value)
     assert "the default of 'tenant' cannot be made here: LookupError" in message

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from scenarios.errors import GraphError
 from scenarios.exact import interval
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.changed import changed
 from scenarios.library.instances.load import load
@@ -251,7 +251,7 @@ rows:
     ],
 )
 def test_what_no_type_holds_is_a_fault(shelf_of_one, row, what):
-    with pytest.raises(FaultyScenario, match=what):
+    with pytest.raises(InvalidScenario, match=what):
         shelf_of_one(f'rows:\n  "Odd Names.Every Type":\n    one: {{{row}}}\n')
 
 

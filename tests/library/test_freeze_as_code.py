@@ -17,7 +17,15 @@ from scenarios.domain import Domain, get_domain
 from scenarios.library import Library
 from scenarios.library.freezing.code.module import as_python
 from scenarios.library.freezing.code.proof import comparable
-from scenarios.library.freezing.code.words import CannotSay, Code, Variables, call, literal, number, offset
+from scenarios.library.freezing.code.words import (
+    Code,
+    NotExpressible,
+    Variables,
+    call,
+    literal,
+    number,
+    offset,
+)
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.finding import open_instance
 from scenarios.values import Clock
@@ -73,7 +81,7 @@ def test_a_state_is_said_with_the_builder_and_is_the_same(databases, tmp_path, l
         assert f"# Said as data, as a scenario file would, because {module.reason}" in module.text
     ast.parse(module.text)
     found = shelf_for(tmp_path, system, "seen_again", module.text)
-    assert [entry.faults.found for entry in found.entries()] == [[]]
+    assert [entry.errors.found for entry in found.entries()] == [[]]
     definition = found["seen_again"]
     assert comparable(definition.plan()) == comparable(frozen.definition.plan())
     again = definition.load(db, as_name="built")
@@ -277,4 +285,4 @@ def test_variables_hide_nothing():
 
 def test_a_call_leaves_out_what_is_not_said():
     assert call("x", "a", b=None, c=Code("None"), d=1) == 'x("a", c=None, d=1)'
-    assert issubclass(CannotSay, Exception)
+    assert issubclass(NotExpressible, Exception)

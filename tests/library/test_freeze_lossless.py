@@ -16,7 +16,7 @@ from scenarios.domain import Domain, get_domain
 from scenarios.errors import FreezeError
 from scenarios.library import Library
 from scenarios.library.files.emit import to_yaml
-from scenarios.library.files.faults import Faults
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.times import format_offset, parse_time
 from scenarios.library.files.tree import read_tree, to_plain
 from scenarios.library.freezing.freeze import freeze
@@ -231,9 +231,9 @@ JSON = st.recursive(
 @settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(WORDS.filter(bool), JSON, min_size=1, max_size=5))
 def test_what_is_written_is_read_back(data):
-    faults = Faults()
-    tree = read_tree(to_yaml(data, comments=["x"]), "x", faults)
-    assert faults.found == []
+    errors = ErrorList()
+    tree = read_tree(to_yaml(data, comments=["x"]), "x", errors)
+    assert errors.found == []
     assert tree is not None
     assert to_plain(tree) == data
 

@@ -16,7 +16,7 @@ from forks import run_module
 from scenarios.domain import Domain
 from scenarios.domains.dev_coach import CoachingPhase
 from scenarios.errors import LibraryError
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.catalogue.checking import check_library
 from scenarios.library.instances.finding import instances, open_instance
 from scenarios.library.planning.sections import mappers_of
@@ -202,7 +202,7 @@ def test_a_wrong_value_is_refused_in_the_same_words(twins, given):
     for each in twins:
         with pytest.raises(LibraryError) as caught:
             each["twin"].plan(parameters=given)
-        said.append((caught.value.what, caught.value.why, caught.value.remedy))
+        said.append((caught.value.what, caught.value.why, caught.value.hint))
     assert said[0] == said[1]
 
 
@@ -350,7 +350,7 @@ def test_what_lies_beside_pyproject_is_imported_by_every_command(tmp_path, monke
     home = project(tmp_path, files)
     (home / where).mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(home / where)
-    for arguments, said in ((["list"], "ours"), (["show", "ours"], "u1"), (["check", "ours"], "0 faults")):
+    for arguments, said in ((["list"], "ours"), (["show", "ours"], "u1"), (["check", "ours"], "0 errors")):
         code, output = script(*arguments)
         assert code == 0, output
         assert said in output
@@ -373,7 +373,7 @@ def test_a_project_that_has_the_name_of_this_package_is_told_so(tmp_path, monkey
     assert "py.py:2" in output
     assert "has the name of this package" in " ".join(output.split())
     code, output = script("list", "--json")
-    listed = {each["name"]: each["faults"] for each in json.loads(output)}
+    listed = {each["name"]: each["errors"] for each in json.loads(output)}
     assert listed["fine"] == [], "one file's error hides no other"
     assert "give it another name" in listed["ours"][0]["hint"]
     text = "[tool.scenarios]\nschema = 'scenarios.counts:Base'\nlibrary = ['shelf']\n"
@@ -391,10 +391,10 @@ def test_a_module_that_is_nowhere_is_told_with_line_and_place(tmp_path):
     library = Library(home / "shelf", settings=Settings(project=home))
     entries = {entry.name: entry for entry in library.entries()}
     for name in ("ours", "more"):
-        (fault,) = entries[name].faults.found
-        assert fault.place.line == 2
-        assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in fault.what
-        assert str(home) in fault.hint
+        (error,) = entries[name].errors.found
+        assert error.place.line == 2
+        assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in error.what
+        assert str(home) in error.hint
 
 
 def test_a_clock_of_the_function_moves_what_was_built(tmp_path):
@@ -507,7 +507,7 @@ def test_a_file_continues_and_includes_a_function(tmp_path, own_db):
     over = library["over"].plan(parameters={"n": 2, "identities": 4})
     assert identities(over) == {"maya": 4}
     assert {"omar", "extra0", "extra1"} < {row.handle for row in over.rows if row.parent is None}
-    with pytest.raises(FaultyScenario, match=r"on purpose(.|\n)*built\.py:14"):
+    with pytest.raises(InvalidScenario, match=r"on purpose(.|\n)*built\.py:14"):
         more.plan(parameters={"broken": True})
     # What a part is made of counts for what is kept.
     path = library.roots[0] / "dev_coach" / "built.py"
@@ -525,7 +525,7 @@ def test_a_circle_through_a_function_is_told(tmp_path):
         )
     )
     for name in ("a", "b"):
-        with pytest.raises(FaultyScenario, match="made of itself"):
+        with pytest.raises(InvalidScenario, match="made of itself"):
             library[name]
 
 
@@ -538,7 +538,7 @@ def test_a_wrong_parameter_of_an_included_function_is_told_where_it_is_given(tmp
             user_yaml=f"scenario: user\ninclude: [{{scenario: built, parameters: {given}}}]\n",
         )
     )
-    with pytest.raises(FaultyScenario, match=r"user\.yaml:2"):
+    with pytest.raises(InvalidScenario, match=r"user\.yaml:2"):
         library["user"]
 
 
@@ -594,17 +594,17 @@ WRONG = [
 def test_what_is_wrong_is_told_with_its_line(tmp_path, function, line, what):
     library = Library(shelf_with(tmp_path, f_py=f"{HEAD}@scenario(tags=['x'])\n{function}"))
     name = next(iter(library))
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         library[name]
-    told = [f"{fault.path}: {fault.what}; {fault.hint}" for fault in caught.value.faults]
+    told = [f"{error.path}: {error.what}; {error.hint}" for error in caught.value.errors]
     assert any(re.search(what, each) for each in told), told
     found = next(
-        fault for fault in caught.value.faults if re.search(what, f"{fault.path}: {fault.what}; {fault.hint}")
+        error for error in caught.value.errors if re.search(what, f"{error.path}: {error.what}; {error.hint}")
     )
     assert found.place.line == line, found
     assert found.place.file.endswith("f.py")
     report = check_library(library)
-    assert caught.value.faults[0] in report.faults
+    assert caught.value.errors[0] in report.errors
     assert len(library.entries()) == 1
 
 
@@ -624,33 +624,33 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path, function, line, what):
 def test_a_wrong_mark_is_told_with_its_line(tmp_path, argument, what):
     text = f"{HEAD}options = {{'versoin': 2}}\n\n\n@scenario({argument})\ndef f(): return {{}}\n"
     library = Library(shelf_with(tmp_path, f_py=text))
-    with pytest.raises(FaultyScenario, match=what) as caught:
+    with pytest.raises(InvalidScenario, match=what) as caught:
         library["f"]
-    assert {fault.place.line for fault in caught.value.faults} == {7}
+    assert {error.place.line for error in caught.value.errors} == {7}
 
 
 def test_a_refusal_of_the_builder_names_the_line_that_said_it(tmp_path):
     text = BUILT.replace(".conversation(turns=4)", ".conversation(turns=4)\n        .says(' ')")
     library = Library(shelf_with(tmp_path, built_py=text))
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         library["built"]
-    (fault,) = caught.value.faults
-    assert text.splitlines()[fault.place.line - 1].strip() == ".says(' ')"
+    (error,) = caught.value.errors
+    assert text.splitlines()[error.place.line - 1].strip() == ".says(' ')"
 
 
 def test_a_file_that_is_no_python_stands_in_the_catalogue_with_its_fault(tmp_path):
     shelf = shelf_with(tmp_path, good_yaml="scenario: good\n", half_py="@scenario()\ndef half(\n")
-    entries = {entry.name: entry.as_dict()["faults"] for entry in Library(shelf).entries()}
+    entries = {entry.name: entry.as_dict()["errors"] for entry in Library(shelf).entries()}
     assert entries["good"] == []
     assert "this is not Python" in entries["half"][0]["what"]
-    assert [fault.place.line for fault in check_library(Library(shelf)).faults] == [2]
+    assert [error.place.line for error in check_library(Library(shelf)).errors] == [2]
 
 
 def test_two_scenarios_of_one_name_are_found_by_check(tmp_path):
     shelf = shelf_with(tmp_path, built_yaml="scenario: built\n", other_py=BUILT)
-    (fault,) = check_library(Library(shelf)).faults
-    assert "built.yaml already" in fault.what
-    assert fault.place.file.endswith("other.py")
+    (error,) = check_library(Library(shelf)).errors
+    assert "built.yaml already" in error.what
+    assert error.place.file.endswith("other.py")
 
 
 def test_a_path_names_the_only_function_of_its_file(tmp_path):

@@ -35,14 +35,14 @@ def test_there_are_enough_scenarios_for_dev_coach():
 def test_every_file_stands_in_the_catalogue_with_title_tags_and_owner():
     for entry in LIBRARY.entries():
         assert entry.head is not None, entry.path
-        assert not entry.faults.found, entry.faults.found
+        assert not entry.errors.found, entry.errors.found
         assert entry.head.title, entry.name
         assert entry.head.tags, entry.name
         assert entry.head.owner, entry.name
 
 
 def test_no_file_holds_personal_data():
-    assert check_library(LIBRARY, pii=True).faults == []
+    assert check_library(LIBRARY, pii=True).errors == []
 
 
 SMALLER = {"very_long_conversation": {"messages": 401}, "many_identities": {"identities": 30}}

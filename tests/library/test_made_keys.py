@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.changed import changed
 from scenarios.library.instances.finding import open_instance
@@ -157,10 +157,10 @@ def test_keys_that_a_file_gives_are_taken(shelf, theirs):
 
 def test_what_is_not_known_in_time_is_a_fault_and_not_nothing(shelf):
     computed = "  coded: {a: {name: x}}\n  of_double: {b: {parent: a}}\n"
-    with pytest.raises(FaultyScenario, match="'double' of a is computed by the database"):
+    with pytest.raises(InvalidScenario, match="'double' of a is computed by the database"):
         scenario(shelf, computed)
     text = "  coded: {a: {name: x}}\n  prefixed: {b: {name: 'see ${a.code}'}}\n"
-    with pytest.raises(FaultyScenario, match=re.escape("the 'code' of a is made by the database")):
+    with pytest.raises(InvalidScenario, match=re.escape("the 'code' of a is made by the database")):
         scenario(shelf, text)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.freezing.freeze import freeze
 from scenarios.library.instances.finding import instances, open_instance
 from scenarios.library.instances.load import load
@@ -184,9 +184,9 @@ def test_a_freeze_gives_the_rows_and_their_handles_again(shop, library):
 def test_faults_are_told_in_the_words_of_the_schema(library, old, new, line, what):
     path = library.roots[0] / "two_orders.yaml"
     path.write_text(FILE.replace(old, new, 1), "utf-8")
-    with pytest.raises(FaultyScenario, match=what) as caught:
+    with pytest.raises(InvalidScenario, match=what) as caught:
         library["two_orders"]
-    assert line in {fault.place.line for fault in caught.value.faults}
+    assert line in {error.place.line for error in caught.value.errors}
 
 
 def test_an_enum_is_stored_by_name_and_given_back_as_its_member(server, tmp_path):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scenarios.library import FaultyScenario, Library
+from scenarios.library import InvalidScenario, Library
 from scenarios.library.instances.finding import open_instance
 
 BASE = """\
@@ -94,7 +94,7 @@ def test_include_renames_and_survives_a_reset(library, own_db):
 
 def test_a_condition_left_out_explains_itself(library):
     write(library, "broken", "extends: base\nusers: {a: {state: {proposed_identity: y}}}\n")
-    with pytest.raises(FaultyScenario, match="its condition"):
+    with pytest.raises(InvalidScenario, match="its condition"):
         library["broken"]
 
 
@@ -122,6 +122,6 @@ def test_a_draft_named_by_its_path_is_made_of_those_beside_it(tmp_path):
     assert people(path) == ["Zoe", "Maya", "Omar"]
     draft("one_team", "users: {z: {first_name: Zora}}\n")
     assert people(path) == ["Zora", "Maya", "Omar"]
-    with pytest.raises(FaultyScenario, match="did you mean one_team"):
+    with pytest.raises(InvalidScenario, match="did you mean one_team"):
         library.find(draft("wrong", "extends: one_tem\n"))
     assert "z" not in library["one_team"].plan().by_handle

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from scenarios.cli.main import run
-from scenarios.library import FaultyScenario, Library
-from scenarios.library.files.faults import Faults
+from scenarios.library import InvalidScenario, Library
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, read_tree
 from scenarios.resources import resource
-from scenarios.values import Keyed
+from scenarios.values import Seeded
 
 HEAD = "scenario: wrong\nsystem: dev_coach\n"
 USER = HEAD + "users:\n  a:\n"
 
 BY_HAND: dict[str, tuple[str | bytes, int, str]] = {
-    # what: (the file, the line of the fault, a part of the message)
+    # what: (the file, the line of the error, a part of the message)
     "empty file": ("", 1, "empty"),
     "only a comment": ("# nothing\n", 1, "empty"),
     "a list": ("- a\n- b\n", 1, "a mapping"),
@@ -275,9 +275,9 @@ def mutants() -> list[tuple[str, str, int]]:
         name = SOURCES[number % len(SOURCES)]
         operator = OPERATORS[number // len(SOURCES) % len(OPERATORS)]
         text = (root / f"{name}.yaml").read_text("utf-8").replace(f"scenario: {name}", "scenario: wrong", 1)
-        tree = read_tree(text, name, Faults())
+        tree = read_tree(text, name, ErrorList())
         assert tree is not None
-        values = Keyed("mutants").at(str(number))
+        values = Seeded("mutants").at(str(number))
         wrong, line = operator(text, tree, lambda options, values=values: values.choice("which", options))
         assert wrong != text
         found.append((f"{operator.__name__} in {name}, {number}", wrong, line))
@@ -297,12 +297,12 @@ def test_there_are_two_hundred():
 def test_a_malformed_file_is_a_clean_error(what, text, line, part, shelf, capsys):
     path = shelf / "wrong.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         Library([shelf, resource("scenario_library")]).read(path)
-    faults = caught.value.faults
-    assert all(fault.place.line >= 1 for fault in faults)
-    assert all(Path(fault.place.file).name.endswith(".yaml") for fault in faults)
-    assert line in {fault.place.line for fault in faults}, [str(fault) for fault in faults]
+    errors = caught.value.errors
+    assert all(error.place.line >= 1 for error in errors)
+    assert all(Path(error.place.file).name.endswith(".yaml") for error in errors)
+    assert line in {error.place.line for error in errors}, [str(error) for error in errors]
     assert part in str(caught.value)
 
     with pytest.raises(SystemExit) as ended:
@@ -331,17 +331,17 @@ def test_all_faults_are_told_at_once(shelf):
         USER + "    frist_name: A\n    is_staff: 1\n    state: {phase: NOWHERE}\n    identities: {x: {}}\n",
         "utf-8",
     )
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         Library(shelf)["wrong"]
-    assert [fault.place.line for fault in caught.value.faults] == [5, 6, 7, 8]
-    assert "4 faults; nothing was loaded" in str(caught.value)
+    assert [error.place.line for error in caught.value.errors] == [5, 6, 7, 8]
+    assert "4 errors; nothing was loaded" in str(caught.value)
 
 
 def test_a_fault_in_an_extended_file_points_at_that_file(shelf):
     (shelf / "base.yaml").write_text("scenario: base\nusers:\n  a:\n    is_staff: perhaps\n", "utf-8")
     (shelf / "more.yaml").write_text("scenario: more\nextends: base\n", "utf-8")
-    with pytest.raises(FaultyScenario) as caught:
+    with pytest.raises(InvalidScenario) as caught:
         Library(shelf)["more"]
-    (fault,) = caught.value.faults
-    assert Path(fault.place.file).name == "base.yaml"
-    assert (fault.place.line, fault.path) == (4, "users.a.is_staff")
+    (error,) = caught.value.errors
+    assert Path(error.place.file).name == "base.yaml"
+    assert (error.place.line, error.path) == (4, "users.a.is_staff")

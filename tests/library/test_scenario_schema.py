@@ -9,7 +9,7 @@ import pytest
 
 from scenarios.domain import get_domain
 from scenarios.library import Library
-from scenarios.library.files.faults import Faults
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.tree import read_tree, to_plain
 from scenarios.library.sections import sections_of
 from scenarios.library.sections.schema import schema_of
@@ -37,7 +37,7 @@ def test_the_schema_is_one(system):
 
 @pytest.mark.parametrize("entry", FILES, ids=[entry.name for entry in FILES])
 def test_every_file_keeps_the_schema(entry):
-    tree = read_tree(entry.path.read_text("utf-8"), entry.name, Faults())
+    tree = read_tree(entry.path.read_text("utf-8"), entry.name, ErrorList())
     assert tree is not None
     validator = jsonschema.Draft202012Validator(published(entry.system))
     assert [error.message[:300] for error in validator.iter_errors(to_plain(tree))] == []
@@ -65,12 +65,12 @@ def test_the_schema_refuses_what_the_reader_refuses(path, value):
 def test_rows_of_any_table_are_completed_and_checked():
     validator = jsonschema.Draft202012Validator(published("dev_coach"))
 
-    def faults(rows: dict) -> list[str]:
+    def errors(rows: dict) -> list[str]:
         return [error.message for error in validator.iter_errors({"scenario": "x", "rows": rows})]
 
     good = {"email": "a@example.com", "password": "x", "last_login": "-1d"}
     assert (
-        faults(
+        errors(
             {
                 "users_user": {"a": good},
                 "identities_identity": [{"user": "a", "name": "N", "category": "SPIRITUAL"}],
@@ -78,7 +78,7 @@ def test_rows_of_any_table_are_completed_and_checked():
         )
         == []
     )
-    assert faults({"User": [good | {"as": "a"}]}) == []
-    assert faults({"users_user": {"a": good | {"emial": "x"}}})
-    assert faults({"users_user": [{"email": "a@example.com"}]}), "a list's row says all that has no default"
-    assert faults({"users_usr": {}})
+    assert errors({"User": [good | {"as": "a"}]}) == []
+    assert errors({"users_user": {"a": good | {"emial": "x"}}})
+    assert errors({"users_user": [{"email": "a@example.com"}]}), "a list's row says all that has no default"
+    assert errors({"users_usr": {}})

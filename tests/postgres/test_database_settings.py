@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from scenarios.errors import DatabaseError
-from scenarios.ownership import Mark, parse, read_mark
+from scenarios.ownership import OwnershipTag, parse, read_tag
 from scenarios.postgres import Database, Server, start_server
 from scenarios.postgres.urls import libpq_url
 from scenarios.settings import Settings
@@ -27,7 +27,7 @@ OF_DATABASE = """
 @pytest.fixture(scope="module")
 def role(server: Server) -> Iterator[str]:
     """A role that may log in; its name needs quoting."""
-    name = f'Shop "{server.estate.next_name()}"'
+    name = f'Shop "{server.manager.next_name()}"'
     with server.connect() as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD 'x'").format(sql.Identifier(name)))
         yield name
@@ -123,7 +123,7 @@ def test_a_comment_of_the_schema_is_kept_and_the_database_is_ours(server: Server
         with server.database(template=template) as db:
             before = db.snapshot()
             for name in (template.name, db.name):
-                found = read_mark(admin, name)
+                found = read_tag(admin, name)
                 assert found is not None
                 assert found.comment == (said[0] if said and said[0] else "")
                 assert text(name).startswith(found.comment)
@@ -147,24 +147,26 @@ def test_a_comment_of_the_application_makes_no_stranger_of_our_database(server: 
     assert db.restore(before).in_place
     with db.connect() as conn:
         execute(conn, "COMMENT ON DATABASE {d} IS NULL")
-    server.estate.drop(db.name)
+    server.manager.drop(db.name)
     with server.connect() as admin:
         assert not admin.execute("SELECT FROM pg_database WHERE datname = %s", [db.name]).fetchone()
     db.close()
 
 
 def test_a_mark_that_is_only_quoted_is_none() -> None:
-    ours = Mark("database", oid=7, comment="the shop's")
+    ours = OwnershipTag("database", oid=7, comment="the shop's")
     assert parse(ours.render(), 7) == ours
-    assert parse(f"see: {ours.render()}", 7) == Mark(**{**vars_of(ours), "comment": "see: the shop's"})
+    assert parse(f"see: {ours.render()}", 7) == OwnershipTag(
+        **{**vars_of(ours), "comment": "see: the shop's"}
+    )
     assert parse(f"{ours.render()} and more", 7) is None
     assert parse(f"{ours.render()}\nand more", 7) is None
 
 
-def vars_of(mark: Mark) -> dict[str, Any]:
+def vars_of(tag: OwnershipTag) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return asdict(mark)
+    return asdict(tag)
 
 
 LEFT = {

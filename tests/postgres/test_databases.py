@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, text
 
 from scenarios.errors import DatabaseError
-from scenarios.ownership import Mark
+from scenarios.ownership import OwnershipTag
 from scenarios.postgres import Server, attach
 
 METADATA = MetaData()
@@ -88,11 +88,11 @@ def test_an_existing_name_is_refused(server: Server) -> None:
 @pytest.mark.parametrize("name", ["", "n" * 64, "ä" * 32])
 def test_a_name_that_would_be_cut_is_refused(server: Server, name: str) -> None:
     with pytest.raises(DatabaseError, match="cannot create the database"):
-        server.estate.create(name, "template0", Mark("database"))
+        server.manager.create(name, "template0", OwnershipTag("database"))
 
 
 def test_an_odd_name_is_quoted_everywhere(server: Server) -> None:
-    name = f'Odd "name" %s? @{server.estate.next_name()[-12:]}'
+    name = f'Odd "name" %s? @{server.manager.next_name()[-12:]}'
     with server.database(METADATA, name=name) as db:
         assert db.name == name
         with psycopg.connect(db.dsn) as conn:

@@ -175,4 +175,4 @@ def test_roles_do_not_share_templates(foreign: Server, cache: Settings) -> None:
     assert ours != theirs.name
     refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
     with start_server(url(foreign, "tester"), settings=cache) as server, refused:
-        server.estate.drop(ours)
+        server.manager.drop(ours)

@@ -110,7 +110,7 @@ def kill_and_collect(
     assert registry.directories(runtime) == [keeper.directory]
     with keeper.connect() as conn:
         left = conn.execute("SELECT datname FROM pg_database WHERE datname LIKE 'scn%'").fetchall()
-    marked = keeper.estate.marked()
-    assert {name for (name,) in left} == {name for name, mark in marked.items() if mark.ready}
+    tagged = keeper.manager.tagged()
+    assert {name for (name,) in left} == {name for name, tag in tagged.items() if tag.ready}
     assert keeper.directory is not None
-    assert list((keeper.directory / "intents").glob("*")) == []
+    assert list((keeper.directory / "creation_markers").glob("*")) == []

@@ -59,7 +59,7 @@ ACTS: dict[str, Callable[[Database, Path], object]] = {
     "recreate": lambda db, path: db.recreate(),
     "another": lambda db, path: db.server and db.server.database(schema).close(),
     "template": lambda db, path: db.server and db.server.template(schema, key=str(path)),
-    "keep": lambda db, path: db.server and db.server.estate.marked(),
+    "keep": lambda db, path: db.server and db.server.manager.tagged(),
 }
 
 
@@ -95,11 +95,11 @@ def test_an_error_of_the_journal_is_not_asked_for_twice(db: Database) -> None:
 
 
 def test_the_lease_is_held_again(own_server: Server, db: Database) -> None:
-    mark = own_server.estate.read_mark(db.name)
-    assert mark is not None
+    tag = own_server.manager.read_tag(db.name)
+    assert tag is not None
     end_all(own_server)
-    assert own_server.estate.read_mark(db.name) == mark
-    assert mark.lease in leases.held(own_server.estate.control)
+    assert own_server.manager.read_tag(db.name) == tag
+    assert tag.lease in leases.held(own_server.manager.control)
 
 
 def test_clones_are_made_in_advance_on_another_connection(own_server: Server) -> None:
@@ -107,7 +107,7 @@ def test_clones_are_made_in_advance_on_another_connection(own_server: Server) ->
     own_server.prefetch(template, 1)
     deadline = time.monotonic() + 30
     for _ in range(2):
-        while (name := own_server.estate.take(template.name)) is None:
+        while (name := own_server.manager.take(template.name)) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert name
@@ -124,14 +124,14 @@ def test_a_servers_time_limit_does_not_end_them(own_server: Server, tmp_path: Pa
     settings = Settings({"cache_dir": str(tmp_path / "cache")})
     with start_server(libpq_url(parameters), settings=settings) as theirs, theirs.database(schema) as db:
         before = db.snapshot()
-        ours = {theirs.estate.control.info.backend_pid, db._journal.info.backend_pid}
+        ours = {theirs.manager.control.info.backend_pid, db._journal.info.backend_pid}
         with psycopg.connect(db.dsn, autocommit=True) as conn:
             conn.execute("INSERT INTO things VALUES (2)")
             time.sleep(0.4)
             with pytest.raises(psycopg.OperationalError):
                 conn.execute("SELECT 1")
         assert db.restore(before).in_place
-        assert {theirs.estate.control.info.backend_pid, db._journal.info.backend_pid} == ours
+        assert {theirs.manager.control.info.backend_pid, db._journal.info.backend_pid} == ours
 
 
 def test_a_run_that_lost_its_connections_leaves_nothing(own_server: Server) -> None:

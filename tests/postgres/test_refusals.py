@@ -47,7 +47,7 @@ def test_wrong_binaries(own_runtime: Path, tmp_path: Path, kind: str) -> None:
     with pytest.raises(ServerError, match=said) as caught:
         start_server("embedded", settings=settings)
     assert "postgres_bin" in str(caught.value)
-    assert caught.value.remedy is not None
+    assert caught.value.hint is not None
     assert list(own_runtime.iterdir()) == []
 
 
@@ -154,17 +154,17 @@ def test_too_many_connections(own_runtime: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said", "remedy"),
+    ("url", "said", "hint"),
     [
         ("postgresql://nobody@127.0.0.1:1/x", "(?i)connection refused", "start that server"),
         ("postgresql://nobody@no-such-host.invalid/x", "no-such-host", "mend the host name"),
         ("postgresql:///x?host=/no/such/directory", "No such file", "start that server"),
     ],
 )
-def test_a_server_that_is_not_there(url: str, said: str, remedy: str) -> None:
+def test_a_server_that_is_not_there(url: str, said: str, hint: str) -> None:
     with pytest.raises(ServerError, match=said) as caught:
         start_server(url)
-    assert remedy in str(caught.value)
+    assert hint in str(caught.value)
 
 
 def test_a_url_that_is_none() -> None:

@@ -1,4 +1,4 @@
-"""Nothing destructive happens to a database that does not carry our mark, through any public door."""
+"""Nothing destructive happens to a database that does not carry our tag, through any public door."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from psycopg import sql
 
 from scenarios import journal
 from scenarios.errors import DatabaseError, SafetyError
-from scenarios.ownership import Mark, mark, parse, read_mark
+from scenarios.ownership import OwnershipTag, parse, read_tag, tag
 from scenarios.postgres import Database, Server, attach, is_ours, require_ours
-from scenarios.postgres.intents import intent
+from scenarios.postgres.creation_markers import creation_marker
 from scenarios.postgres.leftovers import collect
 from scenarios.settings import Settings
 
@@ -22,7 +22,7 @@ from scenarios.settings import Settings
 @pytest.fixture
 def somebodys(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database somebody else made on the same server, with a row in it."""
-    name = f"somebodys_{server.estate.next_name()}"
+    name = f"somebodys_{server.manager.next_name()}"
     with server.connect() as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         with server.connect(name) as inside:
@@ -66,28 +66,28 @@ JOURNAL_DOORS: dict[str, Callable[[psycopg.Connection[Any]], object]] = {
 
 @pytest.mark.parametrize("door", JOURNAL_DOORS)
 def test_the_journal_asks_for_the_mark(server: Server, somebodys: str, door: str) -> None:
-    with server.connect(somebodys) as conn, pytest.raises(SafetyError, match="does not carry the mark"):
+    with server.connect(somebodys) as conn, pytest.raises(SafetyError, match="does not carry the tag"):
         JOURNAL_DOORS[door](conn)
 
 
 def test_an_unmarked_database_is_not_dropped(server: Server, somebodys: str) -> None:
     with pytest.raises(SafetyError, match="will not drop"):
-        server.estate.drop(somebodys)
+        server.manager.drop(somebodys)
 
 
 def test_an_unmarked_database_is_not_replaced(server: Server, somebodys: str) -> None:
     with pytest.raises(SafetyError, match="will not replace"):
-        server.estate.replace(somebodys, "template0", Mark("database"))
+        server.manager.replace(somebodys, "template0", OwnershipTag("database"))
 
 
 def test_a_name_that_is_taken_is_not_taken_over(server: Server, somebodys: str) -> None:
     with pytest.raises(DatabaseError, match="choose another name"):
         server.database(name=somebodys)
-    assert not any(name for name in server.estate.marked() if name == somebodys)
+    assert not any(name for name in server.manager.tagged() if name == somebodys)
 
 
 def test_clean_up_leaves_it_alone(server: Server, somebodys: str) -> None:
-    server.estate.reap()
+    server.manager.reap()
     collect(Settings())
 
 
@@ -97,7 +97,7 @@ def test_closing_does_not_drop_what_took_the_place_of_ours(server: Server) -> No
         conn.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(db.name)))
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(db.name)))
         with pytest.raises(SafetyError):
-            server.estate.drop(db.name)
+            server.manager.drop(db.name)
         conn.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(db.name)))
     db.close()
 
@@ -112,7 +112,7 @@ def test_a_copy_somebody_makes_of_ours_is_theirs(server: Server) -> None:
                 )
             )
             # As a dump restored by somebody would: the comment comes along.
-            mine = read_mark(conn, db.name)
+            mine = read_tag(conn, db.name)
             assert mine is not None
             conn.execute(
                 sql.SQL("COMMENT ON DATABASE {} IS {}").format(
@@ -124,7 +124,7 @@ def test_a_copy_somebody_makes_of_ours_is_theirs(server: Server) -> None:
                 with pytest.raises(SafetyError, match="no flag turns this off"):
                     require_ours(inside, "restore a snapshot")
             with pytest.raises(SafetyError):
-                server.estate.drop(copy)
+                server.manager.drop(copy)
             conn.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(copy)))
 
 
@@ -132,7 +132,7 @@ def test_somebody_elses_comment_is_not_overwritten(server: Server, somebodys: st
     with server.connect() as conn:
         conn.execute(sql.SQL("COMMENT ON DATABASE {} IS 'ours since 1999'").format(sql.Identifier(somebodys)))
         with pytest.raises(SafetyError, match="somebody else's comment"):
-            mark(conn, somebodys, Mark("database"))
+            tag(conn, somebodys, OwnershipTag("database"))
 
 
 @pytest.mark.parametrize(
@@ -144,19 +144,19 @@ def test_what_is_not_a_mark_is_none(comment: str | None) -> None:
 
 def test_a_note_alone_condemns_no_name_a_person_could_choose(server: Server) -> None:
     with pytest.raises(AssertionError):
-        intent(Path("/nowhere"), "customers")
+        creation_marker(Path("/nowhere"), "customers")
 
 
 def test_a_commented_database_is_spared_even_with_a_note(server: Server) -> None:
     """A note of a dead run names a database that has since been commented by its owner."""
     assert server.directory is not None
-    name = server.estate.next_name()
-    note = server.directory / "intents" / name
+    name = server.manager.next_name()
+    note = server.directory / "creation_markers" / name
     note.parent.mkdir(exist_ok=True)
     note.write_text('{"pid": 0, "birth": ""}')
     with server.connect() as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         conn.execute(sql.SQL("COMMENT ON DATABASE {} IS 'mine'").format(sql.Identifier(name)))
-        assert name not in server.estate.reap()
+        assert name not in server.manager.reap()
         assert conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         conn.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))

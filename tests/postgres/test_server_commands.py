@@ -61,7 +61,7 @@ def test_a_server_for_the_working_day(command: Command, own_runtime: Path, own_s
     (status,) = command.json("status")
     assert (status["users"], status["databases"]) == ([], 1)
     with start_server(settings=own_settings) as server:
-        assert server.estate.read_mark(name) is not None, "a kept database outlives its run"
+        assert server.manager.read_tag(name) is not None, "a kept database outlives its run"
     assert command("gc") == "nothing is left of dead runs\n"
     assert "ended" in command("down")
     assert list(own_runtime.iterdir()) == []
@@ -154,11 +154,11 @@ def test_old_templates_go_by_age_and_count(command: Command, own_settings: Setti
     with start_server(settings=own_settings) as server:
         templates = [server.template(None, key=str(number)) for number in range(4)]
         for template, day in zip(templates, ("2001-01-01", None, "yesterday", "yesterday"), strict=True):
-            mark = server.estate.read_mark(template.name)
-            assert mark is not None
+            tag = server.manager.read_tag(template.name)
+            assert tag is not None
             yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-            used = mark.used if day is None else yesterday if day == "yesterday" else day
-            server.estate.write_mark(template.name, replace(mark, used=used))
+            used = tag.used if day is None else yesterday if day == "yesterday" else day
+            server.manager.write_tag(template.name, replace(tag, used=used))
     command.environment |= {"SCENARIOS_KEEP_TEMPLATES": "2"}
     collected = {each["name"].partition(" ")[0]: each["why"] for each in command.json("gc")}
     assert templates[0].name in collected

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, event
 
 from scenarios.domain import get_domain
 from scenarios.errors import TemplateError
-from scenarios.ownership import Mark
+from scenarios.ownership import OwnershipTag
 from scenarios.postgres import Database, Server
 from scenarios.postgres.schemas import code_digest, read_source
 
@@ -29,7 +29,7 @@ def rows(db: Database, query: str) -> list[tuple[Any, ...]]:
 
 def made_here(server: Server) -> set[str]:
     """The databases this process made; other workers use the same server."""
-    return {name for name, mark in server.estate.marked().items() if mark.pid == os.getpid()}
+    return {name for name, tag in server.manager.tagged().items() if tag.pid == os.getpid()}
 
 
 def metadata(*columns: str, schema: str | None = None) -> MetaData:
@@ -292,10 +292,10 @@ def test_one_build_for_many_who_come_at_once(server: Server, tmp_path: Path) -> 
 
 def test_a_half_built_one_is_dropped_and_built_anew(server: Server) -> None:
     template = server.template(metadata("half"))
-    found = server.estate.read_mark(template.name)
+    found = server.manager.read_tag(template.name)
     assert found is not None
-    unready = Mark("template", lease=1, pid=0, birth="0", label=found.label, inputs=found.inputs)
-    server.estate.write_mark(template.name, unready)
+    unready = OwnershipTag("template", lease=1, pid=0, birth="0", label=found.label, inputs=found.inputs)
+    server.manager.write_tag(template.name, unready)
     again = server.template(metadata("half"))
     assert again.name == template.name
     assert again.built
@@ -311,12 +311,12 @@ def test_nobody_can_connect_to_a_template(server: Server) -> None:
 def test_prefetched_clones_are_handed_out_once(server: Server) -> None:
     template = server.template(metadata("fetched"))
     server.prefetch(template, 2)
-    ours = server.estate.next_name().rpartition("_")[0]  # other workers clone this template as well
+    ours = server.manager.next_name().rpartition("_")[0]  # other workers clone this template as well
     deadline = time.monotonic() + 60
     ready: list[str] = []
     while len(ready) < 2 and time.monotonic() < deadline:
-        marked = server.estate.marked().items()
-        ready = [name for name, mark in marked if name.startswith(ours) and mark.template == template.name]
+        tagged = server.manager.tagged().items()
+        ready = [name for name, tag in tagged if name.startswith(ours) and tag.template == template.name]
     databases = [server.database(template=template) for _ in range(5)]
     names = {db.name for db in databases}
     assert len(ready) >= 2

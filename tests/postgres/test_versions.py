@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from scenarios.domain import get_domain
-from scenarios.ownership import Mark
+from scenarios.ownership import OwnershipTag
 from scenarios.postgres import Server, start_server
 from scenarios.postgres.binaries import installed_majors, readable_for
 from scenarios.settings import Settings
@@ -32,19 +32,21 @@ def test_schema_clone_write_restore_recreate_fork(any_server: Server) -> None:
 
 def test_every_strategy_was_measured(any_server: Server) -> None:
     with any_server.database(get_domain("coach_bot")):
-        costs = any_server.estate.clone_costs()
+        costs = any_server.manager.clone_costs()
     assert {"wal_log", "file_copy"} <= set(costs)
     assert ("file_clone" in costs) <= (any_server.version >= 180000)
-    assert any_server.estate.strategy == min(costs, key=lambda way: costs[way])
+    assert any_server.manager.strategy == min(costs, key=lambda way: costs[way])
 
 
 def test_a_dead_runs_database_is_reaped(any_server: Server) -> None:
-    name = any_server.estate.next_name()
-    made = any_server.estate.create(name, "template0", Mark("database"))
-    any_server.estate.write_mark(name, Mark("database", lease=1, pid=1 << 30, birth="1", host=made.host))
-    assert name in any_server.estate.reap(dry_run=True)
-    assert name in any_server.estate.reap()
-    assert any_server.estate.read_mark(name) is None
+    name = any_server.manager.next_name()
+    made = any_server.manager.create(name, "template0", OwnershipTag("database"))
+    any_server.manager.write_tag(
+        name, OwnershipTag("database", lease=1, pid=1 << 30, birth="1", host=made.host)
+    )
+    assert name in any_server.manager.reap(dry_run=True)
+    assert name in any_server.manager.reap()
+    assert any_server.manager.read_tag(name) is None
 
 
 def test_any_binaries_found_here_make_a_server(own_runtime: Path) -> None:

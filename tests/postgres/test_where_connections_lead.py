@@ -105,7 +105,7 @@ def forwarded(server: Server) -> Iterator[Callable[..., Forwarder]]:
 @pytest.fixture
 def strangers(server: Server) -> Iterator[Any]:
     """A database of somebody else's, by what is in it: its tables, and its rows."""
-    name = f"strangers_{server.estate.next_name()}"
+    name = f"strangers_{server.manager.next_name()}"
     with server.connect() as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         with server.connect(name) as inside:
@@ -126,7 +126,7 @@ SCRIPT = "DROP TABLE IF EXISTS precious; CREATE TABLE precious (id int, more tex
 
 
 def made_here(server: Server) -> set[str]:
-    return {name for name, mark in server.estate.marked().items() if mark.pid == os.getpid()}
+    return {name for name, tag in server.manager.tagged().items() if tag.pid == os.getpid()}
 
 
 def test_a_door_that_leads_every_name_to_one_database_is_refused(

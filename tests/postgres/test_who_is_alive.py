@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from scenarios.ownership import Mark
+from scenarios.ownership import OwnershipTag
 from scenarios.postgres import Server, leases
 from scenarios.postgres.watcher import KEPT, kept_until
 
-MINE = Mark("database", lease=7)
+MINE = OwnershipTag("database", lease=7)
 EARLIER = replace(MINE, birth="another process had this number")
 GONE = replace(MINE, pid=2**22 + 1, birth="0")
 

@@ -150,10 +150,10 @@ Project = Callable[..., Run]
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Server]]:
     """A directory whose projects share a server, which runs as long as this session."""
-    home = tmp_path_factory.mktemp("projects")
-    (home / "pyproject.toml").write_text("[project]\nname = 'projects'\nversion = '1'\n", "utf-8")
-    with start_server("embedded", settings=Settings(project=home)) as server:
-        yield home, server
+    shared = tmp_path_factory.mktemp("projects")
+    (shared / "pyproject.toml").write_text("[project]\nname = 'projects'\nversion = '1'\n", "utf-8")
+    with start_server("embedded", settings=Settings(project=shared)) as server:
+        yield shared, server
         # A sub-run that kept a failed test's database keeps its server up for hours; not this one.
         assert server.directory is not None
         registry.release(server.directory)
@@ -163,15 +163,15 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Project:
     """Run pytest on a small shop with the given modules: ``project(*options, test_x="...")``.
 
-    Its directory is ``project.home``; ``project.quick`` are the options every run gets.
+    Its directory is ``project.shared``; ``project.quick`` are the options every run gets.
     """
-    home = projects[0] / re.sub(r"\W", "_", request.node.name)
-    (home / "scenarios").mkdir(parents=True)
-    (home / "models.py").write_text(MODELS, "utf-8")
-    (home / "conftest.py").write_text(CONFTEST, "utf-8")
-    (home / "scenarios" / "one_customer.yaml").write_text(ONE_CUSTOMER, "utf-8")
-    (home / "scenarios" / "two_customers.yaml").write_text(EMPTY_SHOP, "utf-8")
-    (home / "pytest.ini").write_text(
+    shared = projects[0] / re.sub(r"\W", "_", request.node.name)
+    (shared / "scenarios").mkdir(parents=True)
+    (shared / "models.py").write_text(MODELS, "utf-8")
+    (shared / "conftest.py").write_text(CONFTEST, "utf-8")
+    (shared / "scenarios" / "one_customer.yaml").write_text(ONE_CUSTOMER, "utf-8")
+    (shared / "scenarios" / "two_customers.yaml").write_text(EMPTY_SHOP, "utf-8")
+    (shared / "pytest.ini").write_text(
         "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n", "utf-8"
     )
 
@@ -179,18 +179,18 @@ def project(projects: tuple[Path, Server], request: pytest.FixtureRequest) -> Pr
         *options: str, cached: bool = False, environ: dict[str, str] | None = None, **modules: str
     ) -> Run:
         for name, text in modules.items():
-            path = home / f"{name}.py"
+            path = shared / f"{name}.py"
             path.write_text(dedent(text), "utf-8")
-        outside = {"SCENARIOS_LIBRARY": str(home / "scenarios")} | {
+        outside = {"SCENARIOS_LIBRARY": str(shared / "scenarios")} | {
             name: value
             for name, value in os.environ.items()
             if name.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
             or not (name in ELSEWHERE or name.startswith(("PYTEST_", "SCENARIOS_")))
         }
         env = {**outside, "COLUMNS": "160", **(environ or {})}
-        done = run_module("pytest", *(QUICK[2:] if cached else QUICK), *options, cwd=home, env=env)
-        return Run(done.returncode, done.stdout + done.stderr, home)
+        done = run_module("pytest", *(QUICK[2:] if cached else QUICK), *options, cwd=shared, env=env)
+        return Run(done.returncode, done.stdout + done.stderr, shared)
 
-    run.home = home
+    run.shared = shared
     run.quick = QUICK
     return run

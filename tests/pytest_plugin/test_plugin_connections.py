@@ -11,7 +11,7 @@ from psycopg import sql
 
 from scenarios.postgres import Server, start_server
 from scenarios.postgres.urls import libpq_url
-from scenarios.pytest_plugin.stage import Stage
+from scenarios.pytest_plugin.prepared import PreparedDatabase
 from scenarios.settings import Settings
 
 ENGINE = """
@@ -181,25 +181,25 @@ def test_a_copy_in_place_of_a_snapshot_is_taken_past_a_pool(server: Server, tmp_
     def schema(conn: psycopg.Connection[Any]) -> None:
         conn.execute("CREATE TABLE things (id int)")
 
-    role = f"copies_{server.estate.next_name()}"
+    role = f"copies_{server.manager.next_name()}"
     with server.connect() as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD 'x'").format(sql.Identifier(role)))
     url = libpq_url({**server.parameters("postgres"), "user": role, "password": "x"})
     settings = Settings({"cache_dir": str(tmp_path / "cache")})
     with start_server(url, settings=settings) as theirs, theirs.database(schema) as db:
-        stage = Stage(db)
+        prepared = PreparedDatabase(db)
         with (
-            stage.wide("module", 1),
+            prepared.broader("module", 1),
             psycopg.connect(db.dsn, autocommit=True, application_name="shop") as own,
         ):
             own.execute("INSERT INTO things VALUES (1)")
-            start = stage.begin()
-            assert stage.ended == ["shop"]
+            start = prepared.begin()
+            assert prepared.ended == ["shop"]
             with pytest.raises(psycopg.OperationalError):
                 own.execute("SELECT 1")
             with db.connect() as conn:
                 conn.execute("INSERT INTO things VALUES (2)")
-            stage.undo(start, "this test")
+            prepared.undo(start, "this test")
             with db.connect() as conn:
                 assert conn.execute("TABLE things").fetchall() == [(1,)]
     with server.connect() as admin:

@@ -218,7 +218,7 @@ def test_the_database_of_a_failed_test_is_kept_and_can_be_opened(project, projec
                 assert connection.execute("SELECT DISTINCT name FROM customer").fetchall() == [(name,)]
     finally:
         for name in kept.values():
-            server.estate.drop(name)
+            server.manager.drop(name)
 
 
 def test_reports_and_budgets(project):
@@ -273,8 +273,8 @@ def test_reports_and_budgets(project):
         "test_leaves_something_incomplete",
     }
     greedy, modest = tests["test_greedy"], tests["test_modest"]
-    assert (greedy["rows_loaded"], greedy["rows_written"], greedy["rung"]) == (3, 9, "restore")
-    assert (modest["rows_loaded"], modest["rows_written"], modest["rung"]) == (2, 1, "rollback")
+    assert (greedy["rows_loaded"], greedy["rows_written"], greedy["strategy"]) == (3, 9, "restore")
+    assert (modest["rows_loaded"], modest["rows_written"], modest["strategy"]) == (2, 1, "rollback")
     assert greedy["scenarios"] == ["one_customer"]
     assert greedy["ms_before"] > 0
     assert greedy["ms_after"] > 0

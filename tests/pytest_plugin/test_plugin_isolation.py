@@ -1,4 +1,4 @@
-"""Whatever a test commits is gone for the next one, by the cheapest rung that can."""
+"""Whatever a test commits is gone for the next one, by the cheapest strategy that can."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ def test_committed_rows_are_undone_and_the_state_is_there_in_any_order(project):
 
 
 def test_one_state_is_loaded_twice_also_where_its_keys_follow_from_its_name(project):
-    (project.home / "schema.sql").write_text(
+    (project.shared / "schema.sql").write_text(
         "CREATE TABLE note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text NOT NULL);"
     )
-    (project.home / "scenarios" / "one_note.yaml").write_text(
+    (project.shared / "scenarios" / "one_note.yaml").write_text(
         "scenario: one_note\nrows: {note: {n: {body: Hello}}}\n"
     )
     run = project(
@@ -204,10 +204,10 @@ def test_the_ladder_is_climbed_and_the_summary_says_so(project):
     )
     assert run.outcomes == {"passed": 10, "error": 1}, run.text
     run.has(r"ERROR at teardown of test_leaves_a_transaction_open", r"UPDATE orders SET total = 1000")
-    run.has(r"test_ddl climbed from restore to clone: .*(ALTER TABLE|orders)")
-    run.has(r"test_ddl_without_state climbed from restore to clone")
-    run.has(r"test_past_the_session climbed from rollback to restore: rows were committed past")
-    run.lacks(r"test_after_going_past climbed")
+    run.has(r"test_ddl fell back from restore to clone: .*(ALTER TABLE|orders)")
+    run.has(r"test_ddl_without_state fell back from restore to clone")
+    run.has(r"test_past_the_session fell back from rollback to restore: rows were committed past")
+    run.lacks(r"test_after_going_past fell_back")
 
 
 def test_wide_data_is_shared_and_isolated_per_test(project):
@@ -320,12 +320,12 @@ def test_wide_data_is_shared_and_isolated_per_test(project):
     )
     run.has(r"ERROR at setup of test_shared_data_is_gone|test_shared_data_is_gone")
     run.has(
-        r"the data of a wider fixture is gone",
+        r"the data of a broader fixture is gone",
         r"test_dropped_shared_table did something",
         r"isolation\(.clone.\)",
     )
     run.has(r"scenario_class_db was asked for in the middle of a test", r"instead of calling getfixturevalue")
-    run.has(r"is set up too late", r"lies on the database already", r"make the wider one autouse")
+    run.has(r"is set up too late", r"lies on the database already", r"make the broader one autouse")
     assert run.outcomes == {"passed": 11, "failed": 1, "errors": 2}, run.text
 
 

@@ -55,19 +55,19 @@ def running(project, runtime: Path) -> Running:
 
     @contextmanager
     def start(*options: str, users: int):
-        (project.home / "test_waits.py").write_text(WAITING, "utf-8")
-        here = project.home / "here"
+        (project.shared / "test_waits.py").write_text(WAITING, "utf-8")
+        here = project.shared / "here"
         here.mkdir()
         outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         with subprocess.Popen(
             [sys.executable, "-m", "pytest", *project.quick, *options],
-            cwd=project.home,
+            cwd=project.shared,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={
                 **outside,
-                "SCENARIOS_LIBRARY": str(project.home / "scenarios"),
+                "SCENARIOS_LIBRARY": str(project.shared / "scenarios"),
                 "SCENARIOS_RUNTIME_DIR": str(runtime),
                 "HERE": str(here),
             },
@@ -126,7 +126,7 @@ def test_a_killed_controller_leaves_nothing(running, runtime, sent):
 def test_a_killed_worker_is_replaced_and_its_databases_are_dropped(running, runtime, project):
     with running("-n2", "-v", users=2) as (run, processes):
         os.kill(processes[0], signal.SIGKILL)  # in the middle of a test: all wait for the word to go on
-        (project.home / "here-go").touch()
+        (project.shared / "here-go").touch()
         said, _ = run.communicate(timeout=60)
     assert "1 failed, 39 passed" in said, said
     assert "worker 'gw" in said

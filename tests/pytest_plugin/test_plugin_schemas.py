@@ -49,7 +49,7 @@ def test_sql_a_callable_alembic_and_a_declarative_base(project):
         "    config.set_main_option('script_location', str(pytestconfig.rootpath / 'migrations'))\n"
         "    return config\n"
     )
-    here = project.home
+    here = project.shared
     (here / "schema.sql").write_text(SCHEMA, "utf-8")
     versions = here / "migrations" / "versions"
     versions.mkdir(parents=True)

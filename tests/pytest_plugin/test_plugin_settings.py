@@ -41,7 +41,7 @@ def test_what_is_imported_in_every_run_is_little():
         "scenarios.pytest_plugin.fixtures",
         "scenarios.pytest_plugin.keys",
         "scenarios.pytest_plugin.plugin",
-        "scenarios.pytest_plugin.tally",
+        "scenarios.pytest_plugin.reporter",
     }
     assert not {"sqlalchemy", "psycopg", "yaml"} & set(done.stdout.split())
 
@@ -131,7 +131,7 @@ def test_a_misspelt_variable_is_told_and_somebody_elses_is_not(project):
 
 def test_options_and_markers_are_documented(pytestconfig):
     documented = " ".join(pytestconfig.getini("markers"))
-    for marker in ("scenario(name, /, **params): ", "scenario_isolation(rung): ", "scenario_readonly: "):
+    for marker in ("scenario(name, /, **params): ", "scenario_isolation(strategy): ", "scenario_readonly: "):
         assert marker in documented
     text = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text("utf-8")
     for option in ("provider", "seed", "keep-failed", "report", "max-rows", "coverage"):

@@ -11,7 +11,7 @@ import pytest
 from scenarios.domain import domain_names, get_domain
 from scenarios.errors import DomainError, ValuesError
 from scenarios.library.sections import sections_of
-from scenarios.values.banks import bank, bank_file
+from scenarios.values.corpora import bank, bank_file
 from scenarios.volume import recipe
 
 BOOKSHOP = """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from budgets import examples
 from scenarios.errors import ValuesError
-from scenarios.values import Clock, Keyed, Permutation, UniqueSpace, offset
+from scenarios.values import Clock, Permutation, Seeded, UniqueSpace, offset
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_plain_clock_moves_exactly():
 )
 def test_times_on_a_timeline_strictly_increase(steps):
     clock = Clock()
-    line = clock.timeline("-10d", Keyed("s").at("maya"))
+    line = clock.timeline("-10d", Seeded("s").at("maya"))
     times = [
         line.tick(timedelta(), timedelta(minutes=1)) if tick else line.not_before(clock.now + by)
         for tick, by in steps
@@ -78,7 +78,7 @@ def test_times_on_a_timeline_strictly_increase(steps):
 
 def test_a_stretch_of_times_fits_its_window_or_says_so():
     clock = Clock()
-    line = clock.timeline("-1h", Keyed("s").at("maya"))
+    line = clock.timeline("-1h", Seeded("s").at("maya"))
     times = list(line.spread(5000, clock.now))
     assert len(set(times)) == 5000
     assert times == sorted(times)

@@ -83,11 +83,11 @@ def test_volume_is_the_same_bytes_in_every_process():
 
 
 def test_a_field_more_changes_that_field_alone():
-    from scenarios.values import Keyed
+    from scenarios.values import Seeded
 
     def rows(fields: list[str]) -> list[dict[str, str]]:
-        keyed = Keyed("seed", "scenario")
-        return [{field: keyed.at(f"row {n}").token(field, 12) for field in fields} for n in range(50)]
+        seeded = Seeded("seed", "scenario")
+        return [{field: seeded.at(f"row {n}").token(field, 12) for field in fields} for n in range(50)]
 
     before = rows(["name", "city"])
     after = rows(["nickname", "name", "city"])

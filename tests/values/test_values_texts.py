@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from scenarios.errors import ValuesError
-from scenarios.values import Keyed, add_bank, bank, bank_names, course
+from scenarios.values import Seeded, add_corpus, corpus, corpus_names, course
 from scenarios.values import conversation as any_conversation
 from scenarios.values.conversation import phases, script
 
@@ -19,7 +19,7 @@ conversation = partial(any_conversation, system="dev_coach")
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("handle", ["maya", "omar", "7"])
 def test_five_thousand_messages_of_a_phase_stay_a_conversation(phase, handle):
-    turns = list(conversation(Keyed("s").at(handle), phase, 5000))
+    turns = list(conversation(Seeded("s").at(handle), phase, 5000))
     assert len(turns) == 5000
     assert [turn.role for turn in turns[:4]] == ["COACH", "USER", "COACH", "USER"]
     assert {turn.role for turn in turns[::2]} == {"COACH"}
@@ -33,7 +33,7 @@ def test_five_thousand_messages_of_a_phase_stay_a_conversation(phase, handle):
 
 
 def test_each_reply_answers_the_question_before_it():
-    turns = list(conversation(Keyed("s").at("maya"), "IDENTITY_REFINEMENT", 400, identities=["Maker"]))
+    turns = list(conversation(Seeded("s").at("maya"), "IDENTITY_REFINEMENT", 400, identities=["Maker"]))
     scripted = script("IDENTITY_REFINEMENT", "dev_coach").exchanges
     for coach, user in zip(turns[::2], turns[1::2], strict=True):
         fits = [e for e in scripted if any(coach.content.endswith(a.format(identity="Maker")) for a in e.ask)]
@@ -43,7 +43,7 @@ def test_each_reply_answers_the_question_before_it():
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 7, 20, 101])
 def test_any_length_and_several_phases_in_order(length):
-    turns = list(conversation(Keyed("s").at("maya"), PHASES[:3], length, name="Maya"))
+    turns = list(conversation(Seeded("s").at("maya"), PHASES[:3], length, name="Maya"))
     assert len(turns) == length
     order = [PHASES.index(turn.phase) for turn in turns]
     assert order == sorted(order)
@@ -56,17 +56,17 @@ def test_any_length_and_several_phases_in_order(length):
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_the_course_of_a_conversation_is_that_of_its_words(length, count):
     way = PHASES[:count]
-    turns = conversation(Keyed("seed").at("maya"), way, length, name="Maya")
+    turns = conversation(Seeded("seed").at("maya"), way, length, name="Maya")
     assert course(way, length) == [turn.phase for turn in turns]
 
 
 def test_a_longer_conversation_begins_like_the_shorter_one():
-    row = Keyed("s").at("maya")
+    row = Seeded("s").at("maya")
     assert list(conversation(row, "INTEGRATION", 500))[:40] == list(conversation(row, "INTEGRATION", 40))
 
 
 def test_what_cannot_be_told_is_refused():
-    row = Keyed("s").at("maya")
+    row = Seeded("s").at("maya")
     with pytest.raises(ValuesError, match="no conversation is written for the phase 'NAPPING'"):
         conversation(row, "NAPPING", 3)
     with pytest.raises(ValuesError, match="-1 messages"):
@@ -74,29 +74,29 @@ def test_what_cannot_be_told_is_refused():
 
 
 def test_banks_hold_what_their_names_promise():
-    assert all(text.startswith("I ") for text in bank("dev_coach.texts.affirmations"))
-    assert not any(re.match(r"(I|You) ", text) for text in bank("dev_coach.texts.notes"))
-    assert all(text.endswith(".") for text in bank("dev_coach.texts.notes"))
-    assert all(len(text) <= 255 for text in bank("dev_coach.texts.self_descriptions"))
-    for name in bank_names():
-        texts = bank(name)
+    assert all(text.startswith("I ") for text in corpus("dev_coach.texts.affirmations"))
+    assert not any(re.match(r"(I|You) ", text) for text in corpus("dev_coach.texts.notes"))
+    assert all(text.endswith(".") for text in corpus("dev_coach.texts.notes"))
+    assert all(len(text) <= 255 for text in corpus("dev_coach.texts.self_descriptions"))
+    for name in corpus_names():
+        texts = corpus(name)
         assert len(set(texts)) == len(texts), name
         assert "lorem" not in " ".join(texts).lower()
 
 
 def test_a_bank_of_ones_own():
-    add_bank("garden.plants", ["fern", "moss"])
-    add_bank("garden.plants", ["fern", "moss"])
-    assert Keyed("s").at("x").text("garden.plants") in {"fern", "moss"}
-    assert sorted(Keyed("s").at("x").texts("garden.plants", 2)) == ["fern", "moss"]
-    with pytest.raises(ValuesError, match="already a text bank"):
-        add_bank("garden.plants", ["oak"])
-    with pytest.raises(ValuesError, match=r"no text bank 'garden\.tools'"):
-        bank("garden.tools")
+    add_corpus("garden.plants", ["fern", "moss"])
+    add_corpus("garden.plants", ["fern", "moss"])
+    assert Seeded("s").at("x").text("garden.plants") in {"fern", "moss"}
+    assert sorted(Seeded("s").at("x").texts("garden.plants", 2)) == ["fern", "moss"]
+    with pytest.raises(ValuesError, match="already a text corpus"):
+        add_corpus("garden.plants", ["oak"])
+    with pytest.raises(ValuesError, match=r"no text corpus 'garden\.tools'"):
+        corpus("garden.tools")
 
 
 def test_coach_bot_chats_are_conversations_too():
-    turns = list(conversation(Keyed("s").at("maya"), "CHAT", 301, name="Maya", system="coach_bot"))
+    turns = list(conversation(Seeded("s").at("maya"), "CHAT", 301, name="Maya", system="coach_bot"))
     assert len(turns) == 301
     assert all(turn.content.count("?") == 1 for turn in turns[::2])
     assert all(one.content != other.content for one, other in zip(turns, turns[2:], strict=False))

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.enums import EssayStatus
-from scenarios.domains.essay_coach.validators import breaches
+from scenarios.domains.essay_coach.validators import violations
 from scenarios.domains.essay_coach.volume.recipe import STRETCH, STRETCHES, stretch
 from scenarios.errors import GraphError, ValuesError
 from scenarios.validation import validate
@@ -73,7 +73,7 @@ def many(server):
 
 def test_the_data_keeps_every_rule(many):
     with many.connect() as conn:
-        assert breaches(conn) == []
+        assert violations(conn) == []
         assert validate(conn, DOMAIN) == []
         for query in (
             "SELECT max(updated_at) <= %s FROM essays",
@@ -167,7 +167,7 @@ def test_every_version_takes_it(any_server):
     with any_server.database(DOMAIN) as db:
         assert run(db, users=25).tables["users"] == 25
         with db.connect() as conn:
-            assert breaches(conn) == []
+            assert violations(conn) == []
             assert conn.execute(INVALID).fetchall() == []
 
 
@@ -181,7 +181,7 @@ def test_two_seeds_share_a_database_and_one_stretch_is_not_shared(school):
     run(school, users=10, seed="two")
     with school.connect() as conn:
         assert conn.execute("SELECT count(*) FROM users").fetchone() == (20,)
-        assert breaches(conn) == []
+        assert violations(conn) == []
     taken: dict[int, str] = {stretch("one"): "one"}
     other = next(seed for seed in map(str, range(10**6)) if stretch(seed) in taken)
     with pytest.raises(ValuesError, match=r"the keys of the run .* are taken"):

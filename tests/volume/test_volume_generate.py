@@ -259,8 +259,8 @@ def test_a_snapshot_taken_before_is_restored_after(coach):
 
 def test_a_refused_part_is_named_and_earlier_ones_stay(coach):
     run(coach, users=16)
-    keyed = recipe("dev_coach")
-    third = keyed.make(Part("s", 2, 16, 8, DEFAULT_ANCHOR))[0].data.decode().split("\t")[1]
+    seeded = recipe("dev_coach")
+    third = seeded.make(Part("s", 2, 16, 8, DEFAULT_ANCHOR))[0].data.decode().split("\t")[1]
     with coach.connect() as conn:
         conn.execute(
             "INSERT INTO users_user (email, password, first_name, last_name) VALUES (%s, 'x', 'a', 'b')",

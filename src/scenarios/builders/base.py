@@ -145,10 +145,10 @@ class Program(ABC):
         if not _NAME.match(name) or len(name) > 200:
             self.refuse(
                 f"a scenario cannot be named {name!r}",
-                remedy="use lower-case letters, digits, '_', '-' and '.', at most 200 of them",
+                hint="use lower-case letters, digits, '_', '-' and '.', at most 200 of them",
             )
         if now is not None and now.tzinfo is None:
-            self.refuse("now= needs a time zone", remedy="datetime(2026, 1, 5, 9, tzinfo=UTC), say")
+            self.refuse("now= needs a time zone", hint="datetime(2026, 1, 5, 9, tzinfo=UTC), say")
         self.name = name
         self.description = description
         self.seed = seed
@@ -176,10 +176,10 @@ class Program(ABC):
     async def before_write_async(self, connection: Any, rendered: Rendered) -> None:  # noqa: B027 - as above
         """Do what `before_write` does, over a psycopg or asyncpg asynchronous connection."""
 
-    def refuse(self, what: str, *, why: str | None = None, remedy: str | None = None) -> NoReturn:
+    def refuse(self, what: str, *, why: str | None = None, hint: str | None = None) -> NoReturn:
         """Raise a `BuilderError` about the call that is being made."""
         place = calling_line()
-        raise BuilderError(what, where=f"{place[0]}:{place[1]}" if place else None, why=why, remedy=remedy)
+        raise BuilderError(what, where=f"{place[0]}:{place[1]}" if place else None, why=why, hint=hint)
 
     def claim(self, handle: str, kind: str) -> str:
         """Take a handle for a new thing and return it.
@@ -191,12 +191,12 @@ class Program(ABC):
             if not _HANDLE.match(part):
                 self.refuse(
                     f"{handle!r} cannot be a handle",
-                    remedy="a handle starts with a lower-case letter; letters, digits, '_' and '-' follow",
+                    hint="a handle starts with a lower-case letter; letters, digits, '_' and '-' follow",
                 )
         if handle in self.handles:
             self.refuse(
                 f"the handle {handle!r} is taken by a {self.handles[handle]}",
-                remedy="give this one another handle",
+                hint="give this one another handle",
             )
         self.handles[handle] = kind
         return handle
@@ -208,11 +208,11 @@ class Program(ABC):
             BuilderError: it cannot be read, or has no time zone.
         """
         if isinstance(when, datetime) and when.tzinfo is None:
-            self.refuse(f"the time {when.isoformat()} has no time zone", remedy="give one, UTC for instance")
+            self.refuse(f"the time {when.isoformat()} has no time zone", hint="give one, UTC for instance")
         try:
             return self.clock.at(when)
         except ValuesError as error:
-            self.refuse(error.what, why=error.why, remedy=error.remedy)
+            self.refuse(error.what, why=error.why, hint=error.hint)
 
     @property
     def clock(self) -> Clock:
@@ -261,7 +261,7 @@ class Loaded:
             return self._handles[handle]
         except KeyError:
             raise BuilderError(
-                f"{self.name} has no handle {handle!r}", remedy=did_you_mean(handle, self._handles)
+                f"{self.name} has no handle {handle!r}", hint=did_you_mean(handle, self._handles)
             ) from None
 
     def __contains__(self, handle: object) -> bool:
@@ -312,7 +312,7 @@ class BuiltScenario:
         """
         handles = self.rendered.handles
         if handle not in handles:
-            raise BuilderError(f"{self.name} has no handle {handle!r}", remedy=did_you_mean(handle, handles))
+            raise BuilderError(f"{self.name} has no handle {handle!r}", hint=did_you_mean(handle, handles))
         return handles[handle]
 
     def render(self, instance: str | None = None, *, now: datetime | None = None) -> Rendered:

@@ -45,7 +45,7 @@ def psycopg_connection(db: Any) -> Iterator[psycopg.Connection[Any]]:
     else:
         raise BuilderError(
             f"cannot load into a {type(db).__name__}",
-            remedy="give a Database, a psycopg connection, or an SQLAlchemy engine, connection or session",
+            hint="give a Database, a psycopg connection, or an SQLAlchemy engine, connection or session",
         )
 
 
@@ -57,7 +57,7 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
     if not isinstance(raw, psycopg.Connection):
         raise BuilderError(
             f"cannot load through SQLAlchemy's driver {connection.dialect.driver}",
-            remedy="use a postgresql+psycopg:// URL, or load_async() for asyncpg",
+            hint="use a postgresql+psycopg:// URL, or load_async() for asyncpg",
         )
     return raw
 
@@ -90,7 +90,7 @@ async def async_connection(db: Any) -> AsyncIterator[Any]:
     else:
         raise BuilderError(
             f"cannot load into a {type(db).__name__}",
-            remedy="give a Database, a psycopg or asyncpg connection, or an SQLAlchemy async engine, "
+            hint="give a Database, a psycopg or asyncpg connection, or an SQLAlchemy async engine, "
             "connection or session",
         )
 

@@ -48,8 +48,8 @@ from scenarios.graph import Graph, perform_async
 from scenarios.graph.steps import Rows, table_name
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.compose import Composed, escape_key
+from scenarios.library.files.error_list import ErrorList, InvalidScenario, Place
 from scenarios.library.files.expressions import escape
-from scenarios.library.files.faults import Faults, FaultyScenario, Place
 from scenarios.library.files.head import Anchor, Head
 from scenarios.library.files.times import format_offset
 from scenarios.library.files.tree import Branch, Node, Series, from_plain
@@ -124,11 +124,11 @@ class SectionProgram(Program):
         definition = self.definition(context.seed, context.locale)
         try:
             plan = definition.plan(instance=instance, now=context.clock.now)
-        except FaultyScenario as error:
-            fault = error.faults[0]
-            what = f"{fault.path}: {fault.what}" if fault.path else fault.what
-            where = f"{fault.place.file}:{fault.place.line}"
-            raise BuilderError(what, where=where, remedy=fault.hint) from error
+        except InvalidScenario as error:
+            error = error.errors[0]
+            what = f"{error.path}: {error.what}" if error.path else error.what
+            where = f"{error.place.file}:{error.place.line}"
+            raise BuilderError(what, where=where, hint=error.hint) from error
         return PlannedRows(plan, definition).rendered()
 
     def before_write(self, connection: psycopg.Connection[Any], rendered: Rendered) -> None:
@@ -153,7 +153,7 @@ class SectionProgram(Program):
         waiting: dict[tuple[str, str], list[Serial]] = {}
         for row in plan.rows:
             if row.section.table in self.domain.reference:
-                self.refuse(f"{row.handle} is shared by instances", remedy="load the scenario with load()")
+                self.refuse(f"{row.handle} is shared by instances", hint="load the scenario with load()")
             for name, value in row.values.items():
                 if isinstance(value, Serial) and value.row is row and value.column == name:
                     waiting.setdefault((row.section.table, name), []).append(value)
@@ -161,7 +161,7 @@ class SectionProgram(Program):
             quoted = table_name(self.domain.table(table)).as_string(None)
             found = yield Statement("SELECT pg_get_serial_sequence($1, $2)", (quoted, column))
             if not found or found[0][0] is None:
-                self.refuse(f"no sequence counts {table}.{column}", remedy="load the scenario with load()")
+                self.refuse(f"no sequence counts {table}.{column}", hint="load the scenario with load()")
             numbers = yield Statement(
                 "SELECT nextval($1::text::regclass) FROM generate_series(1, $2::int)",
                 (found[0][0], len(serials)),
@@ -199,7 +199,7 @@ class PlannedRows(MutableMapping[str, Any]):
     def rendered(self) -> Rendered:
         """Return the rows as what a builder loads; keys that the database counts are not known yet."""
         plan = self.plan
-        found = Rendered(Graph(), plan.scope_id or plan.keyed.at("").uuid("instance"), plan.instance)
+        found = Rendered(Graph(), plan.scope_id or plan.seeded.at("").uuid("instance"), plan.instance)
         found.handles = self
         people = plan.sections.people or plan.sections.domain.owner
         for row in plan.of(people) if people else ():
@@ -272,7 +272,7 @@ class RowStep(Step[SectionProgram]):
         """
         section, above = self._section(key)
         if section.generate is None:
-            self.program.refuse(f"{key} cannot be generated", remedy="say its rows one by one")
+            self.program.refuse(f"{key} cannot be generated", hint="say its rows one by one")
         holder = self.program.rows if above is None else above.content
         place = _place(calling_line())
         given = {name: value for name, value in options.items() if value is not None}
@@ -308,7 +308,7 @@ class RowStep(Step[SectionProgram]):
         program, place = self.program, content.place
         if section.form == "one":
             if section.key in holder.items:
-                program.refuse(f"{prefix.rstrip('.')} has a {section.unit} already", remedy="say it once")
+                program.refuse(f"{prefix.rstrip('.')} has a {section.unit} already", hint="say it once")
             holder.items[section.key] = content
             holder.keys[section.key] = place
             return program.claim(f"{prefix}{section.key}", section.unit)
@@ -347,7 +347,7 @@ class RowStep(Step[SectionProgram]):
             spec = known.get(key)
             if spec is None and key not in section.speakers:
                 program.refuse(
-                    f"a {section.unit} has no {key!r}", remedy=did_you_mean(key, [*section.speakers, *known])
+                    f"a {section.unit} has no {key!r}", hint=did_you_mean(key, [*section.speakers, *known])
                 )
             refers = spec is not None and spec.target is not None
             node = from_plain(value if refers and isinstance(value, str) else _plain(value), place)
@@ -357,10 +357,10 @@ class RowStep(Step[SectionProgram]):
             said.content.keys[key] = place
 
     def _check(self, said: SaidRow, key: str, spec: ColumnSpec, node: Node) -> None:
-        faults = Faults()
-        spec.shape.read(node, key, faults)
-        for fault in faults.found:
-            self.program.refuse(f"{said.handle}: {key}: {fault.what}", remedy=fault.hint)
+        errors = ErrorList()
+        spec.parser.read(node, key, errors)
+        for error in errors.found:
+            self.program.refuse(f"{said.handle}: {key}: {error.what}", hint=error.hint)
 
 
 def _place(source: Source | None) -> Place:

@@ -122,7 +122,7 @@ def open_library(paths: list[Path] | None, system: str | None = None) -> Library
     if system is not None and system not in domain_names() and not library.entries():
         known = [library.project_name] if settings["schema"] else []
         raise DomainError(
-            f"there is no system {system!r}", remedy=f"known are {', '.join([*known, *domain_names()])}"
+            f"there is no system {system!r}", hint=f"known are {', '.join([*known, *domain_names()])}"
         )
     return library
 
@@ -185,7 +185,7 @@ def database(url: str | None, *, action: str) -> Iterator[Database]:
         raise SettingsError(
             f"which database shall I {action}?",
             where=f"the setting database is {settings.get('database')}",
-            remedy="give --in postgresql://USER@HOST/NAME, or set SCENARIOS_DATABASE",
+            hint="give --in postgresql://USER@HOST/NAME, or set SCENARIOS_DATABASE",
         )
     db = attach(found)
     try:
@@ -234,7 +234,7 @@ def write_file(path: Path, text: str, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise LibraryError(
-            f"{path} exists already", remedy="choose another name, or give --force to replace it"
+            f"{path} exists already", hint="choose another name, or give --force to replace it"
         )
     temporary = path.with_name(f".{path.name}.part")
     try:

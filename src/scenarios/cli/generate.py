@@ -33,7 +33,7 @@ def parse_shard(text: str | None) -> tuple[int, int]:
         return 1, 1
     match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ValuesError(f"cannot read the shard {text!r}", remedy="write 3/8 for the third of eight")
+        raise ValuesError(f"cannot read the shard {text!r}", hint="write 3/8 for the third of eight")
     return int(match[1]), int(match[2])
 
 

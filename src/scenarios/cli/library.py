@@ -102,8 +102,8 @@ def list_(
             typer.secho(f"{each.system}" if last is None else f"\n{each.system}", bold=True)
             last = each.system
         text = each.head.title if each.head else ""
-        if each.faults.found:
-            text = f"cannot be read: {each.faults.found[0]}"
+        if each.errors.found:
+            text = f"cannot be read: {each.errors.found[0]}"
         typer.echo(f"  {each.name:<{width}}  {text}")
 
 
@@ -187,11 +187,11 @@ def check(
     if as_json:
         show_json(report.as_dict())
     else:
-        for fault in report.faults:
-            typer.echo(str(fault))
-        faults = len(report.faults)
-        typer.echo(f"{len(report.checked)} checked, {faults} fault{'' if faults == 1 else 's'}")
-    raise typer.Exit(1 if report.faults else 0)
+        for error in report.errors:
+            typer.echo(str(error))
+        errors = len(report.errors)
+        typer.echo(f"{len(report.checked)} checked, {errors} error{'' if errors == 1 else 's'}")
+    raise typer.Exit(1 if report.errors else 0)
 
 
 def _files_in(name: str) -> list[str]:

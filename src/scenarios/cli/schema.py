@@ -146,7 +146,7 @@ def _write(system: System = None) -> None:
         raise DomainError(
             f"no files are kept for {domain.title}",
             why="they stand beside the system that a package registers",
-            remedy="print what you want to keep: scenarios schema ddl --out FILE",
+            hint="print what you want to keep: scenarios schema ddl --out FILE",
         )
     changed = drift.write_kept_files(domain)
     for path in changed:

@@ -57,7 +57,7 @@ def serve(
         raise SettingsError(
             "scenarios serve needs packages that are not installed",
             why=f"{', '.join(missing)} cannot be imported",
-            remedy="pip install 'pg-scenarios[web]'",
+            hint="pip install 'pg-scenarios[web]'",
         )
     from scenarios.settings import Settings
     from scenarios.web.running import run

@@ -87,9 +87,9 @@ def _rebuild(server: Server, settings: Settings) -> None:
     if schema is not None:
         server.template(template_source(schema), newer_than=datetime.now(UTC).isoformat())
         return
-    for name, mark in server.estate.marked().items():
-        if mark.kind == "template":
-            server.estate.write_mark(name, replace(mark, ready=False))
+    for name, tag in server.manager.tagged().items():
+        if tag.kind == "template":
+            server.manager.write_tag(name, replace(tag, ready=False))
 
 
 def directory_of(server: Server) -> Path:
@@ -104,7 +104,7 @@ def directory_of(server: Server) -> Path:
         raise ServerError(
             "an external server is set, which needs no `up`",
             where=server.safe_url,
-            remedy="set SCENARIOS_PROVIDER to auto, embedded or container to keep one of ours",
+            hint="set SCENARIOS_PROVIDER to auto, embedded or container to keep one of ours",
         )
     return server.directory
 
@@ -147,7 +147,7 @@ def list_servers(settings: Settings) -> list[Running]:
     import psycopg
 
     from scenarios.errors import ScenariosError
-    from scenarios.ownership import all_marks
+    from scenarios.ownership import all_tags
     from scenarios.postgres import registry, urls
     from scenarios.postgres.connections import connect
     from scenarios.postgres.places import remove_if_empty, runtime_directory
@@ -163,7 +163,7 @@ def list_servers(settings: Settings) -> list[Running]:
         here = directory.name.startswith(project_prefix(settings))
         try:
             with connect(record.parameters, cluster=record.cluster or None) as conn:
-                marks = list(all_marks(conn).values())
+                tags = list(all_tags(conn).values())
                 version = conn.info.parameter_status("server_version") or ""
         except (ScenariosError, psycopg.Error):
             if here:
@@ -178,8 +178,8 @@ def list_servers(settings: Settings) -> list[Running]:
                 password_file=str(directory / registry.PASSWORDS),
                 users=registry.users_of(directory),
                 kept_until=kept_until(directory),
-                databases=sum(mark.kind == "database" for mark in marks),
-                templates=sum(mark.kind == "template" for mark in marks),
+                databases=sum(tag.kind == "database" for tag in tags),
+                templates=sum(tag.kind == "template" for tag in tags),
                 here=here,
             )
         )

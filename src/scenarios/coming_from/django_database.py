@@ -53,7 +53,7 @@ def django_db_setup(
 
     Not by `scenario_db_url`, since whoever asks for that is isolated by us: a `TestCase` is by Django alone.
     """
-    with pointed_at(_scenario_worker.home(request.session).database.url):
+    with pointed_at(_scenario_worker.shared(request.session).database.url):
         yield
 
 
@@ -164,7 +164,7 @@ def pointed_at(url: str) -> Iterator[None]:
         raise SettingsError(
             f"DATABASES[{ALIAS!r}] is of the kind {connections[ALIAS].vendor}",
             where="Django's settings",
-            remedy='set its ENGINE to "django.db.backends.postgresql" for the tests',
+            hint='set its ENGINE to "django.db.backends.postgresql" for the tests',
         )
     there = make_url(url)
     where = {
@@ -221,13 +221,13 @@ def django_schema(blocker: DjangoDbBlocker | None = None, *, migrations: bool = 
     files: list[Path] = []
     steps: list[Path] = []
     for app in apps.get_app_configs():
-        home = Path(app.path)
+        shared = Path(app.path)
         moved = _migrations_of(app.label)
-        elsewhere = moved is not None and not moved.is_relative_to(home)
-        of_models = _files_of(home, "apps.py", "models.py", "models/**/*.py")
-        of_steps = _files_of(home, "migrations/**/*.py", "migrations/**/*.sql")
+        elsewhere = moved is not None and not moved.is_relative_to(shared)
+        of_models = _files_of(shared, "apps.py", "models.py", "models/**/*.py")
+        of_steps = _files_of(shared, "migrations/**/*.py", "migrations/**/*.sql")
         of_steps += _files_of(moved, "**/*.py", "**/*.sql") if moved is not None and elsewhere else []
-        inputs[f"app {app.label}"] = digest(*_contents(home, [*of_models, *of_steps]))
+        inputs[f"app {app.label}"] = digest(*_contents(shared, [*of_models, *of_steps]))
         files += [*of_models, *of_steps]
         steps += of_steps
     what = "migrations" if migrations else "models"
@@ -280,12 +280,12 @@ def _deciding_settings() -> list[str]:
     return [f"{name}={getattr(settings, name)!r}" for name in _SETTINGS]
 
 
-def _files_of(home: Path, *patterns: str) -> list[Path]:
+def _files_of(shared: Path, *patterns: str) -> list[Path]:
     """Return the files of an app that decide about its tables."""
-    return [file for pattern in patterns for file in sorted(home.glob(pattern)) if file.is_file()]
+    return [file for pattern in patterns for file in sorted(shared.glob(pattern)) if file.is_file()]
 
 
-def _contents(home: Path, files: Iterable[Path]) -> Iterator[str | bytes]:
+def _contents(shared: Path, files: Iterable[Path]) -> Iterator[str | bytes]:
     for file in files:
-        yield os.path.relpath(file, home)
+        yield os.path.relpath(file, shared)
         yield file.read_bytes()

@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
     if not django_settings_is_configured():
         return
-    faults = [f"{item.nodeid}: {fault}" for item in items for fault in _foreign(item)]
-    if faults:
-        raise pytest.UsageError("\n".join(faults))
+    errors = [f"{item.nodeid}: {error}" for item in items for error in _foreign(item)]
+    if errors:
+        raise pytest.UsageError("\n".join(errors))
     for item in items:
         if _isolated_here(item) and _AROUND not in item.fixturenames:  # type: ignore[attr-defined]  # a Function
             names = list(item.fixturenames)  # type: ignore[attr-defined]  # as above
@@ -70,8 +70,8 @@ def _isolated_here(item: pytest.Item) -> bool:
 
 
 def _first(item: pytest.Item, names: Sequence[str], scopes: Collection[str]) -> int:
-    """Return where the fixtures of one of *scopes* begin; before them stand those of wider ones."""
-    manager = item.session._fixturemanager  # pytest says nowhere else how wide a fixture is
+    """Return where the fixtures of one of *scopes* begin; before them stand those of broader ones."""
+    manager = item.session._fixturemanager  # pytest says nowhere else how broader a fixture is
     for place, name in enumerate(names):
         definitions = manager.getfixturedefs(name, item)
         if definitions and definitions[-1].scope in scopes:

@@ -105,7 +105,7 @@ class Process:
         Raises:
             ScenariosError: always.
         """
-        raise ScenariosError(f"{self.name} has no dbname", remedy=_OWN_NAME)
+        raise ScenariosError(f"{self.name} has no dbname", hint=_OWN_NAME)
 
     template_dbname = dbname
 
@@ -145,7 +145,7 @@ class Process:
 def _function(load: Load) -> Callable[..., object]:
     if isinstance(load, Path):
         if not load.is_file():
-            raise ScenariosError("a file to load is not there", where=str(load), remedy="give its whole path")
+            raise ScenariosError("a file to load is not there", where=str(load), hint="give its whole path")
         return run_script
     if callable(load):
         return load
@@ -156,7 +156,7 @@ def _function(load: Load) -> Callable[..., object]:
         raise ScenariosError(
             f"what is to be loaded, {load!r}, cannot be imported",
             why=str(error),
-            remedy="write package.module:function, or a Path for a .sql file",
+            hint="write package.module:function, or a Path for a .sql file",
         ) from error
     return found
 
@@ -184,7 +184,7 @@ def postgresql_proc(
             raise TypeError(f"postgresql_proc() got an unexpected keyword argument {name!r}")
         if value is not None:
             raise ScenariosError(
-                f"postgresql_proc({name}=...) cannot be kept", where="conftest.py", remedy=_INSTEAD[name]
+                f"postgresql_proc({name}=...) cannot be kept", where="conftest.py", hint=_INSTEAD[name]
             )
 
     @pytest.fixture(scope="session")
@@ -278,7 +278,7 @@ def postgresql_async(
 def _refuse_name(dbname: str | None) -> None:
     if dbname is not None:
         raise ScenariosError(
-            f"postgresql(dbname={dbname!r}) cannot be kept", where="conftest.py", remedy=_OWN_NAME
+            f"postgresql(dbname={dbname!r}) cannot be kept", where="conftest.py", hint=_OWN_NAME
         )
 
 

@@ -1,4 +1,4 @@
-"""Factories: factory_boy's, with keyed values, stable ids and shared parents, and no state on the class.
+"""Factories: factory_boy's, with seeded values, stable ids and shared parents, and no state on the class.
 
 The centre is `scenarios.factories.base`, which says how to write the factories of a system;
 each system's are a module in here, and `factory_for` derives one from any model or table.

@@ -1,4 +1,4 @@
-"""The base of all factories: keyed values, stable ids, shared parents, and no state on the class.
+"""The base of all factories: seeded values, stable ids, shared parents, and no state on the class.
 
 Without it each system's factories would solve these again, and each would leak: factory_boy's sequences count
 across tests, its ``SubFactory`` makes a new parent for every child (one test, ninety users), and its Faker
@@ -11,7 +11,7 @@ How to write the factories of a system (``factories/shop.py``)::
             model = Student
 
         id = RowId()                                      # stable per handle and instance
-        first_name = Value(lambda row: row.first_name())  # keyed by handle and field: no order, no state
+        first_name = Value(lambda row: row.first_name())  # seeded by handle and field: no order, no state
         email = LazyAttribute(lambda o: f"{o.handle}@example.com")
         created_at = Ago(days=30)                         # from the scenario clock
 
@@ -80,7 +80,7 @@ class RowId(Declaration[Any]):
 
 
 class Value(Declaration[V]):
-    """A value keyed by the row's handle.
+    """A value seeded by the row's handle.
 
     Args:
         make: gets the row's source of values; two declarations of one factory must name different fields.

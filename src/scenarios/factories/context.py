@@ -24,7 +24,7 @@ from uuid import UUID
 
 from scenarios.errors import FactoryError
 from scenarios.factories.rows import TableRow
-from scenarios.values import Clock, Keyed, Row
+from scenarios.values import Clock, Row, Seeded
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -50,9 +50,9 @@ class FactoryContext:
     """One place where rows are made: values, ids, times, counters and parents.
 
     Args:
-        scenario: the name the values are keyed by; two contexts of one name and seed make the same rows.
+        scenario: the name the values are seeded by; two contexts of one name and seed make the same rows.
         seed: the seed of all values, by default the setting ``seed``.
-        instance: the name the ids are keyed by, by default *scenario*; two instances of one scenario have
+        instance: the name the ids are seeded by, by default *scenario*; two instances of one scenario have
             equal values and different ids.
         locale: a Faker locale for names and places.
         now: the anchor of the clock, by default the clock's own.
@@ -80,7 +80,7 @@ class FactoryContext:
         self.instance = instance or scenario
         self.seed = seed
         self.locale = locale
-        self.values = Keyed(seed, scenario, locale, self.instance)
+        self.values = Seeded(seed, scenario, locale, self.instance)
         self.clock = Clock() if now is None else Clock(now)
         self.session = session
         self.graph = graph
@@ -172,7 +172,7 @@ class FactoryContext:
             raise FactoryError(
                 f"create() has nowhere to put the {type(made).__name__} {handle!r}",
                 why="the factory context has no session and no graph",
-                remedy="use build(), or open factory_context(session=...) or factory_context(graph=...)",
+                hint="use build(), or open factory_context(session=...) or factory_context(graph=...)",
             )
 
 

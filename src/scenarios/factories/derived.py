@@ -61,7 +61,7 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
         if name not in attributes:
             raise FactoryError(
                 f"{plan.label} has no column {name!r} to fill",
-                remedy=f"it has {', '.join(sorted(attributes))}",
+                hint=f"it has {', '.join(sorted(attributes))}",
             )
     body: dict[str, Any] = {name: _Drawn(name) for name in attributes}
     declared = {name: value for name, value in fill.items() if factory.enums.get_builder_phase(value)}

@@ -150,7 +150,7 @@ class Drawing:
         plan = self.plan
         if name in plan.constants:
             self._set(name, plan.constants[name])
-        elif name in plan.counted:
+        elif name in plan.identity_keys:
             # A session has the database number the row at once; else above what a sequence reaches in a test.
             if self.context.session is None or self.step.builder.strategy != "create":
                 self._set(name, self._counted(plan.columns[name]))
@@ -188,7 +188,7 @@ class Drawing:
             f"a factory cannot fill {self.plan.table.fullname}.{name}",
             where=f"row {self.handle!r}",
             why=why,
-            remedy=f"say how: factory_for({self.plan.label}, {key}=...), a value or a function of the row; "
+            hint=f"say how: factory_for({self.plan.label}, {key}=...), a value or a function of the row; "
             f"or build({key}=...)",
         )
 
@@ -204,7 +204,7 @@ class Drawing:
                     f"a factory cannot satisfy the CHECK {name} of {plan.table.fullname}",
                     where=f"row {self.handle!r}, columns {missing}",
                     why=f"it cannot be read: {text}",
-                    remedy=f"say how to fill them: factory_for({plan.label}, {first}=...)",
+                    hint=f"say how to fill them: factory_for({plan.label}, {first}=...)",
                 )
         broken: Check | None = None
         for _ in range(_TURNS):
@@ -224,7 +224,7 @@ class Drawing:
                 f"a factory found no row that satisfies the CHECK {broken.name} of {plan.table.fullname}",
                 where=f"row {self.handle!r}",
                 why=f"{broken.text}, after {_TURNS} tries",
-                remedy=f"say how to fill {', '.join(sorted(broken.columns))}: factory_for({plan.label}, ...)",
+                hint=f"say how to fill {', '.join(sorted(broken.columns))}: factory_for({plan.label}, ...)",
             )
         for unique in plan.uniques:
             self._unique(unique)
@@ -243,7 +243,7 @@ class Drawing:
                 f"a factory cannot satisfy the CHECK {check.name} of {self.plan.table.fullname}",
                 where=f"row {self.handle!r}, columns {', '.join(sorted(check.columns))}",
                 why=f"it cannot be read: {error}",
-                remedy=f"say how to fill them: factory_for({self.plan.label}, ...)",
+                hint=f"say how to fill them: factory_for({self.plan.label}, ...)",
             ) from error
 
     def _unique(self, unique: Unique) -> None:
@@ -281,7 +281,7 @@ class Drawing:
             f"{self.plan.table.fullname} has no more unique values for {', '.join(loose)}",
             where=f"row {self.handle!r}, constraint {unique.name}",
             why=f"the space holds {space:,} and {space + 1:,} were asked for",
-            remedy="build fewer rows, or give the values yourself",
+            hint="build fewer rows, or give the values yourself",
         )
 
     def _applies(self, where: Check) -> bool:
@@ -428,7 +428,7 @@ def _within(context: FactoryContext, plan: Plan, foreign: Foreign) -> Iterator[N
             f"a factory cannot fill {plan.table.fullname}.{', '.join(foreign.columns)}",
             why="its parent needs it in turn: "
             + " -> ".join([*trail, plan.table.fullname, foreign.target.fullname]),
-            remedy=f"give one: factory_for({plan.label}, {foreign.relationship or foreign.columns[0]}=...)",
+            hint=f"give one: factory_for({plan.label}, {foreign.relationship or foreign.columns[0]}=...)",
         )
     trail.append(plan.table.fullname)
     try:

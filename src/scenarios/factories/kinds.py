@@ -20,7 +20,7 @@ from sqlalchemy.schema import Column
 from scenarios.factories.demands import CannotFill, Demands
 from scenarios.factories.named_texts import WORDS, marked, matching, named
 from scenarios.graph.encoding import DIALECT
-from scenarios.values import Keyed, Row
+from scenarios.values import Row, Seeded
 
 WIDE = 1 << 62
 """The size of a space nobody exhausts."""
@@ -98,7 +98,7 @@ def _decorated(type_: sa.TypeDecorator[Any], name: str, demands: Demands, unique
 
 def _takes(type_: sa.TypeDecorator[Any], kind: Kind) -> bool:
     """Return whether *type_* takes a value of *kind*, and gives it back."""
-    value = kind.draw(Keyed("probe").at("probe"), "probe", 0)
+    value = kind.draw(Seeded("probe").at("probe"), "probe", 0)
     try:
         stored = type_.process_bind_param(value, DIALECT)
         # A column's own type would have its turn here; what matters is that the two undo each other.

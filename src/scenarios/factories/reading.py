@@ -70,7 +70,7 @@ class Plan:
         reasons: why it cannot be drawn.
         optional: columns that may be NULL.
         constants: columns with a plain default.
-        counted: keys that are numbered where the database does not do it in time.
+        identity_keys: keys that are numbered where the database does not do it in time.
         unread: CHECKs that could not be parsed: name, text, columns.
     """
 
@@ -83,7 +83,7 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     optional: set[str] = field(default_factory=set)
     constants: dict[str, Any] = field(default_factory=dict)
-    counted: set[str] = field(default_factory=set)
+    identity_keys: set[str] = field(default_factory=set)
     foreign: list[Foreign] = field(default_factory=list)
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -113,7 +113,7 @@ def _plan(target: Any) -> Plan:
         mapper = _mapper(target)
         table = mapper.local_table
         if not isinstance(table, Table):
-            raise FactoryError(f"{target.__name__} is not mapped to a table", remedy="give the table")
+            raise FactoryError(f"{target.__name__} is not mapped to a table", hint="give the table")
         plan = Plan(target.__name__, target, table)
         for each in mapper.tables:
             for column in each.columns:
@@ -138,7 +138,7 @@ def _mapper(target: Any) -> Mapper[Any]:
     if not isinstance(mapper, Mapper):
         raise FactoryError(
             f"a factory can be derived from a mapped class or a Table, not from {target!r}",
-            remedy="use the SQLAlchemy model, or reflect the table: Table(..., autoload_with=engine)",
+            hint="use the SQLAlchemy model, or reflect the table: Table(..., autoload_with=engine)",
         )
     mapper.registry.configure()
     return mapper
@@ -302,7 +302,7 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
         if column.primary_key and _numbers_itself(column):
             # An object's number comes from the database; a bare row needs one, for others to refer to.
             if plan.model is None:
-                plan.counted.add(name)
+                plan.identity_keys.add(name)
             continue
         if column.server_default is not None or column.identity is not None:
             if name not in unique and name not in related:

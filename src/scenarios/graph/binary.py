@@ -3,8 +3,8 @@
 The server takes a UUID or a time in binary for a tenth of what reading its text costs, and psycopg writes it
 for a quarter. But binary says nothing of what it means: a time for a ``timestamp`` column is another one in a
 ``timestamptz`` column, and nobody notices. So it is used where the catalogue was asked, for values that have
-exactly one meaning, and only while everything can still be written again as text (`scenarios.graph.aside`):
-whatever else comes is `Unsuitable`.
+exactly one meaning, and only while everything can still be written again as text
+(`scenarios.graph.bulk_load`): whatever else comes is `Unsuitable`.
 """
 
 from __future__ import annotations

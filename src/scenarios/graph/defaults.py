@@ -76,7 +76,7 @@ def _called(column: Column[Any], function: Callable[[Any], Any]) -> Default:
             raise GraphError(
                 f"the default of {column.table.name}.{column.name} cannot be made here",
                 why=f"it is a function, and needs the application: {type(error).__name__}: {error}",
-                remedy="give the value when the object is made",
+                hint="give the value when the object is made",
             ) from error
 
     return call
@@ -100,7 +100,7 @@ def sql_default(column: Column[Any]) -> str | None:
         raise GraphError(
             f"the default of {column.table.name}.{column.name} cannot be written as SQL",
             why=str(error),
-            remedy="give the value when the object is made",
+            hint="give the value when the object is made",
         ) from error
 
 

@@ -25,7 +25,7 @@ from scenarios.errors import GraphError
 from scenarios.graph.mapped import ClassPlan, column_named, plan_of
 
 if TYPE_CHECKING:
-    from scenarios.values import Keyed
+    from scenarios.values import Seeded
 
 Source = tuple[str, int]
 """File and line a row came from."""
@@ -66,7 +66,7 @@ class Node:
 
 
 @dataclass(slots=True)
-class Stretch:
+class GeneratedBlock:
     """Bare rows of one table, in the order given."""
 
     table: Table
@@ -80,13 +80,13 @@ class Graph:
     """A collection of objects and rows to write together.
 
     Args:
-        keyed: where missing UUID keys come from, so that they are stable for a handle; random without it.
+        seeded: where missing UUID keys come from, so that they are stable for a handle; random without it.
     """
 
-    def __init__(self, keyed: Keyed | None = None) -> None:
-        self.keyed = keyed
+    def __init__(self, seeded: Seeded | None = None) -> None:
+        self.seeded = seeded
         self._roots: dict[int, Node] = {}
-        self._stretches: list[Stretch] = []
+        self._stretches: list[GeneratedBlock] = []
         self._references: list[tuple[Any, str, Any, str]] = []
 
     def __len__(self) -> int:
@@ -188,11 +188,11 @@ class Graph:
             except KeyError as error:
                 raise GraphError(
                     f"table {target.fullname} has no column {name!r}",
-                    remedy=f"its columns are {', '.join(each.name for each in target.columns)}",
+                    hint=f"its columns are {', '.join(each.name for each in target.columns)}",
                 ) from error
             if column.computed is not None:
                 raise GraphError(f"column {target.fullname}.{name} is generated and takes no values")
-        self._stretches.append(Stretch(target, tuple(columns), rows, handles, source))
+        self._stretches.append(GeneratedBlock(target, tuple(columns), rows, handles, source))
 
     def extend(self, other: Graph) -> None:
         """Add everything of another graph."""
@@ -202,7 +202,7 @@ class Graph:
         self._references += other._references
 
     @property
-    def stretches(self) -> Sequence[Stretch]:
+    def stretches(self) -> Sequence[GeneratedBlock]:
         """The stretches of bare rows, in the order they were added."""
         return self._stretches
 
@@ -315,14 +315,12 @@ def _node(obj: Any, handle: str | None, source: Source | None, existing: bool) -
     except AttributeError:
         state = None
     if not isinstance(state, InstanceState):
-        remedy = "add an object of a SQLAlchemy model, or rows with add_rows"
+        hint = "add an object of a SQLAlchemy model, or rows with add_rows"
         if isinstance(getattr(obj, "table", None), Table):
-            remedy = (
-                "create() it in a factory_context(graph=...), which writes the rows it belongs to as well"
-            )
+            hint = "create() it in a factory_context(graph=...), which writes the rows it belongs to as well"
         raise GraphError(
             f"{type(obj).__name__} is not a mapped class",
             where=f"{source[0]}:{source[1]}" if source else None,
-            remedy=remedy,
+            hint=hint,
         )
     return Node(obj, state, plan_of(state.mapper), handle, source, existing, False, NOTHING, NOTHING)

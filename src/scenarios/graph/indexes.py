@@ -5,8 +5,8 @@ are there; for a B-tree that is half the price, for a full-text index it can tak
 definition does not say would be lost on the way, so an index with more to it (a comment, a tablespace, a
 statistics target, a mark to cluster or replicate by) stays where it is, and so does every unique one.
 
-Used by the writer inside one transaction (`scenarios.graph.aside`), and by volume over many, which therefore
-writes down what it dropped (`scenarios.volume.indexes`).
+Used by the writer inside one transaction (`scenarios.graph.bulk_load`), and by volume over many, which
+therefore writes down what it dropped (`scenarios.volume.indexes`).
 """
 
 from __future__ import annotations

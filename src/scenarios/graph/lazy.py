@@ -3,7 +3,7 @@
 A generated conversation of a thousand turns kept as a list is made before the server hears of it and held
 until it has taken it. Made on the way it is half the time, since client and server work at once, and no
 memory. Unlike an iterator it can be gone through again, which a load must be able to do that tries the quick
-way first (`scenarios.graph.aside`).
+way first (`scenarios.graph.bulk_load`).
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _plan(mapper: Mapper[Any]) -> ClassPlan:
         if not isinstance(table, Table):
             raise GraphError(
                 f"{mapper.class_.__name__} is mapped to something that is not a table",
-                remedy="map it to a table, or give its rows with add_rows",
+                hint="map it to a table, or give its rows with add_rows",
             )
         found = (_field(mapper, column) for column in table.columns if column.computed is None)
         tables.append((table, _shared(tuple(each for each in found if each is not None))))

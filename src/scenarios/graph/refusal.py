@@ -97,7 +97,7 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
             what.format("a row" if refusal.constraint or refusal.column else "the rows"),
             where=f"rows for {current[0].table.fullname}" if len(current) == 1 else None,
             why=f"{why}{f', says {said.group()}' if said else ''}",
-            remedy=_remedy(refusal),
+            hint=_hint(refusal),
         )
         if len(current) == 1:
             error.table = current[0].table.fullname
@@ -110,10 +110,10 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
     name = repr(handle) if handle else f"row {index + 1}"
     line = _COPY_LINE.search(refusal.context)
     column = refusal.column or (line["column"] if line is not None else None) or ""
-    return GraphError(what.format(name), where=_where(batch, index, column), why=why, remedy=_remedy(refusal))
+    return GraphError(what.format(name), where=_where(batch, index, column), why=why, hint=_hint(refusal))
 
 
-def _remedy(refusal: Refusal) -> str:
+def _hint(refusal: Refusal) -> str:
     if refusal.sqlstate == "54000" and "tsvector" in refusal.message:
         return "nothing was written; shorten the text: a full-text index takes up to 1 MiB of different words"
     if refusal.sqlstate == "42501":
@@ -135,7 +135,7 @@ def unwritable(batch: Batch, index: int, place: int, cause: Exception) -> GraphE
         f"{name} has a value that cannot be written: column {batch.table.fullname}.{column}",
         where=_where(batch, index, column),
         why=str(cause),
-        remedy="nothing was written; correct the row",
+        hint="nothing was written; correct the row",
     )
 
 

@@ -30,7 +30,7 @@ from scenarios.graph.defaults import (
     sql_default,
     text_of,
 )
-from scenarios.graph.graph import Collected, Graph, Node, Source, Stretch
+from scenarios.graph.graph import Collected, GeneratedBlock, Graph, Node, Source
 from scenarios.graph.lazy import JoinedRows
 from scenarios.graph.mapped import Field, Fields, columns_named, is_integer, is_uuid
 from scenarios.graph.steps import Query, Rows, schema_text, table_name
@@ -105,7 +105,7 @@ class Batch:
         cls,
         table: Table,
         columns: tuple[Column[Any], ...],
-        stretches: Sequence[tuple[Stretch, Sequence[Any]]],
+        stretches: Sequence[tuple[GeneratedBlock, Sequence[Any]]],
         computed: tuple[tuple[Column[Any], str], ...] = (),
     ) -> Batch:
         """Return the rows of several stretches as one batch: one COPY for all costs less than one each."""
@@ -154,7 +154,7 @@ def batches(graph: Graph, collected: Collected) -> Generator[Query, Rows, list[B
                 _add_row(found, node, table, fields)
     result = list(found.values())
     result += _link_rows(collected)
-    together: dict[Any, list[tuple[Stretch, Any, _Filled]]] = {}
+    together: dict[Any, list[tuple[GeneratedBlock, Any, _Filled]]] = {}
     for stretch in graph.stretches:
         columns = columns_named(stretch.table, stretch.columns)
         rows, filled = _with_defaults(stretch.table, columns, stretch.rows)
@@ -197,14 +197,14 @@ def _assign_keys(graph: Graph, collected: Collected) -> Generator[Query, Rows, N
                 continue
             column = part.column
             if is_uuid(column) and (column.server_default is not None or _random(part)):
-                if graph.keyed is None:
+                if graph.seeded is None:
                     node.assign(part.key, uuid4())
                 else:
                     name = node.handle
                     if name is None:
                         unnamed[column.table] = unnamed.get(column.table, 0) + 1
                         name = f"{column.table.name}#{unnamed[column.table]}"
-                    node.assign(part.key, graph.keyed.at(name).uuid(column.name))
+                    node.assign(part.key, graph.seeded.at(name).uuid(column.name))
             elif part.default is not None:
                 _made(node, part)
             else:
@@ -226,7 +226,7 @@ def _assign_keys(graph: Graph, collected: Collected) -> Generator[Query, Rows, N
                 f"no key for {takers[0][0].label}",
                 where=f"column {column.table.fullname}.{column.name}",
                 why="it has no value, no default and no sequence",
-                remedy=f"set {takers[0][1]!r} when the object is made",
+                hint=f"set {takers[0][1]!r} when the object is made",
             )
         for (node, key), row in zip(takers, rows, strict=True):
             node.assign(key, row[0])
@@ -247,7 +247,7 @@ def _loaded(node: Node, key: str) -> Any:
         raise GraphError(
             f"{node.label} is stored, but its {key!r} is not known",
             why="a row refers to it, and the object is in no session that could load it",
-            remedy="load it with that column, or keep it in its session",
+            hint="load it with that column, or keep it in its session",
         ) from error
 
 
@@ -257,7 +257,7 @@ def _existing_key(node: Node) -> None:
         raise GraphError(
             f"{node.label} is said to exist but has no key",
             where=f"{node.source[0]}:{node.source[1]}" if node.source else None,
-            remedy="load it through a session, or set its primary key",
+            hint="load it through a session, or set its primary key",
         )
     for part, value in zip(node.plan.key_fields, node.state.identity, strict=True):
         node.assign(part.key, value)
@@ -279,7 +279,7 @@ def _reserve(column: Column[Any], count: int, node: Node) -> str:
             f"no key for {node.label}",
             where=f"column {column.table.fullname}.{column.name}",
             why="it has no value and no default",
-            remedy="set it when the object is made",
+            hint="set it when the object is made",
         )
     return sql.SQL("SELECT {} FROM generate_series(1, {})").format(source, sql.Literal(count)).as_string(None)
 

@@ -22,8 +22,8 @@ from sqlalchemy.orm import make_transient_to_detached
 
 from scenarios.domain import Statement
 from scenarios.errors import GraphError
-from scenarios.graph.aside import Rest, rest_for
 from scenarios.graph.binary import Unsuitable
+from scenarios.graph.bulk_load import BulkLoadMode, bulk_load_mode
 from scenarios.graph.graph import Collected, Graph, Node, collect
 from scenarios.graph.planner import plan
 from scenarios.graph.refusal import Refusal, explain
@@ -162,7 +162,7 @@ def write(
         domain: the system it belongs to; its ``before_load`` and ``after_load`` run in the same transaction.
         alone: whether nothing else happens in the transaction *conn* is in, so that locks may be taken until
             its end; by default, whether it is in none. Rows in their thousands are then checked all at once
-            (`scenarios.graph.aside`), in a database of ours.
+            (`scenarios.graph.bulk_load`), in a database of ours.
         deferred: what the database would check at COMMIT is to hold now already; otherwise the transaction
             that *conn* is in may go on to make it hold.
 
@@ -175,11 +175,11 @@ def write(
         alone = conn.info.transaction_status == TransactionStatus.IDLE
     try:
         with conn.transaction(), psycopg.RawCursor(conn) as cursor:
-            rest = rest_for(conn, domain, run.sizes(graph)) if alone else Rest()
+            rest = bulk_load_mode(conn, domain, run.sizes(graph)) if alone else BulkLoadMode()
             done = False
             for quick in rest.ways():
                 try:
-                    done = _at_rest(conn, cursor, run, quick)
+                    done = _in_bulk_load(conn, cursor, run, quick)
                     break
                 except Unsuitable:
                     run = _Run(graph, domain)
@@ -198,7 +198,9 @@ def write(
     return run.finish()
 
 
-def _at_rest(conn: psycopg.Connection[Any], cursor: psycopg.RawCursor[Any], run: _Run, rest: Rest) -> bool:
+def _in_bulk_load(
+    conn: psycopg.Connection[Any], cursor: psycopg.RawCursor[Any], run: _Run, rest: BulkLoadMode
+) -> bool:
     """Write *run* while *rest* rests, and make up for it.
 
     Returns:

@@ -53,7 +53,7 @@ def blocked(conn: psycopg.Connection[Any], action: str, wait: float, cause: psyc
         where=f"database {conn.info.dbname!r}",
         why=f"waited {wait:g} s for "
         + ("; ".join(lines) if lines else f"a lock that is free by now ({str(cause).splitlines()[0]})"),
-        remedy="commit, roll back or close it before the test ends",
+        hint="commit, roll back or close it before the test ends",
     )
 
 

@@ -207,7 +207,7 @@ def changes_between(conn: Connection, one: Snapshot | str | int, other: Snapshot
     """
     first, second = find_live(conn, one), find_live(conn, other)
     if first.number > second.number:
-        raise JournalError(f"snapshot {first} is later than {second}", remedy="name the earlier one first")
+        raise JournalError(f"snapshot {first} is later than {second}", hint="name the earlier one first")
     return _read(conn, first, second)
 
 
@@ -321,7 +321,7 @@ def matcher(what: Any) -> Callable[[str], bool]:
     if not isinstance(name, str):
         raise JournalError(
             f"cannot tell which table {what!r} is",
-            remedy="give a mapped class, a SQLAlchemy table, 'table' or 'schema.table'",
+            hint="give a mapped class, a SQLAlchemy table, 'table' or 'schema.table'",
         )
     return matcher(f"{schema}.{name}" if schema else name)
 

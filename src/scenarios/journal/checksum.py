@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from scenarios.journal.install import Connection, plain_rows
-from scenarios.journal.pinned import look_up, pin
+from scenarios.journal.session_settings import look_up, pin
 
 _RELATIONS = b"""
     SELECT n.nspname, c.relname, c.relkind::text, c.relispopulated

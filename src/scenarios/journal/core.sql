@@ -1,7 +1,7 @@
 -- What the journal keeps in a database, whatever tables that has. Run once; everything lives in one schema.
 --
 -- Three rules hold in this file:
---   * every name is qualified or the search_path is pinned, because the functions run with the owner's rights;
+--   * every name is qualified or the search_path is session_settings, because the functions run with the owner's rights;
 --     only while rows are put back it is the application's, whose indexes, checks and generated columns may call
 --     functions that need it, and then it begins with pg_catalog;
 --   * the settings a function needs are on the function, so that no caller can take them away;

@@ -8,5 +8,5 @@ from scenarios.errors import JournalError
 class CannotRestoreInPlace(JournalError):
     """Something happened that rows and sequences cannot undo: DDL, large objects, a crash of the server.
 
-    The next rung is a fresh clone of the template; `Database.restore` takes it where it can.
+    The next strategy is a fresh clone of the template; `Database.restore` takes it where it can.
     """

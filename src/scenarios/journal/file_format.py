@@ -182,7 +182,7 @@ def _require_format(source: Path, file: IO[bytes]) -> None:
             "the snapshot file has another format",
             where=str(source),
             why=f"it is of format {version}, and this release reads format {FORMAT}",
-            remedy="make the file anew with this release",
+            hint="make the file anew with this release",
         )
 
 
@@ -200,5 +200,5 @@ def _parsed(source: Path, data: bytes) -> dict[str, Any]:
 
 def _damaged(source: Path, why: str) -> SnapshotFileError:
     return SnapshotFileError(
-        "the snapshot file is damaged", where=str(source), why=why, remedy="make or copy the file anew"
+        "the snapshot file is damaged", where=str(source), why=why, hint="make or copy the file anew"
     )

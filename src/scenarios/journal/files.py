@@ -32,7 +32,7 @@ from scenarios.journal.file_format import (
     read_header,
 )
 from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
-from scenarios.journal.pinned import look_up, own_settings, pin
+from scenarios.journal.session_settings import look_up, own_settings, pin
 from scenarios.journal.tables import Table, read_tables
 
 
@@ -106,7 +106,7 @@ def open_file(conn: Connection, path: str | Path, *, wait: float = WAIT) -> Snap
             "the database refuses the content of the snapshot file",
             where=f"{source}, database {conn.info.dbname!r}",
             why=error.diag.message_primary or str(error),
-            remedy="nothing was changed; make the file anew from a database with this schema",
+            hint="nothing was changed; make the file anew from a database with this schema",
         ) from error
     return info
 
@@ -302,5 +302,5 @@ def _require_schema(source: Path, info: SnapshotFile, here: dict[str, list[str]]
         "the snapshot file was made from another schema",
         where=str(source),
         why="; ".join(differences[:8]) + (f"; and {len(differences) - 8} more" if differences[8:] else ""),
-        remedy="bring the database to the schema of the file, or make the file anew",
+        hint="bring the database to the schema of the file, or make the file anew",
     )

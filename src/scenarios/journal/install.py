@@ -22,9 +22,9 @@ from psycopg.rows import tuple_row
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
 from scenarios.journal.errors import CannotRestoreInPlace
-from scenarios.journal.pinned import application_path, look_up, own_settings
 from scenarios.journal.recording import recording
 from scenarios.journal.sequences import reader_of_sequences
+from scenarios.journal.session_settings import application_path, look_up, own_settings
 from scenarios.journal.tables import Table, read_tables, refuse_row_security
 from scenarios.journal.tracked import Tracked
 from scenarios.journal.undoing import dispatcher, undoing
@@ -32,7 +32,7 @@ from scenarios.ownership import require_ours
 
 #: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
 LAYOUT = 3
-_CORE = ("core.sql", "noticing.sql", "views.sql", "restoring.sql")
+_CORE = ("core.sql", "ddl_tracking.sql", "views.sql", "restoring.sql")
 #: How many columns a table may have: an undo table has two more, and PostgreSQL ends at 1,600.
 WIDEST = 1598
 #: How long anything here waits for open transactions of others, in seconds.
@@ -72,7 +72,7 @@ def require_idle(conn: Connection, action: str) -> None:
             f"cannot {action} inside an open transaction",
             where=f"database {conn.info.dbname!r}",
             why="its commit or roll-back would decide over what the journal did",
-            remedy="commit or roll back first, or use another connection",
+            hint="commit or roll back first, or use another connection",
         )
 
 
@@ -81,7 +81,7 @@ def require_ownership(conn: Connection, action: str) -> None:
     """Ask once per connection whether its database is ours to change.
 
     Raises:
-        SafetyError: it does not carry the mark of this project.
+        SafetyError: it does not carry the tag of this project.
     """
     if conn in _checked:
         return
@@ -173,8 +173,8 @@ def _rights(conn: Connection) -> bool:
             where=f"role {role!r}, database {conn.info.dbname!r}",
             why="it may not set session_replication_role, without which the application's triggers would fire"
             " while rows are put back",
-            remedy=f"install as a superuser, or GRANT SET ON PARAMETER session_replication_role TO {role};"
-            " otherwise use the clone rung",
+            hint=f"install as a superuser, or GRANT SET ON PARAMETER session_replication_role TO {role};"
+            " otherwise use the clone strategy",
         )
     if not past_policies:
         refuse_row_security(read_tables(conn))
@@ -312,7 +312,7 @@ def _refuse_too_wide(conn: Connection, tables: Sequence[Table]) -> None:
             f"cannot journal a table of more than {WIDEST:,} columns",
             where=f"{', '.join(wide)}, database {conn.info.dbname!r}",
             why=f"its undo table needs two more, and PostgreSQL allows {WIDEST + 2:,}",
-            remedy="split the table, or use the clone rung",
+            hint="split the table, or use the clone strategy",
         )
 
 

@@ -275,7 +275,7 @@ def _explained(
             f"cannot {action} in place",
             where=f"database {conn.info.dbname!r}",
             why=f"the journal was taken out since the snapshot ({message})" if missing else message,
-            remedy="take a fresh clone of the template (Database.recreate)",
+            hint="take a fresh clone of the template (Database.recreate)",
         )
     return JournalError(f"cannot {action}", where=f"database {conn.info.dbname!r}", why=message)
 
@@ -285,7 +285,7 @@ def _unknown(conn: Connection, wanted: object, known: list[Snapshot]) -> Journal
         f"there is no snapshot {str(wanted)!r}",
         where=f"database {conn.info.dbname!r}",
         why="it was never taken, or restoring an earlier one has discarded it",
-        remedy="snapshots there are: " + (", ".join(str(one) for one in known) or "none"),
+        hint="snapshots there are: " + (", ".join(str(one) for one in known) or "none"),
     )
 
 

@@ -165,5 +165,5 @@ def refuse_row_security(tables: Sequence[Table]) -> None:
             "cannot journal tables with row-level security",
             where=", ".join(hidden),
             why="this role neither is a superuser nor has BYPASSRLS, so policies would hide rows from it",
-            remedy="install the journal as a superuser",
+            hint="install the journal as a superuser",
         )

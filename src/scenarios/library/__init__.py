@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
-    from scenarios.library.files.faults import Fault, FaultyScenario
+    from scenarios.library.files.error_list import ErrorDetails, InvalidScenario
     from scenarios.library.files.mark import scenario
     from scenarios.library.instances.instance import Instance
     from scenarios.library.library import Library
 
 _HOMES = {
-    "Fault": "files.faults",
-    "FaultyScenario": "files.faults",
+    "ErrorDetails": "files.error_list",
+    "InvalidScenario": "files.error_list",
     "Instance": "instances.instance",
     "Library": "library",
     "ScenarioDefinition": "definition",
     "scenario": "files.mark",
 }
 
-__all__ = ["Fault", "FaultyScenario", "Instance", "Library", "ScenarioDefinition", "scenario"]
+__all__ = ["ErrorDetails", "Instance", "InvalidScenario", "Library", "ScenarioDefinition", "scenario"]
 
 
 def __getattr__(name: str) -> object:

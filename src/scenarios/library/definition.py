@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from scenarios.domain import Domain
 from scenarios.errors import LibraryError
 from scenarios.library.files.compose import Composed, to_template
-from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
+from scenarios.library.files.error_list import ErrorList, InvalidScenario, shown, suggest
 from scenarios.library.files.head import Head, Parameter
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.planner import Planner
 from scenarios.library.planning.sections import Sections
-from scenarios.values.keyed import Keyed
+from scenarios.values.seeded import Seeded
 
 if TYPE_CHECKING:
     from scenarios.library.instances.instance import Instance
@@ -87,7 +87,7 @@ class ScenarioDefinition:
                 raise LibraryError(
                     f"{self.name} has no parameter {name!r}",
                     where=self.source,
-                    remedy=suggest(name, known) or "it has none",
+                    hint=suggest(name, known) or "it has none",
                 )
             if isinstance(value, str) and parameter.type != "text":
                 value = parameter.parse(value)
@@ -97,7 +97,7 @@ class ScenarioDefinition:
                     f"the parameter {name} of {self.name} cannot be {value!r}",
                     where=self.source,
                     why=problem[0],
-                    remedy=problem[1],
+                    hint=problem[1],
                 )
             values[name] = value
         return values
@@ -106,7 +106,7 @@ class ScenarioDefinition:
         """Return its rows for *values* of its parameters.
 
         Raises:
-            FaultyScenario: a part that is written in Python fails for them.
+            InvalidScenario: a part that is written in Python fails for them.
         """
         if self.again is None or values == self.parameters({}):
             return self.composed
@@ -117,9 +117,9 @@ class ScenarioDefinition:
             self._composed[key] = self.again(values)
         return self._composed[key]
 
-    def keyed(self) -> Keyed:
+    def seeded(self) -> Seeded:
         """Return the source of its generated values."""
-        return Keyed(self.head.seed or self.seed, self.name, self.locale)
+        return Seeded(self.head.seed or self.seed, self.name, self.locale)
 
     def plan(
         self,
@@ -138,7 +138,7 @@ class ScenarioDefinition:
             made: what the model's own functions made when it was loaded, as its template has it.
 
         Raises:
-            FaultyScenario: the rows are wrong; every fault is listed.
+            InvalidScenario: the rows are wrong; every error is listed.
             LibraryError: a parameter is wrong.
         """
         values = self.parameters(parameters or {})
@@ -148,26 +148,26 @@ class ScenarioDefinition:
         if ready is not None and not made:
             return ready
         composed = self.made_of(values)
-        faults = Faults()
+        errors = ErrorList()
         planner = Planner(
             self.sections,
             instance=instance or self.name,
             anchor=self.head.anchor.at(now),
-            keyed=self.keyed(),
+            seeded=self.seeded(),
             parameters=values,
-            faults=faults,
+            errors=errors,
             made=made,
         )
         plan = planner.make(composed.tree)
-        if faults.found:
-            raise FaultyScenario(self.source, faults.found)
+        if errors.found:
+            raise InvalidScenario(self.source, errors.found)
         return plan
 
     def check(self) -> None:
         """Plan the scenario with its defaults, and keep the plan for the first who asks for it.
 
         Raises:
-            FaultyScenario: the rows are wrong; every fault is listed.
+            InvalidScenario: the rows are wrong; every error is listed.
         """
         plan = self.plan()
         key = (plan.instance, plan.anchor, repr(sorted(self.parameters({}).items())))
@@ -211,7 +211,7 @@ class ScenarioDefinition:
             parameters: values of the scenario's parameters.
 
         Raises:
-            FaultyScenario: the rows are wrong; nothing was loaded.
+            InvalidScenario: the rows are wrong; nothing was loaded.
             LibraryError: a parameter is wrong, or the name is taken.
             GraphError: the database refused a row; nothing was loaded.
         """

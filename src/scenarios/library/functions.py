@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import InstanceState
 
 from scenarios.importing import importable, line_in, why_failed
-from scenarios.library.files.faults import Faults, Place
+from scenarios.library.files.error_list import ErrorList, Place
 from scenarios.library.files.head import COMPOSING, HEAD_KEYS
 from scenarios.library.files.mark import ARGUMENTS
 from scenarios.library.files.signature import Marked
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from scenarios.library.library import Library
 
 
-def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], faults: Faults) -> Branch | None:
-    """Return what a file would be that says what *marked* makes of *values*; None with faults.
+def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], errors: ErrorList) -> Branch | None:
+    """Return what a file would be that says what *marked* makes of *values*; None with errors.
 
     Args:
         library: the library it stands in.
         marked: the function.
         values: values of parameters, by name; others have their defaults.
-        faults: collects what is wrong with it.
+        errors: collects what is wrong with it.
     """
-    faults.found += marked.faults.found
-    if marked.faults.found:
+    errors.found += marked.errors.found
+    if marked.errors.found:
         return None
-    rows = _Call(library, marked, faults).rows(values)
+    rows = _Call(library, marked, errors).rows(values)
     if rows is None:
         return None
     return Branch({**marked.head.items, **rows.items}, marked.place, {**marked.head.keys, **rows.keys})
@@ -51,15 +51,15 @@ def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], faults:
 class _Call:
     """One call of a marked function, from its file to its rows."""
 
-    def __init__(self, library: Library, marked: Marked, faults: Faults) -> None:
+    def __init__(self, library: Library, marked: Marked, errors: ErrorList) -> None:
         self.library = library
         self.marked = marked
         self.head = marked.said
-        self.faults = faults
+        self.errors = errors
 
     def rows(self, values: Mapping[str, Any]) -> Branch | None:
         function = self.marked.function
-        assert function is not None, "its fault has been told"
+        assert function is not None, "its error has been told"
         name = function.__name__
         try:
             with importable(self.library.home):
@@ -82,7 +82,7 @@ class _Call:
             return None
         if isinstance(content, Mapping):
             return self.said(content)
-        self.faults.add(
+        self.errors.add(
             self.marked.place,
             "",
             f"{name} returns {type(content).__name__}",
@@ -106,7 +106,7 @@ class _Call:
         wrong = [key for key in content if key in HEAD_KEYS and key not in COMPOSING]
         for key in wrong:
             argument = next((name for name, said in ARGUMENTS.items() if said == key), "")
-            self.faults.add(
+            self.errors.add(
                 self.marked.place,
                 str(key),
                 f"{key!r} belongs to the function, not to what it returns",
@@ -118,7 +118,7 @@ class _Call:
 
     def through(self, make: Callable[..., dict[str, Any]]) -> Branch | None:
         """Return the tree of the rows that *make* gives, a function of `from_builder`."""
-        sections = self.library.sections_for(self.head, self.marked.head, self.marked.path, self.faults)
+        sections = self.library.sections_for(self.head, self.marked.head, self.marked.path, self.errors)
         if sections is None:
             return None
         clock = self.head.anchor.at(None) if "clock" in self.marked.head.items else None
@@ -134,7 +134,7 @@ class _Call:
         line = line_in(error, self.marked.path)
         if line:
             place = Place(place.file, line, 1)
-        self.faults.add(place, "", *why_failed(error, what, self.library.home))
+        self.errors.add(place, "", *why_failed(error, what, self.library.home))
 
 
 def _objects(content: Any) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """The library: a scenario by its name, whether a file says it or a function makes it.
 
-`shelves` knows what there is. Here one is read, composed with those it is made of, checked, and kept until
+`index` knows what there is. Here one is read, composed with those it is made of, checked, and kept until
 one of its files changes.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Faults, FaultyScenario, shown, suggest
+from scenarios.library.files.error_list import ErrorList, InvalidScenario, shown, suggest
 from scenarios.library.files.head import HEAD_KEYS, Head
 from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, read_text, read_tree
-from scenarios.library.shelves import Entry, Shelves, is_path, stamp_of
+from scenarios.library.index import Entry, Index, is_path, stamp_of
 from scenarios.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scenarios.library.sections import Sections
 
 
-class Library(Shelves):
+class Library(Index):
     """Scenarios in one or more directories; an earlier directory's scenario hides a later one's of that name.
 
     Args:
@@ -68,7 +68,7 @@ class Library(Shelves):
         super().__init__(
             roots, home=self.settings.home, named=f"; the setting is {self.settings.get('library')}"
         )
-        self._trees: dict[Path, tuple[tuple[int, int], Branch | None, Faults]] = {}
+        self._trees: dict[Path, tuple[tuple[int, int], Branch | None, ErrorList]] = {}
         self._definitions: dict[Any, tuple[tuple[tuple[Path, int, int], ...], ScenarioDefinition]] = {}
 
     def __getitem__(self, name: str) -> ScenarioDefinition:
@@ -76,7 +76,7 @@ class Library(Shelves):
 
         Raises:
             LibraryError: there is none.
-            FaultyScenario: its file is wrong; every fault is listed.
+            InvalidScenario: its file is wrong; every error is listed.
         """
         path = self.file_of(name)
         if path is not None:
@@ -87,7 +87,7 @@ class Library(Shelves):
         raise LibraryError(
             f"there is no scenario {name!r}",
             where=", ".join(shown(root) for root in self.roots),
-            remedy=self._instead_of(name),
+            hint=self._instead_of(name),
         )
 
     def _instead_of(self, name: str) -> str:
@@ -131,20 +131,20 @@ class Library(Shelves):
 
         Raises:
             LibraryError: there is none, or it is a directory.
-            FaultyScenario: its file is wrong; every fault is listed.
+            InvalidScenario: its file is wrong; every error is listed.
         """
         if not is_path(name):
             return self[name]
         if Path(name).is_dir():
             raise LibraryError(
                 f"{name} is a directory",
-                remedy=f"name one of its files, or make it the library: --library {name}",
+                hint=f"name one of its files, or make it the library: --library {name}",
             )
         if not Path(name).exists():
             raise LibraryError(
                 "there is no such scenario file",
                 where=name,
-                remedy="scenarios list says what there is by name",
+                hint="scenarios list says what there is by name",
             )
         return self.read(name)
 
@@ -153,19 +153,19 @@ class Library(Shelves):
 
         Raises:
             LibraryError: there is no such file, or it is a Python file with none or several scenarios.
-            FaultyScenario: it is wrong; every fault is listed, and nothing was loaded.
+            InvalidScenario: it is wrong; every error is listed, and nothing was loaded.
         """
         path = Path(path)
         if path.suffix == ".py":
             return self._of_function(self._only_function(path))
-        faults = Faults()
+        errors = ErrorList()
         cached = self._cached(path)
         if cached is not None:
             return cached
-        tree = self._tree(path, faults)
+        tree = self._tree(path, errors)
         if tree is None:
-            raise FaultyScenario(shown(path), faults.found)
-        return self._defined(path, path, tree, faults)
+            raise InvalidScenario(shown(path), errors.found)
+        return self._defined(path, path, tree, errors)
 
     def _of_function(self, function: Marked) -> ScenarioDefinition:
         from scenarios.library.functions import tree_of
@@ -174,11 +174,11 @@ class Library(Shelves):
         cached = self._cached(key)
         if cached is not None:
             return cached
-        faults = Faults()
-        tree = tree_of(self, function, {}, faults)
+        errors = ErrorList()
+        tree = tree_of(self, function, {}, errors)
         if tree is None:
-            raise FaultyScenario(shown(function.path), faults.found)
-        return self._defined(key, function.path, tree, faults, function)
+            raise InvalidScenario(shown(function.path), errors.found)
+        return self._defined(key, function.path, tree, errors, function)
 
     def _only_function(self, path: Path) -> Marked:
         if not path.is_file():
@@ -189,7 +189,7 @@ class Library(Shelves):
             raise LibraryError(
                 f"the file has {len(found) or 'no'} functions marked @scenario",
                 where=shown(path),
-                remedy=f"name one: {names}; with --library {shown(path.parent)}" if found else None,
+                hint=f"name one: {names}; with --library {shown(path.parent)}" if found else None,
             )
         return found[0]
 
@@ -200,26 +200,26 @@ class Library(Shelves):
         return None
 
     def _defined(
-        self, key: Any, path: Path, tree: Branch, faults: Faults, function: Marked | None = None
+        self, key: Any, path: Path, tree: Branch, errors: ErrorList, function: Marked | None = None
     ) -> ScenarioDefinition:
         """Return the scenario that *tree* is, composed, checked, and kept until one of its files changes."""
         from scenarios.library.definition import ScenarioDefinition
         from scenarios.library.files.compose import compose
 
-        source = self._source(path, faults)
+        source = self._source(path, errors)
         said = _read_already(function, tree)
-        composed = compose(tree, source, lambda: self._names_for(path), faults, head=said)
+        composed = compose(tree, source, lambda: self._names_for(path), errors, head=said)
         head = composed.head
         if function is None and head.name and head.name != path.stem:
-            faults.add(
+            errors.add(
                 tree.items["scenario"].place,
                 "scenario",
                 f"the scenario is called {head.name!r}, its file {path.name!r}",
                 f"call the file {head.name}{path.suffix}, or the scenario {path.stem}",
             )
-        sections = self.sections_for(head, tree, path, faults)
+        sections = self.sections_for(head, tree, path, errors)
         if sections is None:
-            raise FaultyScenario(shown(path), faults.found)
+            raise InvalidScenario(shown(path), errors.found)
         files = {**self.files(), **self.beside(path)}
         called = [name for name in composed.parts if name not in files]
         functions = self.functions() if called else {}
@@ -232,9 +232,9 @@ class Library(Shelves):
             self.settings["locale"],
             (lambda values: self._again(path, tree, function, values)) if varies else None,
         )
-        if faults.found:
-            self._also(definition, faults)
-            raise FaultyScenario(shown(path), faults.found)
+        if errors.found:
+            self._also(definition, errors)
+            raise InvalidScenario(shown(path), errors.found)
         definition.check()
         used = [path, *(files.get(name) or functions[name].path for name in composed.parts)]
         self._definitions[key] = (tuple((file, *stamp_of(file)) for file in used), definition)
@@ -246,47 +246,47 @@ class Library(Shelves):
         """Return the scenario composed for *values* of its parameters.
 
         Raises:
-            FaultyScenario: a function fails for them.
+            InvalidScenario: a function fails for them.
         """
         from scenarios.library.files.compose import compose
         from scenarios.library.functions import tree_of
 
-        faults = Faults()
-        own = tree if function is None else tree_of(self, function, values, faults)
-        faults.raise_if_any(shown(path))
+        errors = ErrorList()
+        own = tree if function is None else tree_of(self, function, values, errors)
+        errors.raise_if_any(shown(path))
         assert own is not None
-        source, said = self._source(path, faults), _read_already(function, own)
-        composed = compose(own, source, lambda: self._names_for(path), faults, values, said)
-        faults.raise_if_any(shown(path))
+        source, said = self._source(path, errors), _read_already(function, own)
+        composed = compose(own, source, lambda: self._names_for(path), errors, values, said)
+        errors.raise_if_any(shown(path))
         return composed
 
-    def _source(self, path: Path, faults: Faults) -> Source:
+    def _source(self, path: Path, errors: ErrorList) -> Source:
         """Return where the scenario in the file *path* finds those it is made of."""
         beside = self.beside(path)
 
         def source(name: str, values: Mapping[str, Any]) -> Branch | None:
-            return self._tree(beside[name], faults) if name in beside else self.tree(name, faults, values)
+            return self._tree(beside[name], errors) if name in beside else self.tree(name, errors, values)
 
         return source
 
     def _names_for(self, path: Path) -> list[str]:
         return sorted({*self.beside(path), *self.names()})
 
-    def _also(self, definition: ScenarioDefinition, faults: Faults) -> None:
-        """Add the faults of the rows to those of the head, so that one run shows both."""
+    def _also(self, definition: ScenarioDefinition, errors: ErrorList) -> None:
+        """Add the errors of the rows to those of the head, so that one run shows both."""
         try:
             definition.plan()
-        except FaultyScenario as error:
-            faults.found.extend(error.faults)
+        except InvalidScenario as error:
+            errors.found.extend(error.errors)
 
-    def sections_for(self, head: Head, tree: Branch, path: Path, faults: Faults) -> Sections | None:
-        """Return the sections of the system of the scenario *head*; None with a fault where there is none.
+    def sections_for(self, head: Head, tree: Branch, path: Path, errors: ErrorList) -> Sections | None:
+        """Return the sections of the system of the scenario *head*; None with an error where there is none.
 
         Args:
             head: what the scenario says of itself.
             tree: where it says it.
             path: its file, whose directory names the system when the scenario does not.
-            faults: collects what is wrong.
+            errors: collects what is wrong.
 
         Raises:
             DomainError: the system is there and cannot be used.
@@ -313,7 +313,7 @@ class Library(Shelves):
             hint = suggest(name, known)
             if not head.system and self._project is None:
                 hint = f"{hint}; for tables of your own, say where they are: schema in [tool.scenarios]"
-            faults.add(place, "system" if node is not None else "", what, hint)
+            errors.add(place, "system" if node is not None else "", what, hint)
             return None
 
     def domain(self, name: str) -> Domain:
@@ -339,25 +339,25 @@ class Library(Shelves):
             self._project = self._project()
         return self._project
 
-    def tree(self, name: str, faults: Faults, values: Mapping[str, Any] | None = None) -> Branch | None:
+    def tree(self, name: str, errors: ErrorList, values: Mapping[str, Any] | None = None) -> Branch | None:
         """Return the tree of the scenario *name*, None where there is none.
 
         Args:
             name: its name.
-            faults: collects what is wrong with its file.
+            errors: collects what is wrong with its file.
             values: values of parameters, for one that is written in Python.
         """
         path = self.file_of(name)
         if path is not None:
-            return self._tree(path, faults)
+            return self._tree(path, errors)
         function = self.functions().get(name)
         if function is None:
             return None
         from scenarios.library.functions import tree_of
 
-        return tree_of(self, function, values or {}, faults)
+        return tree_of(self, function, values or {}, errors)
 
-    def _tree(self, path: Path, faults: Faults) -> Branch | None:
+    def _tree(self, path: Path, errors: ErrorList) -> Branch | None:
         try:
             stamp = stamp_of(path)
             data = None
@@ -369,13 +369,13 @@ class Library(Shelves):
                 "cannot read the scenario file", where=shown(path), why=error.strerror
             ) from error
         if data is not None:
-            own = Faults()
+            own = ErrorList()
             text = read_text(data, shown(path), own)
             tree = read_tree(text, shown(path), own) if text is not None else None
             cached = (stamp, tree, own)
             self._trees[path] = cached
         assert cached is not None
-        faults.found.extend(cached[2].found)
+        errors.found.extend(cached[2].found)
         return cached[1]
 
 

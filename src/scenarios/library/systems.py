@@ -43,7 +43,7 @@ def system_in(db: Database, name: str | None = None) -> Domain:
         "it is not known which system this database has",
         where=db.safe_url,
         why=f"it has the tables of {found}" if fitting else "it has the tables of no registered system",
-        remedy=f"name one: --system {', '.join(domain.name for domain in known)}; "
+        hint=f"name one: --system {', '.join(domain.name for domain in known)}; "
         "or say in [tool.scenarios] where your own tables are: schema",
     )
 

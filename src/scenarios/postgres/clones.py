@@ -52,11 +52,11 @@ def refusal(conn: psycopg.Connection[Any], name: str, source: str, error: psycop
         f"cannot create the database {name!r}",
         where=f"{conn.info.host or 'local socket'} port {conn.info.port}, from {source!r}",
         why=f"{error.diag.sqlstate or type(error).__name__} {str(error).strip()}",
-        remedy=_remedy(error),
+        hint=_hint(error),
     )
 
 
-def _remedy(error: psycopg.Error) -> str:
+def _hint(error: psycopg.Error) -> str:
     if isinstance(error, errors.InsufficientPrivilege):
         return "let an administrator run: ALTER ROLE .. CREATEDB"
     if isinstance(error, errors.DuplicateDatabase):

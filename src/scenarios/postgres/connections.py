@@ -87,7 +87,7 @@ def connect(
             "cannot connect to PostgreSQL",
             where=urls.safe_url(parameters),
             why=_first_line(str(error)),
-            remedy=_remedy(error),
+            hint=_hint(error),
         ) from error
     try:
         if cluster is not None:
@@ -167,7 +167,7 @@ def _require_reached(conn: psycopg.Connection[Any], parameters: Mapping[str, str
             "another PostgreSQL server answers than the one that was started; nothing was done to it",
             where=urls.safe_url(parameters),
             why=f"its cluster_name is {answering!r}, ours is {cluster!r}",
-            remedy="look for PG* variables that lead elsewhere (`env | grep ^PG`), or for who uses the port",
+            hint="look for PG* variables that lead elsewhere (`env | grep ^PG`), or for who uses the port",
         )
     if database != wanted:
         raise SafetyError(
@@ -175,7 +175,7 @@ def _require_reached(conn: psycopg.Connection[Any], parameters: Mapping[str, str
             where=urls.safe_url(parameters),
             why="something between leads every name to one database: a pooler's entry `* = .. dbname=..`, or "
             "a server that has only one (PGlite)",
-            remedy="name PostgreSQL's own port, of a server on which databases can be created",
+            hint="name PostgreSQL's own port, of a server on which databases can be created",
         )
     if process != str(conn.pgconn.backend_pid):
         raise ServerError(
@@ -183,7 +183,7 @@ def _require_reached(conn: psycopg.Connection[Any], parameters: Mapping[str, str
             where=urls.safe_url(parameters),
             why=f"the process that executes ({process}) is not the one that answered the login: locks and "
             "settings of a session would be left to whoever is given that process next",
-            remedy="name PostgreSQL's own host and port, usually 5432; "
+            hint="name PostgreSQL's own host and port, usually 5432; "
             "`load`, `reset`, `unload` and `freeze` work through a pooler",
         )
 
@@ -218,7 +218,7 @@ def _first_line(text: str) -> str:
     return " ".join(part.strip() for part in text.strip().splitlines() if part.strip())
 
 
-def _remedy(error: psycopg.Error) -> str:
+def _hint(error: psycopg.Error) -> str:
     said = str(error).lower()
     if "definition of service" in said:
         return "define that service, or unset PGSERVICE; libpq reads it for every connection"

@@ -112,7 +112,7 @@ def _await_answer(parameters: dict[str, str], cluster: str, wrapped: Any, image:
                 "PostgreSQL in the container does not answer",
                 where=f"image {image}",
                 why=said or str(error.why),
-                remedy="name another image with SCENARIOS_IMAGE; it must understand POSTGRES_USER, "
+                hint="name another image with SCENARIOS_IMAGE; it must understand POSTGRES_USER, "
                 "POSTGRES_PASSWORD and PGDATA as the official one does",
             ) from error
 
@@ -224,7 +224,7 @@ def _require_testcontainers() -> None:
         raise ServerError(
             "a container cannot be started",
             why="testcontainers is not installed",
-            remedy="pip install 'pg-scenarios[container]'",
+            hint="pip install 'pg-scenarios[container]'",
         )
 
 
@@ -232,7 +232,7 @@ def _no_engine(said: str) -> ServerError:
     return ServerError(
         "no container engine answers",
         why=said,
-        remedy="start Docker or Podman, or point DOCKER_HOST at it; "
+        hint="start Docker or Podman, or point DOCKER_HOST at it; "
         "or use embedded binaries: pip install 'pg-scenarios[embedded]'",
     )
 
@@ -242,6 +242,6 @@ def _no_image(image: Setting[Any], said: str) -> ServerError:
         "the container image cannot be had",
         where=f"image {image}",
         why=said,
-        remedy=f"run `docker pull {image.value}`, or name one that is here with SCENARIOS_IMAGE; "
+        hint=f"run `docker pull {image.value}`, or name one that is here with SCENARIOS_IMAGE; "
         "without a registry, build one (see docs/servers.md)",
     )

@@ -19,7 +19,7 @@ from scenarios.errors import DatabaseError, SafetyError, ScenariosError
 from scenarios.ownership import is_ours, is_pooled, require_ours
 from scenarios.postgres import urls
 from scenarios.postgres.connections import answers, arrive, connect, sealed, stay_open
-from scenarios.postgres.ways_back import WaysBack
+from scenarios.postgres.snapshot_fallbacks import SnapshotFallbacks
 
 if TYPE_CHECKING:
     import psycopg
@@ -44,7 +44,7 @@ class Database:
     Attributes:
         name: its name on the server.
         server: the server it was made on; None for one that was attached.
-        owned: whether it carries our mark; nothing destructive works on one that does not.
+        owned: whether it carries our tag; nothing destructive works on one that does not.
         schema: what it was made from: a Domain, a MetaData, a path, a callable, or None.
         keep: whether it stays when the run ends.
         lock_timeout: seconds that `connect`, `engine` and `async_engine` wait for a lock, where nothing else
@@ -78,7 +78,7 @@ class Database:
         self._async_engine: AsyncEngine | None = None
         self._closed = False
         self._pristine = owned
-        self._ways_back = WaysBack()
+        self._fallbacks = SnapshotFallbacks()
 
     # How to reach it
 
@@ -173,7 +173,7 @@ class Database:
                 from scenarios import journal
 
                 if self.server is not None:
-                    self.server.estate.read_mark(self.name)  # An application may have commented over it.
+                    self.server.manager.read_tag(self.name)  # An application may have commented over it.
                 conn = connect(self._parameters, application="pg-scenarios journal", cluster=self._cluster)
                 if self._cluster is not None or not is_pooled(conn):
                     journal.dedicate(conn)
@@ -262,9 +262,9 @@ class Database:
                 if self.server is None:
                     raise
                 source = self.source if pristine else self.fork().name
-                return self._ways_back.by_copy(name, self.name, source, error)
+                return self._fallbacks.by_copy(name, self.name, source, error)
             if pristine or taken.pristine:
-                self._ways_back.by_clone(taken)
+                self._fallbacks.by_clone(taken)
             return taken
 
     def mark(self, name: str, *, wait: float) -> int | None:
@@ -305,27 +305,27 @@ class Database:
             def replaced(why: str) -> Restored:
                 return journal.Restored(ms=(time.perf_counter() - begun) * 1000, in_place=False, why=why)
 
-            copy = self._ways_back.copy_of(snapshot)
+            copy = self._fallbacks.copy_of(snapshot)
             if copy is not None:
                 self._replace_by(copy.source)
                 return replaced(f"a copy was put in place: {copy.why}")
-            current = self._ways_back.current(snapshot)
+            current = self._fallbacks.current(snapshot)
             try:
                 return self._ask_journal(lambda conn: journal.restore(conn, current))
             except journal.CannotRestoreInPlace as error:
-                first = self._ways_back.clone_of(current)
+                first = self._fallbacks.clone_of(current)
                 if first is None or self.server is None:
                     raise
                 self.recreate()
                 again = self._ask_journal(lambda conn: journal.snapshot(conn, first.name))
-                self._ways_back.renew(again)
+                self._fallbacks.renew(again)
                 return replaced(error.why or error.what)
 
     def changes(self, since: Snapshot | str) -> Changes:
         """Return the rows inserted, updated and deleted since *since*."""
         from scenarios import journal
 
-        return self._ask_journal(lambda conn: journal.changes(conn, self._ways_back.current(since)))
+        return self._ask_journal(lambda conn: journal.changes(conn, self._fallbacks.current(since)))
 
     @contextmanager
     def restored(self) -> Iterator[Snapshot]:
@@ -393,7 +393,7 @@ class Database:
         """
         server = self._require_server("end the connections to")
         self._hang_up()
-        return server.estate.end_connections(self.name)
+        return server.manager.end_connections(self.name)
 
     def recreate(self) -> None:
         """Replace the database by a fresh clone of what it was made from, under the same name and URL.
@@ -446,7 +446,7 @@ class Database:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise DatabaseError(f"the database {self.name!r} was closed", remedy="ask for another one")
+            raise DatabaseError(f"the database {self.name!r} was closed", hint="ask for another one")
 
     def _require_server(self, action: str) -> Server:
         self._require_open()
@@ -455,7 +455,7 @@ class Database:
                 f"will not {action} the database {self.name!r}",
                 where=self.safe_url,
                 why="it was attached, not created by this project",
-                remedy="use a database from `scenarios.start_server().database(..)`",
+                hint="use a database from `scenarios.start_server().database(..)`",
             )
         return self.server
 
@@ -474,7 +474,7 @@ class Database:
 def attach(url: str) -> Database:
     """Return the database at *url*, which stays whoever's it is.
 
-    What is destructive works on it only if it carries our mark, as a database kept by an earlier run does.
+    What is destructive works on it only if it carries our tag, as a database kept by an earlier run does.
 
     Raises:
         SettingsError: the URL cannot be read.

@@ -54,7 +54,7 @@ def copy_settings(conn: psycopg.Connection[Any], source: str, target: str) -> No
             f"the settings of the database {source!r} cannot be given to its copy",
             where=f"{conn.info.host or 'local socket'} port {conn.info.port}, role {conn.info.user!r}",
             why=str(error).strip(),
-            remedy="take ALTER DATABASE, GRANT and ALTER ROLE .. IN DATABASE out of the schema, "
+            hint="take ALTER DATABASE, GRANT and ALTER ROLE .. IN DATABASE out of the schema, "
             "or name a role that may do what they do",
         ) from error
 

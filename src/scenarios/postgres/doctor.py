@@ -103,8 +103,8 @@ def diagnose(settings: Settings | None = None) -> Diagnosis:
             _look_at(server, found)
     except ScenariosError as error:
         found.error = str(error)
-        if error.remedy:
-            found.advice.append(error.remedy)
+        if error.hint:
+            found.advice.append(error.hint)
         remove_if_empty(runtime)
     return found
 
@@ -122,8 +122,8 @@ def _look_at(server: Server, found: Diagnosis) -> None:
     if server.provider == "embedded" and data:
         found.server["data in memory"] = "yes" if is_tmpfs(Path(data).parent) else "no"
     _measure(server, found.costs)
-    found.server["clones by"] = server.estate.strategy or "not measured"
-    found.costs |= {f"clone by {way}": ms for way, ms in server.estate.clone_costs().items()}
+    found.server["clones by"] = server.manager.strategy or "not measured"
+    found.costs |= {f"clone by {way}": ms for way, ms in server.manager.clone_costs().items()}
     found.advice += _advice(server, found.server)
 
 

@@ -118,7 +118,7 @@ def _initialise(binaries: Binaries, account: Account | None, half: Path) -> None
             "initdb could not make a new cluster",
             where=f"{binaries.initdb} (found by {binaries.source}) in {data}",
             why=said,
-            remedy=_remedy(said),
+            hint=_hint(said),
         )
     password = secrets.token_urlsafe(24)
     answer = _run_as(
@@ -175,7 +175,7 @@ def start(
             "a new cluster could not be copied",
             where=f"{cluster / 'data'} -> {data}",
             why=copied.stderr.strip(),
-            remedy=_remedy(copied.stderr),
+            hint=_hint(copied.stderr),
         )
     attempts = 5 if tcp_port == 0 else 1
     while True:
@@ -190,7 +190,7 @@ def start(
             "PostgreSQL did not start",
             where=f"{binaries.postgres} (found by {binaries.source}), log {log}",
             why=said,
-            remedy=_remedy(said),
+            hint=_hint(said),
         )
     parameters = {
         "host": str(sockets),
@@ -253,7 +253,7 @@ def _free_port() -> int:
         return port
 
 
-def _remedy(said: str) -> str:
+def _hint(said: str) -> str:
     lowered = said.lower()
     if "no space left" in lowered or "disk full" in lowered or "disk quota" in lowered:
         return "free space there, or name a larger place with SCENARIOS_RUNTIME_DIR or SCENARIOS_CACHE_DIR"

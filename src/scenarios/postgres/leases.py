@@ -2,7 +2,7 @@
 
 Files and process ids say nothing about a run on another machine that uses the same server. A session-level
 advisory lock does: the server itself lets go of it when the connection ends, whatever ended it. Each run
-holds one, under a number its databases carry in their marks; advisory locks are per database, so all runs
+holds one, under a number its databases carry in their tags; advisory locks are per database, so all runs
 take theirs in the same one.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
-from scenarios.ownership import Mark
-from scenarios.postgres.intents import is_same_process
+from scenarios.ownership import OwnershipTag
+from scenarios.postgres.creation_markers import is_same_process
 
 
 def number_of(text: str) -> int:
@@ -48,20 +48,20 @@ def held(conn: psycopg.Connection[Any]) -> set[int]:
     return {row[0] for row in rows}
 
 
-def is_dead(mark: Mark, leases: set[int]) -> bool:
-    """Whether the owner of *mark* is gone, given the *leases* that are held.
+def is_dead(tag: OwnershipTag, leases: set[int]) -> bool:
+    """Whether the owner of *tag* is gone, given the *leases* that are held.
 
     A run whose keeping connection was cut (by a proxy, an administrator) is alive as long as its process is.
     """
-    if mark.lease in leases:
+    if tag.lease in leases:
         return False
-    return not (mark.host == platform.node() and is_same_process(mark.pid, mark.birth))
+    return not (tag.host == platform.node() and is_same_process(tag.pid, tag.birth))
 
 
-def is_ending(mark: Mark, leases: set[int]) -> bool:
-    """Whether the process of *mark* seems gone while its lease is held: the server has not noticed yet.
+def is_ending(tag: OwnershipTag, leases: set[int]) -> bool:
+    """Whether the process of *tag* seems gone while its lease is held: the server has not noticed yet.
 
     It may also be a machine with our name, which is why this alone condemns nothing.
     """
-    gone = mark.host == platform.node() and not is_same_process(mark.pid, mark.birth)
-    return mark.lease in leases and gone
+    gone = tag.host == platform.node() and not is_same_process(tag.pid, tag.birth)
+    return tag.lease in leases and gone

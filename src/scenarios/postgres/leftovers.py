@@ -178,10 +178,10 @@ def _visited(provider: str, parameters: dict[str, str], notes: Path, cluster: st
 
 
 def _on_server(server: Server, settings: Settings, dry_run: bool, kept: bool) -> Iterator[Leftover]:
-    for name in server.estate.reap(dry_run=dry_run, kept=kept, patience=PATIENCE_SECONDS):
+    for name in server.manager.reap(dry_run=dry_run, kept=kept, patience=PATIENCE_SECONDS):
         yield Leftover("database", f"{name} on {server.safe_url}", "its run is gone", not dry_run)
     oldest = (datetime.now(UTC).date() - timedelta(days=settings["template_age_days"])).isoformat()
-    ready = [(name, found) for name, found in server.estate.marked().items() if found.ready]
+    ready = [(name, found) for name, found in server.manager.tagged().items() if found.ready]
     ready.sort(key=lambda pair: (pair[1].used, pair[1].created), reverse=True)
     for place, (name, found) in enumerate(ready):
         if found.used >= today():
@@ -196,7 +196,7 @@ def _on_server(server: Server, settings: Settings, dry_run: bool, kept: bool) ->
         error = ""
         if not dry_run:
             try:
-                server.estate.drop(name)
+                server.manager.drop(name)
             except (psycopg.Error, ScenariosError) as refused:
                 error = str(refused).strip()
         yield Leftover("template", f"{name} on {server.safe_url}", why, not dry_run and not error, error)

@@ -59,7 +59,7 @@ def server_account() -> Account | None:
     raise ServerError(
         "PostgreSQL does not run as root, and there is no other user to run it as",
         why=f"none of {', '.join(_UNPRIVILEGED)} exists",
-        remedy="add one (`useradd --system postgres`) or run as an ordinary user",
+        hint="add one (`useradd --system postgres`) or run as an ordinary user",
     )
 
 
@@ -121,7 +121,7 @@ def runtime_directory(settings: Settings) -> Path:
             "the server's user cannot reach the directory servers are to live in",
             where=f"{directory} ({chosen_by}), user {account.name if account else os.geteuid()}",
             why="a directory above it is closed to others",
-            remedy="name one that is open to others (mode 755) with SCENARIOS_RUNTIME_DIR",
+            hint="name one that is open to others (mode 755) with SCENARIOS_RUNTIME_DIR",
         )
     return directory
 
@@ -193,14 +193,14 @@ def private_directory(path: Path, chosen_by: str) -> Path:
             "cannot make a directory of our own",
             where=f"{path} ({chosen_by})",
             why=str(error),
-            remedy="free space there, or set SCENARIOS_RUNTIME_DIR or SCENARIOS_CACHE_DIR to another place",
+            hint="free space there, or set SCENARIOS_RUNTIME_DIR or SCENARIOS_CACHE_DIR to another place",
         ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise ServerError(
             "a directory we need belongs to somebody else",
             where=f"{path} ({chosen_by})",
             why=f"its owner has the user id {found.st_uid}, we are {os.geteuid()}",
-            remedy="remove it, or name another place with SCENARIOS_RUNTIME_DIR or SCENARIOS_CACHE_DIR",
+            hint="remove it, or name another place with SCENARIOS_RUNTIME_DIR or SCENARIOS_CACHE_DIR",
         )
     if found.st_mode & 0o022:
         path.chmod(0o755)

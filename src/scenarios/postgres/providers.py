@@ -1,8 +1,9 @@
-"""Where a server comes from: a ladder, tried from the top, that says what happened on each rung.
+"""Where a server comes from: a list of candidates, tried from the top, that says what happened on each
+candidate.
 
 A test run that silently falls back to another server is worse than one that fails; one that fails with the
-last rung's complaint only sends people the wrong way. So what was chosen and why is kept for the report, and
-when nothing works there is one message with each thing that was tried, what it said, and how to mend it.
+last candidate's complaint only sends people the wrong way. So what was chosen and why is kept for the report,
+and when nothing works there is one message with each thing that was tried, what it said, and how to mend it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scenarios.errors import ScenariosError, ServerError
 from scenarios.postgres import embedded, registry, urls
 from scenarios.postgres.binaries import Search, find_binaries, readable_for
 from scenarios.postgres.places import cache_directory, runtime_directory, server_account
-from scenarios.postgres.registry import Record, Seat
+from scenarios.postgres.registry import Record, ServerLease
 from scenarios.postgres.server import Server
 from scenarios.settings import Setting, Settings
 
@@ -42,28 +43,28 @@ def start_server(
     wanted = Setting(provider, "the call") if provider is not None else settings.get("provider")
     if urls.is_url(str(wanted.value)):
         return _external(str(wanted.value), wanted.source, settings)
-    rungs: dict[str, Callable[[Settings, bool, str], Server]] = {
+    candidates: dict[str, Callable[[Settings, bool, str], Server]] = {
         "embedded": _embedded,
         "container": _container,
     }
-    if wanted.value in rungs:
-        return rungs[wanted.value](settings, share, f"demanded by {wanted.source}")
+    if wanted.value in candidates:
+        return candidates[wanted.value](settings, share, f"demanded by {wanted.source}")
     if wanted.value != "auto":
         raise ServerError(
             f"there is no provider {wanted.value!r}",
             where=wanted.source,
-            remedy="use auto, embedded, container, or a postgresql:// URL",
+            hint="use auto, embedded, container, or a postgresql:// URL",
         )
     refusals: list[str] = []
-    for name in sorted(rungs, key=lambda name: not (share and _runs_already(settings, name))):
+    for name in sorted(candidates, key=lambda name: not (share and _runs_already(settings, name))):
         try:
-            return rungs[name](settings, share, f"automatic ({wanted.source})")
+            return candidates[name](settings, share, f"automatic ({wanted.source})")
         except ScenariosError as error:
-            refusals.append(f"{name}: {error.what}; {error.why or 'no reason given'}; mend: {error.remedy}")
+            refusals.append(f"{name}: {error.what}; {error.why or 'no reason given'}; mend: {error.hint}")
     raise ServerError(
         "no PostgreSQL server could be had",
         why="\n         ".join(refusals),
-        remedy="mend one of these, or name a server with SCENARIOS_PROVIDER=postgresql://user@host/db",
+        hint="mend one of these, or name a server with SCENARIOS_PROVIDER=postgresql://user@host/db",
     )
 
 
@@ -79,7 +80,7 @@ def _external(url: str, source: str, settings: Settings) -> Server:
 
 
 def external_notes(settings: Settings, parameters: Mapping[str, str]) -> Path:
-    """Return the directory for intents and measurements that concern an external server."""
+    """Return the directory for creation_markers and measurements that concern an external server."""
     place = hashlib.sha256(urls.safe_url({**parameters, "dbname": ""}).encode()).hexdigest()[:12]
     notes = cache_directory(settings) / f"external-{place}"
     notes.mkdir(mode=0o700, exist_ok=True)
@@ -117,8 +118,10 @@ def _embedded(settings: Settings, share: bool, reason: str) -> Server:
         return Record("embedded", parameters, origin, os.getpid(), cluster=directory.name)
 
     collect_dead(runtime)
-    seat = registry.take_seat(runtime, kind_of(settings, "embedded"), start, end_directory, share=share)
-    return _seated("embedded", seat, reason)
+    lease = registry.take_server_lease(
+        runtime, kind_of(settings, "embedded"), start, end_directory, share=share
+    )
+    return _leased("embedded", lease, reason)
 
 
 def _container(settings: Settings, share: bool, reason: str) -> Server:
@@ -130,21 +133,23 @@ def _container(settings: Settings, share: bool, reason: str) -> Server:
         return container.start(settings, directory)
 
     collect_dead(runtime)
-    seat = registry.take_seat(runtime, kind_of(settings, "container"), start, end_directory, share=share)
-    return _seated("container", seat, reason)
+    lease = registry.take_server_lease(
+        runtime, kind_of(settings, "container"), start, end_directory, share=share
+    )
+    return _leased("container", lease, reason)
 
 
-def _seated(provider: str, seat: Seat, reason: str) -> Server:
-    how = "joined the running server" if seat.joined else "started"
+def _leased(provider: str, lease: ServerLease, reason: str) -> Server:
+    how = "joined the running server" if lease.joined else "started"
     return Server(
         provider,
-        f"{reason}; {how}, {seat.record.origin}",
-        seat.record.parameters,
-        notes=seat.directory,
-        leave=seat.leave,
-        directory=seat.directory,
-        joined=seat.joined,
-        cluster=seat.record.cluster,
+        f"{reason}; {how}, {lease.record.origin}",
+        lease.record.parameters,
+        notes=lease.directory,
+        leave=lease.leave,
+        directory=lease.directory,
+        joined=lease.joined,
+        cluster=lease.record.cluster,
     )
 
 

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
                   | "(?P<identifier>[A-Za-z0-9_\x80-\U0010ffff]+)"
                   | \{{\?(?P<asked>[A-Za-z0-9_\x80-\U0010ffff]+)\}} ) )
     | (?P<block> (?<![{_WORD}]) (?: begin | case | end ) (?![{_WORD}]) )
-    | (?P<mark> [;()\\] )
+    | (?P<tag> [;()\\] )
     )
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
@@ -112,9 +112,9 @@ class Reader:
                     self._from = end
                 self._at = end
                 continue
-            if kind == "mark" and match[0] == "\\" and text[end : end + 1] not in (";", ":"):
+            if kind == "tag" and match[0] == "\\" and text[end : end + 1] not in (";", ":"):
                 return self._command(begin)
-            if self._start is None and (kind != "mark" or match[0] != ";"):
+            if self._start is None and (kind != "tag" or match[0] != ";"):
                 self._start = begin
             self._at = end
             if kind == "dollar":
@@ -124,7 +124,7 @@ class Reader:
                 self._replace(match)
             elif kind == "block":
                 self._count_block(match[0].lower())
-            elif kind == "mark":
+            elif kind == "tag":
                 if match[0] == "\\":
                     self._put(begin, end + 1, text[end])
                 elif match[0] != ";":

@@ -206,5 +206,5 @@ def _refused(what: str, target: str) -> TemplateError:
         "the migrations would connect to another database than the template",
         where=target,
         why=f"{what} cannot be led to the template; nothing was sent there",
-        remedy=LINES_FOR_ENV,
+        hint=LINES_FOR_ENV,
     )

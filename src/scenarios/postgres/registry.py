@@ -64,7 +64,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Seat:
+class ServerLease:
     """This process's use of a server; `leave` gives it back."""
 
     directory: Path
@@ -76,7 +76,7 @@ class Seat:
     _left: bool = False
 
     def leave(self, tidy: Callable[[], None] = lambda: None) -> bool:
-        """Give the seat back, and end the server if it was the last one.
+        """Give the lease back, and end the server if it was the last one.
 
         Args:
             tidy: called when others go on using the server; drops what is ours on it.
@@ -87,7 +87,7 @@ class Seat:
             whether the server was ended.
         """
         if os.getpid() != self._process:
-            return False  # A forked child shares its parent's seat.
+            return False  # A forked child shares its parent's lease.
         if self._left:
             return True
         with _alone(self.directory):
@@ -103,9 +103,9 @@ class Seat:
         return True
 
 
-def take_seat(
+def take_server_lease(
     runtime: Path, kind: str, start: Callable[[Path], Record], end: Callable[[Path], None], *, share: bool
-) -> Seat:
+) -> ServerLease:
     """Use the running server of *kind*, or start one.
 
     Args:
@@ -117,20 +117,22 @@ def take_seat(
     """
     name = kind if share else f"{kind[:6]}{secrets.token_hex(4)}"
     try:
-        return _take_seat(runtime, name, start, end)
+        return _take_server_lease(runtime, name, start, end)
     except BaseException:
         remove_if_empty(runtime)
         raise
 
 
-def _take_seat(
+def _take_server_lease(
     runtime: Path, name: str, start: Callable[[Path], Record], end: Callable[[Path], None]
-) -> Seat:
+) -> ServerLease:
     with exclusive(runtime / f"{name}.lock"):
         for directory in sorted(runtime.glob(f"{name}-*")):
             record = read_record(directory)
             if record is not None and is_alive(directory, record):
-                return _kept_to_the_end(Seat(directory, record, True, _sit(directory), end, os.getpid()))
+                return _kept_to_the_end(
+                    ServerLease(directory, record, True, _sit(directory), end, os.getpid())
+                )
             end(directory)
         directory = runtime / f"{name}-{secrets.token_hex(2)}"
         directory.mkdir(mode=0o755)
@@ -140,7 +142,7 @@ def _take_seat(
             _watch(directory)
             record = start(directory)
             _write_record(directory, record)
-            return _kept_to_the_end(Seat(directory, record, False, lease, end, os.getpid()))
+            return _kept_to_the_end(ServerLease(directory, record, False, lease, end, os.getpid()))
         except BaseException:
             lease.release()
             with suppress(ScenariosError):  # What went wrong first is what matters.
@@ -148,10 +150,10 @@ def _take_seat(
             raise
 
 
-def _kept_to_the_end(seat: Seat) -> Seat:
-    """See to it that the seat is given back even if its user is interrupted before it can do so."""
-    atexit.register(seat.leave)
-    return seat
+def _kept_to_the_end(lease: ServerLease) -> ServerLease:
+    """See to it that the lease is given back even if its user is interrupted before it can do so."""
+    atexit.register(lease.leave)
+    return lease
 
 
 def _sit(directory: Path) -> HeldLock:

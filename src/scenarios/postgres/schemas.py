@@ -102,7 +102,7 @@ def read_source(schema: object) -> Source:
         return _from_callable(schema)
     raise TemplateError(
         f"cannot make a database from a {type(schema).__name__}",
-        remedy="give a Domain, a MetaData, a path to .sql, an Alembic Config, a callable, or None",
+        hint="give a Domain, a MetaData, a path to .sql, an Alembic Config, a callable, or None",
     )
 
 

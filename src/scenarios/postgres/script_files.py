@@ -65,7 +65,7 @@ def scripts_in(directory: Path) -> list[Path]:
             "it cannot be told in which order the files of a schema are to be run",
             where=str(directory),
             why=f"directories in it hold .sql files as well: {', '.join(below)}",
-            remedy="give a .sql file that names them in order, each by a line: \\ir tables/a.sql",
+            hint="give a .sql file that names them in order, each by a line: \\ir tables/a.sql",
         )
     if not here:
         raise TemplateError("a directory given as schema holds no .sql file", where=str(directory))
@@ -115,6 +115,6 @@ def _by_plan(plan: Path) -> list[Path]:
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise TemplateError(
-            "a change of the plan has no script", where=str(missing), remedy="write it, or mend the plan"
+            "a change of the plan has no script", where=str(missing), hint="write it, or mend the plan"
         )
     return files

@@ -88,7 +88,7 @@ def run_script(
         TemplateError: a statement was refused, a command is one that makes no sense here, or the script would
             change something else than the database.
     """
-    # A build is not waited for to be on disk; the mark on the finished template is.
+    # A build is not waited for to be on disk; the tag on the finished template is.
     conn.execute("SET synchronous_commit = off")
     variables = {"DBNAME": conn.info.dbname, "USER": conn.info.user, "ENCODING": "UTF8"}
     run = _Run(conn, variables, _database_meant(script, name), ignore_missing_roles)
@@ -99,7 +99,7 @@ def run_script(
             "a script ends inside a transaction",
             where=name,
             why="it has a BEGIN without a COMMIT, so PostgreSQL would keep nothing of what comes after it",
-            remedy="end the transaction with COMMIT",
+            hint="end the transaction with COMMIT",
         )
 
 
@@ -116,9 +116,9 @@ def read_script(path: Path) -> str:
             "cannot read the schema",
             where=str(path),
             why=error.strerror,
-            remedy="give the path of a .sql file, or of a directory of them",
+            hint="give the path of a .sql file, or of a directory of them",
         ) from error
-    for beginning, what, remedy in (
+    for beginning, what, hint in (
         (b"PGDMP", "an archive of pg_dump", "write it as a script with: pg_restore -f schema.sql"),
         (b"\x1f\x8b", "compressed", "unpack it with: gunzip"),
         (codecs.BOM_UTF16_LE, "in UTF-16", "save it as UTF-8"),
@@ -126,7 +126,7 @@ def read_script(path: Path) -> str:
     ):
         if raw.startswith(beginning):
             raise TemplateError(
-                "cannot read the schema", where=str(path), why=f"the file is {what}", remedy=remedy
+                "cannot read the schema", where=str(path), why=f"the file is {what}", hint=hint
             )
     return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
@@ -140,7 +140,7 @@ def _database_meant(script: str, name: str) -> str | None:
             "a script is for more than one database",
             where=name,
             why=f"it connects to {' and '.join(sorted(names))}",
-            remedy="give one file for each",
+            hint="give one file for each",
         )
     return names.pop() if names else None
 
@@ -333,7 +333,7 @@ class _Run:
             "a script may change its own database only",
             where=f"{name}, line {statement.line}: {_short(statement.text)}",
             why=why,
-            remedy="take the statement out; of the database itself, say current_database() in a DO block",
+            hint="take the statement out; of the database itself, say current_database() in a DO block",
         )
 
     def _copy(self, statement: Statement, rows: bytes, name: str, line: int) -> None:
@@ -366,7 +366,7 @@ class _Run:
             "a statement of the schema was refused",
             where=f"{name}, line {line}: {_short(statement.text)}",
             why=why,
-            remedy=_remedy(error, unknown),
+            hint=_hint(error, unknown),
         )
 
     # --- commands
@@ -425,7 +425,7 @@ class _Run:
         places = [home or Path()] if relative else [Path(), *filter(None, [home])]
         path = next((place / given for place in places if (place / given).is_file()), None)
         if path is None:
-            raise _no_command(command, name, why=f"there is no file {given!r}", remedy="mend the path")
+            raise _no_command(command, name, why=f"there is no file {given!r}", hint="mend the path")
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _no_command(command, name, why="the files include one another without end")
@@ -503,17 +503,17 @@ def _short(text: str) -> str:
 
 
 def _no_command(
-    command: Command, name: str, why: str | None = None, remedy: str | None = None
+    command: Command, name: str, why: str | None = None, hint: str | None = None
 ) -> TemplateError:
     return TemplateError(
         f"cannot run the psql command '\\{command.name}'",
         where=f"{name}, line {command.line}",
         why=why,
-        remedy=remedy or "take it out, or give a callable that runs psql",
+        hint=hint or "take it out, or give a callable that runs psql",
     )
 
 
-def _remedy(error: psycopg.Error, unknown: Set[str]) -> str:
+def _hint(error: psycopg.Error, unknown: Set[str]) -> str:
     role = _MISSING_ROLE.search(str(error))
     if role is not None:
         return (

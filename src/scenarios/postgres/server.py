@@ -16,11 +16,11 @@ from typing import Any, Self
 import psycopg
 
 from scenarios.errors import ScenariosError, ServerError
-from scenarios.ownership import Mark
+from scenarios.ownership import OwnershipTag
 from scenarios.postgres import registry, urls
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
-from scenarios.postgres.estate import Estate
+from scenarios.postgres.database_manager import DatabaseManager
 from scenarios.postgres.processes import interrupts_wait
 from scenarios.postgres.templates import NO_JOURNAL, Template, get_template
 from scenarios.postgres.watcher import kept_until
@@ -55,7 +55,7 @@ class Server:
         limits: what cannot be done here and why, filled as it is found out.
         directory: where a server of ours lives; None for an external one.
         cluster: the ``cluster_name`` by which a server of ours is known; empty for an external one.
-        estate: our databases on it.
+        manager: our databases on it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Server:
             self._find_admin()
             # Until it is measured: on a server of ours with its data in memory this is the quicker one.
             preferred = "wal_log" if provider == "external" else "file_copy"
-            self.estate = Estate(self.connect, notes, preferred=preferred)
+            self.manager = DatabaseManager(self.connect, notes, preferred=preferred)
             atexit.register(self.close)
             self._look_around(reap)
         except BaseException:
@@ -97,7 +97,7 @@ class Server:
             raise
 
     def _look_around(self, reap: bool) -> None:
-        control = self.estate.control
+        control = self.manager.control
         self.version = control.info.server_version
         rows = control.execute(
             "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY (%s)",
@@ -108,7 +108,7 @@ class Server:
         if self.provider == "external":
             self.limits += _limits(control)
         elif reap:
-            self.estate.reap()
+            self.manager.reap()
 
     # Connections
 
@@ -182,7 +182,7 @@ class Server:
 
     def prefetch(self, template: Template, size: int = 2) -> None:
         """Keep *size* clones of *template* ready, made in the background; worth it where clones are slow."""
-        self.estate.stock(template.name, size, self._content(template, keep=False))
+        self.manager.stock(template.name, size, self._content(template, keep=False))
 
     def database(
         self,
@@ -207,10 +207,10 @@ class Server:
         if template is None and schema is not None:
             template = self.template(schema)
         source = template.name if template is not None else "template0"
-        ready = self.estate.take(source) if name is None and not keep else None
+        ready = self.manager.take(source) if name is None and not keep else None
         if ready is None:
-            ready = name or self.estate.next_name()
-            self.estate.create(ready, source, self._content(template, keep))
+            ready = name or self.manager.next_name()
+            self.manager.create(ready, source, self._content(template, keep))
             self._try_the_way(ready)
         return self._opened(ready, template.schema if template is not None else schema, source, keep)
 
@@ -220,14 +220,14 @@ class Server:
             try:
                 self.connect(name).close()
             except ScenariosError:
-                self.estate.drop(name)
+                self.manager.drop(name)
                 raise
             self._leads_right = True
 
-    def _content(self, template: Template | None, keep: bool) -> Mark:
+    def _content(self, template: Template | None, keep: bool) -> OwnershipTag:
         if template is None:
-            return Mark("database", template="template0", label="empty", keep=keep)
-        return Mark("database", template=template.name, label=template.label, keep=keep)
+            return OwnershipTag("database", template="template0", label="empty", keep=keep)
+        return OwnershipTag("database", template=template.name, label=template.label, keep=keep)
 
     def _opened(self, name: str, schema: object, source: str, keep: bool) -> Database:
         database = Database(
@@ -249,32 +249,32 @@ class Server:
         Raises:
             DatabaseError: somebody is connected to it.
         """
-        name = name or self.estate.next_name()
-        content = Mark("database", template=database.source, label=f"fork of {database.name}")
-        self.estate.create(name, database.name, content)
+        name = name or self.manager.next_name()
+        content = OwnershipTag("database", template=database.source, label=f"fork of {database.name}")
+        self.manager.create(name, database.name, content)
         made = self._opened(name, database.schema, database.source, keep=False)
         made.lock_timeout = database.lock_timeout
         return made
 
     def replace(self, database: Database, source: str) -> None:
         """Replace *database* by a clone of the database *source*. See `Database.recreate`."""
-        content = Mark("database", template=source, label="made anew", keep=database.keep)
-        self.estate.replace(database.name, source, content)
+        content = OwnershipTag("database", template=source, label="made anew", keep=database.keep)
+        self.manager.replace(database.name, source, content)
 
     def discard(self, database: Database) -> None:
         """Take *database* out of use; it is dropped by the end of the run unless it is kept."""
         with self._lock:
             if self._open.pop(database.name, None) is not None and not database.keep:
-                self.estate.discard(database.name)
+                self.manager.discard(database.name)
 
     def keep(self, database: Database, *, hours: float = 8) -> None:
         """Let *database* outlive this run; a server of ours stays up for *hours* for its sake.
 
         ``scenarios down`` ends it earlier.
         """
-        mark = self.estate.read_mark(database.name)
-        if mark is not None:
-            self.estate.write_mark(database.name, replace(mark, keep=True))
+        tag = self.manager.read_tag(database.name)
+        if tag is not None:
+            self.manager.write_tag(database.name, replace(tag, keep=True))
         database.keep = True
         if self.directory is not None:
             until = time.time() + hours * 3600
@@ -295,7 +295,7 @@ class Server:
                 for database in list(self._open.values()):
                     with suppress(psycopg.Error, ServerError):
                         database.close()
-            self.estate.close(self._leave)
+            self.manager.close(self._leave)
 
     def __enter__(self) -> Self:
         return self
@@ -318,10 +318,10 @@ def _limits(conn: psycopg.Connection[Any]) -> list[str]:
     may_create, may_undo = row or (False, False)
     limits = []
     if not may_create:
-        limits.append("no databases can be created here; remedy: ALTER ROLE .. CREATEDB")
+        limits.append("no databases can be created here; hint: ALTER ROLE .. CREATEDB")
     if not may_undo:
         limits.append(
-            f"{NO_JOURNAL} here, snapshots are copies; remedy: "
+            f"{NO_JOURNAL} here, snapshots are copies; hint: "
             "GRANT SET ON PARAMETER session_replication_role TO .."
         )
     return limits

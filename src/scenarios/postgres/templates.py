@@ -1,7 +1,7 @@
 """Templates: a database with a schema, built once and cloned for every test.
 
 Without a name that covers everything that went in, a stale template gives green tests on an old schema;
-without a lock, eight workers build it eight times; without a mark that is written last, a worker clones one
+without a lock, eight workers build it eight times; without a tag that is written last, a worker clones one
 that a killed run left half-built. The lock is an advisory one, so it is gone when its holder is.
 """
 
@@ -19,9 +19,9 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import ScenariosError, TemplateError
-from scenarios.ownership import Mark, require_ours, today
+from scenarios.ownership import OwnershipTag, require_ours, today
+from scenarios.postgres.creation_markers import TEMPLATE_PREFIX
 from scenarios.postgres.ingredients import GONE, Ingredients, now, unchanged
-from scenarios.postgres.intents import TEMPLATE_PREFIX
 from scenarios.postgres.leases import number_of
 from scenarios.postgres.logging_state import logging_kept
 from scenarios.postgres.schemas import Source, code_digest, digest, read_source
@@ -72,7 +72,7 @@ def get_template(
     source = read_source(schema)
     inputs = {
         "server": str(server.version),
-        "role": digest(server.estate.control.info.user),  # A template is cloned by its owner alone.
+        "role": digest(server.manager.control.info.user),  # A template is cloned by its owner alone.
         "journal": _journal_digest(),
         **source.inputs,
     }
@@ -82,12 +82,12 @@ def get_template(
         inputs["populate"] = code_digest(populate)
     if key:
         inputs["key"] = digest(key)
-    wanted = Mark("template", label=source.label, inputs=inputs, template=base.name if base else "")
+    wanted = OwnershipTag("template", label=source.label, inputs=inputs, template=base.name if base else "")
 
-    def done(found: tuple[str, Mark], why: str = "") -> Template:
-        name, mark = found
+    def done(found: tuple[str, OwnershipTag], why: str = "") -> Template:
+        name, tag = found
         elapsed = (time.perf_counter() - begun) * 1000
-        return Template(name, mark.label, {**inputs, **mark.read}, schema, bool(why), elapsed, why)
+        return Template(name, tag.label, {**inputs, **tag.read}, schema, bool(why), elapsed, why)
 
     there = _find_ready(server, wanted, source.root, newer_than)
     if there is not None:
@@ -102,27 +102,29 @@ def get_template(
         return done(_build(server, source, base, populate, wanted), why)
 
 
-def _name(mark: Mark) -> str:
-    parts = [part for pair in sorted({**mark.inputs, **mark.read}.items()) for part in pair]
-    return f"{TEMPLATE_PREFIX}{digest(mark.label, *parts)}"
+def _name(tag: OwnershipTag) -> str:
+    parts = [part for pair in sorted({**tag.inputs, **tag.read}.items()) for part in pair]
+    return f"{TEMPLATE_PREFIX}{digest(tag.label, *parts)}"
 
 
-def _find_ready(server: Server, wanted: Mark, root: Path, newer_than: str) -> tuple[str, Mark] | None:
+def _find_ready(
+    server: Server, wanted: OwnershipTag, root: Path, newer_than: str
+) -> tuple[str, OwnershipTag] | None:
     """Return the newest template of these inputs whose build read what is there now."""
     found = [
-        (name, mark)
-        for name, mark in server.estate.marked().items()
-        if (mark.kind, mark.ready, mark.label) == ("template", True, wanted.label)
-        and mark.inputs == wanted.inputs
-        and mark.created > newer_than
-        and unchanged(mark.read, root)
+        (name, tag)
+        for name, tag in server.manager.tagged().items()
+        if (tag.kind, tag.ready, tag.label) == ("template", True, wanted.label)
+        and tag.inputs == wanted.inputs
+        and tag.created > newer_than
+        and unchanged(tag.read, root)
     ]
     if not found:
         return None
-    name, mark = max(found, key=lambda each: each[1].created)
-    if mark.used != today():
-        server.estate.write_mark(name, replace(mark, used=today()))
-    return name, mark
+    name, tag = max(found, key=lambda each: each[1].created)
+    if tag.used != today():
+        server.manager.write_tag(name, replace(tag, used=today()))
+    return name, tag
 
 
 def _build(
@@ -130,12 +132,12 @@ def _build(
     source: Source,
     base: Template | None,
     populate: Callable[[psycopg.Connection[Any]], object] | None,
-    wanted: Mark,
-) -> tuple[str, Mark]:
-    working = server.estate.next_name()
+    wanted: OwnershipTag,
+) -> tuple[str, OwnershipTag]:
+    working = server.manager.next_name()
     ingredients = Ingredients(source)
     name = working
-    made = server.estate.create(working, base.name if base is not None else "template0", wanted)
+    made = server.manager.create(working, base.name if base is not None else "template0", wanted)
     try:
         with _own_session(server, working) as conn:
             for extension in source.extensions:
@@ -148,27 +150,27 @@ def _build(
         with _own_session(server, working) as conn:
             _install_journal(server, conn)
             conn.execute("ANALYZE")
-        made = replace(server.estate.read_mark(working) or made, read=ingredients.read())
-        control = server.estate.control
+        made = replace(server.manager.read_tag(working) or made, read=ingredients.read())
+        control = server.manager.control
         statement = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
         control.execute(statement.format(sql.Identifier(working)))
         name = _name(made)
-        server.estate.drop(name)  # half-built by a run that was killed, or not new enough
-        server.estate.rename(control, working, name)
+        server.manager.drop(name)  # half-built by a run that was killed, or not new enough
+        server.manager.rename(control, working, name)
         made = replace(made, ready=True)
-        server.estate.write_mark(name, made)
+        server.manager.write_tag(name, made)
         return name, made
     except BaseException as error:
         for left in (working, name):
             with suppress(psycopg.Error, ScenariosError):
-                server.estate.drop(left)
+                server.manager.drop(left)
         if isinstance(error, ScenariosError) or not isinstance(error, Exception):
             raise
         raise TemplateError(
             f"a template could not be built from {source.label}",
             where=f"server {server.safe_url}",
             why=f"{type(error).__name__}: {error}",
-            remedy="mend the schema; the half-built template was dropped",
+            hint="mend the schema; the half-built template was dropped",
         ) from error
 
 
@@ -177,9 +179,9 @@ def _own_session(server: Server, working: str) -> Iterator[psycopg.Connection[An
     """Give one step of a build a session of its own, in the database being built and in no other.
 
     What a step has set (a dump empties the search_path, for one) is gone with it; what it has set for the
-    database, the next one finds. A comment it made is kept, and our mark put behind it.
+    database, the next one finds. A comment it made is kept, and our tag put behind it.
     """
-    server.estate.read_mark(working)
+    server.manager.read_tag(working)
     with server.connect(working) as conn:
         require_ours(conn, "build a template")
         yield conn
@@ -192,7 +194,7 @@ def _create_extension(conn: psycopg.Connection[Any], extension: str) -> None:
         raise TemplateError(
             f"the extension {extension!r} cannot be created",
             why=str(error).strip(),
-            remedy="name a server that has it (SCENARIOS_POSTGRES_BIN, SCENARIOS_IMAGE) or a role that may",
+            hint="name a server that has it (SCENARIOS_POSTGRES_BIN, SCENARIOS_IMAGE) or a role that may",
         ) from error
 
 
@@ -220,11 +222,11 @@ def _journal_digest() -> str:
     return digest(*parts)
 
 
-def _why(server: Server, wanted: Mark, root: Path) -> str:
+def _why(server: Server, wanted: OwnershipTag, root: Path) -> str:
     """Say by what the template *wanted* differs from the newest ready one of the same label."""
     others = [
         found
-        for found in server.estate.marked().values()
+        for found in server.manager.tagged().values()
         if found.kind == "template" and found.label == wanted.label and found.ready
     ]
     if not others:

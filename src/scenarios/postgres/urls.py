@@ -37,7 +37,7 @@ def parameters_of(url: str) -> dict[str, str]:
                 "cannot read a PostgreSQL URL",
                 where=hidden(url),
                 why="behind user and password there is one @ or / too many",
-                remedy="write an @ in the password as %40, a / as %2F, a : as %3A, a % as %25",
+                hint="write an @ in the password as %40, a / as %2F, a : as %3A, a % as %25",
             )
     try:
         found: dict[str, Any] = conninfo.conninfo_to_dict(url)
@@ -47,7 +47,7 @@ def parameters_of(url: str) -> dict[str, str]:
             where=hidden(url),
             # libpq repeats what it cannot read, and that may be the password.
             why=_QUOTED.sub(lambda each: each[0] if len(each[1]) < 2 else '"..."', str(error).strip()),
-            remedy="write it as postgresql://user@host:5432/dbname",
+            hint="write it as postgresql://user@host:5432/dbname",
         ) from None
     return {name: str(value) for name, value in found.items() if value is not None}
 

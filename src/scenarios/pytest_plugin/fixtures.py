@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenarios.pytest_plugin.keys import SETTINGS, WIDE_FIXTURES, WIDTHS
+from scenarios.pytest_plugin.keys import BROADER_FIXTURES, SETTINGS, WIDTHS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -136,18 +136,18 @@ def _scenario_worker(
 
 @pytest.fixture(scope="session")
 def scenario_db_url(request: pytest.FixtureRequest, _scenario_worker: Worker) -> str:
-    """The URL of this worker's home database; it stays the same for the whole run.
+    """The URL of this worker's shared database; it stays the same for the whole run.
 
     For an application that makes its engine once, or runs in another process.
     """
     with spoken():
-        return _scenario_worker.home(request.session).database.url
+        return _scenario_worker.shared(request.session).database.url
 
 
-def _wide(request: pytest.FixtureRequest, worker: Worker) -> Iterator[Database]:
+def _broader(request: pytest.FixtureRequest, worker: Worker) -> Iterator[Database]:
     with spoken():
         worker.refuse_inside_test(request)
-        layer = worker.home(request.session).wide(
+        layer = worker.shared(request.session).broader(
             f"{request.scope} {request.node.nodeid or 'of the run'}", WIDTHS.index(request.scope)
         )
         database = layer.__enter__()
@@ -158,26 +158,26 @@ def _wide(request: pytest.FixtureRequest, worker: Worker) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def scenario_session_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
-    """The home database, for a session-scoped fixture that fills it once."""
-    yield from _wide(request, _scenario_worker)
+    """The shared database, for a session-scoped fixture that fills it once."""
+    yield from _broader(request, _scenario_worker)
 
 
 @pytest.fixture(scope="package")
 def scenario_package_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
-    """The home database, for a package-scoped fixture; undone when the package ends."""
-    yield from _wide(request, _scenario_worker)
+    """The shared database, for a package-scoped fixture; undone when the package ends."""
+    yield from _broader(request, _scenario_worker)
 
 
 @pytest.fixture(scope="module")
 def scenario_module_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
-    """The home database, for a module-scoped fixture; undone when the module ends."""
-    yield from _wide(request, _scenario_worker)
+    """The shared database, for a module-scoped fixture; undone when the module ends."""
+    yield from _broader(request, _scenario_worker)
 
 
 @pytest.fixture(scope="class")
 def scenario_class_db(request: pytest.FixtureRequest, _scenario_worker: Worker) -> Iterator[Database]:
-    """The home database, for a class-scoped fixture; undone when the class ends."""
-    yield from _wide(request, _scenario_worker)
+    """The shared database, for a class-scoped fixture; undone when the class ends."""
+    yield from _broader(request, _scenario_worker)
 
 
 # --- One test
@@ -186,13 +186,15 @@ def scenario_class_db(request: pytest.FixtureRequest, _scenario_worker: Worker) 
 @pytest.fixture(autouse=True)
 def _scenario_unasked(request: pytest.FixtureRequest) -> None:
     """A test is isolated as well when only its marker or its application's engine leads to the database."""
-    if uses_home(request.fixturenames) or request.node.get_closest_marker("scenario") is not None:
+    if uses_shared(request.fixturenames) or request.node.get_closest_marker("scenario") is not None:
         request.getfixturevalue("_scenario_test")
 
 
-def uses_home(names: Collection[str]) -> bool:
-    """Whether one of the fixtures *names* outlives the test: it then stays on the worker's home database."""
-    return not WIDE_FIXTURES.isdisjoint(names)
+def uses_shared(names: Collection[str]) -> bool:
+    """Whether one of the fixtures *names* outlives the test: it then stays on the worker's shared
+    database.
+    """
+    return not BROADER_FIXTURES.isdisjoint(names)
 
 
 @pytest.fixture
@@ -247,7 +249,7 @@ def scenario_session(_scenario_test: Test) -> Iterator[Session]:
     """A SQLAlchemy session on the test's database.
 
     Its commits are real unless the test uses nothing else that reaches the database: then they are
-    savepoints of one transaction that is rolled back (the cheapest rung).
+    savepoints of one transaction that is rolled back (the cheapest strategy).
     """
     from scenarios.pytest_plugin.sessions import session_for
 

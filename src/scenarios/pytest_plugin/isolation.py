@@ -1,9 +1,11 @@
-"""What happens around one test: the state it starts in, and the rung of the ladder that undoes it.
+"""What happens around one test: the state it starts in, and the strategy of isolation strategies that undoes
+it.
 
 Rollback is cheapest but blind to every connection except the one it owns; restore undoes what anyone
 committed; clone copes with what no journal can undo. Which one a test needs follows from what it asks for.
-Whatever the rung, the journal is asked at the end: it notices when the test got past the rung it was on, and
-the ladder is climbed and the report says so. A leak blamed on the next test is the failure this prevents.
+Whatever the strategy, the journal is asked at the end: it notices when the test got past the strategy it was
+on, and isolation strategies is fell_back and the report says so. A leak blamed on the next test is the
+failure this prevents.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenarios.errors import JournalError, LibraryError, ScenariosError
-from scenarios.pytest_plugin.keys import TEST, WIDE_FIXTURES
+from scenarios.pytest_plugin.keys import BROADER_FIXTURES, TEST
+from scenarios.pytest_plugin.prepared import StateKey
 from scenarios.pytest_plugin.report import describe
-from scenarios.pytest_plugin.stage import StateKey
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
     from scenarios.journal import Changes, Snapshot
     from scenarios.library import Instance
     from scenarios.postgres import Database
-    from scenarios.pytest_plugin.stage import Stage
+    from scenarios.pytest_plugin.prepared import PreparedDatabase
     from scenarios.pytest_plugin.worker import Worker
 
 _SESSIONS = frozenset({"scenario_session", "scenario_async_session"})
-_REAL_COMMITS = WIDE_FIXTURES | {"scenario_db", "load_scenario"}
+_REAL_COMMITS = BROADER_FIXTURES | {"scenario_db", "load_scenario"}
 _LOOKS = frozenset({"scenario_changes"})
 
 
@@ -44,8 +46,8 @@ class Test:
     nodeid: str
     database: Database
     start: Snapshot
-    rung: str
-    why_rung: str
+    strategy: str
+    why_strategy: str
     states: list[StateKey]
     instances: dict[str, Instance]
     seed: str
@@ -57,7 +59,7 @@ class Test:
     """The report wants to know the rows it changed."""
     failed: bool = False
     session: Session | None = None
-    """The session of the rollback rung, through which alone its changes can be seen."""
+    """The session of the rollback strategy, through which alone its changes can be seen."""
     async_session_open: bool = False
     """Its changes are in the transaction of an asynchronous driver, where nobody else can look."""
     failed_unseen: bool = False
@@ -71,7 +73,7 @@ class Test:
     rows_undone: int = 0
     ms_before: float = 0.0
     ms_after: float = 0.0
-    climbed: str | None = None
+    fell_back: str | None = None
     kept: str | None = None
     ended: list[str] = field(default_factory=list)
     """Connections that were ended because the database had to be copied, by their applications' names."""
@@ -89,7 +91,7 @@ class Test:
                 "the fixture scenario has nothing to give",
                 where=self.nodeid,
                 why="the test names no scenario",
-                remedy='mark the test with @pytest.mark.scenario("name"), or use load_scenario("name")',
+                hint='mark the test with @pytest.mark.scenario("name"), or use load_scenario("name")',
             )
         return next(reversed(self.instances.values()))
 
@@ -150,9 +152,9 @@ class Test:
         """Return what the report says of this test, as plain data."""
         return {
             "scenarios": list(self.instances),
-            "rung": self.rung,
-            "why": self.why_rung,
-            "climbed": self.climbed,
+            "strategy": self.strategy,
+            "why": self.why_strategy,
+            "fell_back": self.fell_back,
             "rows_loaded": self.rows_loaded,
             "rows_written": self.rows_undone if self.rows_written is None else self.rows_written,
             "ms_before": round(self.ms_before, 3),
@@ -162,8 +164,8 @@ class Test:
         }
 
 
-def choose_rung(item: pytest.Item, names: frozenset[str], *, counted: bool = False) -> tuple[str, str]:
-    """Return the rung for a test and why: its marker, or what it asks for.
+def choose_strategy(item: pytest.Item, names: frozenset[str], *, counted: bool = False) -> tuple[str, str]:
+    """Return the strategy for a test and why: its marker, or what it asks for.
 
     Args:
         item: the test.
@@ -189,30 +191,31 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
     began = time.perf_counter()
     settings = worker.settings
     readonly = item.get_closest_marker("scenario_readonly") is not None
-    rung, why = choose_rung(item, names, counted=readonly or bool(settings["max_rows"]))
+    strategy, why = choose_strategy(item, names, counted=readonly or bool(settings["max_rows"]))
     marks = _marks(item)
     states = [StateKey.of(name, params) for name, params in marks.items()]
-    home = bool(names & WIDE_FIXTURES)
-    stage = worker.stage(item.session, states, home=home)
+    shared = bool(names & BROADER_FIXTURES)
+    prepared = worker.prepared(item.session, states, shared=shared)
     fills = [
         (state, worker.fill(state, params)) for state, params in zip(states, marks.values(), strict=True)
     ]
-    values = stage.settle(fills)
-    start = stage.begin()
+    values = prepared.prepare(fills)
+    start = prepared.begin()
     with ExitStack() as own:
-        database = stage.database
+        database = prepared.database
         spare: Database | None = None
-        if rung == "clone":
-            # Its own copy; on the home database, whose name must stay, the copy is what it is put back from.
-            spare = own.enter_context(stage.copy())
-            if not home:
+        if strategy == "clone":
+            # Its own copy; on the shared database, whose name must stay, the copy is what it is put back
+            # from.
+            spare = own.enter_context(prepared.copy())
+            if not shared:
                 database, start = spare, spare.snapshot()
         test = Test(
             nodeid=item.nodeid,
             database=database,
             start=start,
-            rung=rung,
-            why_rung=why,
+            strategy=strategy,
+            why_strategy=why,
             states=states,
             instances={
                 str(state): replace(value, db=database, _objects={})
@@ -235,12 +238,12 @@ def isolated(item: pytest.Item, worker: Worker, names: frozenset[str]) -> Iterat
             began = time.perf_counter()
             try:
                 if test.failed and test.keep_failed:
-                    _keep(test, stage, worker)
+                    _keep(test, prepared, worker)
                 else:
-                    _undo(test, stage, spare)
+                    _undo(test, prepared, spare)
             finally:
                 worker.test_ended()
-                test.ended, stage.ended = stage.ended, []
+                test.ended, prepared.ended = prepared.ended, []
                 test.ms_after = (time.perf_counter() - began) * 1000
 
 
@@ -253,40 +256,40 @@ def _marks(item: pytest.Item) -> dict[str, dict[str, Any]]:
     return marks
 
 
-def _undo(test: Test, stage: Stage, spare: Database | None) -> None:
+def _undo(test: Test, prepared: PreparedDatabase, spare: Database | None) -> None:
     if test.failed_unseen:
         test.extra.append(describe(test))
     if test.database is spare:
         return
     if spare is not None:
-        stage.put_back(spare)
+        prepared.put_back(spare)
         return
-    restored = stage.undo(test.start, test.nodeid)
-    if test.rung != "rollback":  # there, what a test set went with its transaction
+    restored = prepared.undo(test.start, test.nodeid)
+    if test.strategy != "rollback":  # there, what a test set went with its transaction
         test.database.reset_connections()
     test.rows_undone += restored.rows
     if not restored.in_place:
-        test.climbed = f"clone: {restored.why}"
-    elif test.rung == "rollback" and restored.rows and not test.failed_unseen:
-        test.climbed = "restore: rows were committed past the given session"
+        test.fell_back = f"clone: {restored.why}"
+    elif test.strategy == "rollback" and restored.rows and not test.failed_unseen:
+        test.fell_back = "restore: rows were committed past the given session"
 
 
-def _keep(test: Test, stage: Stage, worker: Worker) -> None:
+def _keep(test: Test, prepared: PreparedDatabase, worker: Worker) -> None:
     """Leave the failed test's database for a person, and let the next test have another."""
     try:
-        if test.database is not stage.database:
+        if test.database is not prepared.database:
             kept = test.database
-        elif stage is worker.home_if_any():
-            kept = stage.copy()
-            stage.undo(test.start, test.nodeid)
+        elif prepared is worker.shared_if_any():
+            kept = prepared.copy()
+            prepared.undo(test.start, test.nodeid)
         else:
-            kept = stage.database
-            worker.abandon(stage)
+            kept = prepared.database
+            worker.abandon(prepared)
         worker.server.keep(kept)
     except ScenariosError as error:
         test.extra.append(f"the database could not be kept: {error}")
         with suppress(JournalError):
-            stage.undo(test.start, test.nodeid)
+            prepared.undo(test.start, test.nodeid)
         return
     test.kept = kept.psql
     lines = [f"the database is kept as {kept.name}", f"  {kept.psql}"]

@@ -8,22 +8,22 @@ import pytest
 
 if TYPE_CHECKING:
     from scenarios.pytest_plugin.isolation import Test
-    from scenarios.pytest_plugin.tally import Tally
+    from scenarios.pytest_plugin.reporter import Reporter
     from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 WORKER: pytest.StashKey[Worker] = pytest.StashKey()
-TALLY: pytest.StashKey[Tally] = pytest.StashKey()
+REPORTER: pytest.StashKey[Reporter] = pytest.StashKey()
 TEST: pytest.StashKey[Test] = pytest.StashKey()
 
 OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows", "coverage")
 """Settings that have a command-line option, ``--scenarios-<name>``."""
 
-RUNGS = ("rollback", "restore", "clone")
-"""The isolation ladder, cheapest first."""
+STRATEGIES = ("rollback", "restore", "clone")
+"""The isolation strategies, cheapest first."""
 
-WIDE_FIXTURES = frozenset(
+BROADER_FIXTURES = frozenset(
     {
         "scenario_db_url",
         "scenario_session_db",
@@ -32,7 +32,7 @@ WIDE_FIXTURES = frozenset(
         "scenario_class_db",
     }
 )
-"""Fixtures that outlive a test, all of the worker's home database."""
+"""Fixtures that outlive a test, all of the worker's shared database."""
 
 WIDTHS = ("function", "class", "module", "package", "session")
 """The scopes of fixtures, narrowest first."""

@@ -2,7 +2,7 @@
 
 This module is imported in every pytest run of every project that has the package installed. It therefore
 imports nothing but pytest and the standard library; the work is done in the modules beside it, which are
-imported by the first test that wants something: `worker` (server and databases of this process), `stage`
+imported by the first test that wants something: `worker` (server and databases of this process), `prepared`
 (the layers of data on a database), `isolation` (what happens around one test) and `report`.
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenarios.pytest_plugin import fixtures
-from scenarios.pytest_plugin.keys import OPTIONS, RUNGS, SETTINGS, TALLY, TEST, WORKER
-from scenarios.pytest_plugin.tally import Tally
+from scenarios.pytest_plugin.keys import OPTIONS, REPORTER, SETTINGS, STRATEGIES, TEST, WORKER
+from scenarios.pytest_plugin.reporter import Reporter
 
 if TYPE_CHECKING:
     from scenarios.settings import Settings
@@ -76,14 +76,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "scenario_isolation(rung): how the test's effects are undone: 'rollback', 'restore' or 'clone'",
+        "scenario_isolation(strategy): how the test's effects are undone: 'rollback', 'restore' or 'clone'",
     )
     config.addinivalue_line(
         "markers", "scenario_readonly: the test promises to change no row, and fails itself if it does"
     )
     config.pluginmanager.register(fixtures, "scenarios-fixtures")
-    tally = config.stash[TALLY] = Tally(config)
-    config.pluginmanager.register(tally, "scenarios-tally")
+    reporter = config.stash[REPORTER] = Reporter(config)
+    config.pluginmanager.register(reporter, "scenarios-reporter")
     if config.pluginmanager.hasplugin("asyncio"):
         from scenarios.pytest_plugin import asyncio_fixtures
 
@@ -108,7 +108,7 @@ def _settings(config: pytest.Config) -> Settings:
             raise SettingsError(
                 f"setting 'report' cannot be {settings['report']!r}",
                 where=settings.get("report").source,
-                remedy="say html or json",
+                hint="say html or json",
             )
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -117,29 +117,29 @@ def _settings(config: pytest.Config) -> Settings:
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Refuse wrong markers before the first test runs, all of them at once."""
-    faults = _wrong_markers(items)
-    if not faults:
+    errors = _wrong_markers(items)
+    if not errors:
         return
     if hasattr(session.config, "workerinput"):
         # A worker of pytest-xdist cannot refuse: it says that it has nothing to run, and why.
         items.clear()
-        session.shouldfail = "\n".join(["wrong markers", *faults])
+        session.shouldfail = "\n".join(["wrong markers", *errors])
         return
-    raise pytest.UsageError("\n".join(faults))
+    raise pytest.UsageError("\n".join(errors))
 
 
 def _wrong_markers(items: Sequence[pytest.Item]) -> list[str]:
-    faults = []
+    errors = []
     for item in items:
         for mark in item.iter_markers("scenario"):
             if len(mark.args) != 1 or not isinstance(mark.args[0], str):
-                faults.append(f"{item.nodeid}: @pytest.mark.scenario takes the name of one scenario first")
+                errors.append(f"{item.nodeid}: @pytest.mark.scenario takes the name of one scenario first")
         for mark in item.iter_markers("scenario_isolation"):
-            if len(mark.args) != 1 or mark.kwargs or mark.args[0] not in RUNGS:
-                faults.append(
-                    f"{item.nodeid}: @pytest.mark.scenario_isolation takes one of {', '.join(RUNGS)}"
+            if len(mark.args) != 1 or mark.kwargs or mark.args[0] not in STRATEGIES:
+                errors.append(
+                    f"{item.nodeid}: @pytest.mark.scenario_isolation takes one of {', '.join(STRATEGIES)}"
                 )
-    return faults
+    return errors
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -161,7 +161,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         lines = [line for _, _, line in worker.header(start=True)]
     except ScenariosError:
         return []  # the tests that need it will say why there is none
-    config.stash[TALLY].told.update(lines)
+    config.stash[REPORTER].told.update(lines)
     return lines
 
 
@@ -169,7 +169,7 @@ def _uses_database(item: pytest.Item) -> bool:
     if item.get_closest_marker("scenario") is not None:
         return True
     names = getattr(item, "fixturenames", ())
-    return "_scenario_test" in names or fixtures.uses_home(names)
+    return "_scenario_test" in names or fixtures.uses_shared(names)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,7 @@
 
 A failing database test usually shows an assertion about one value, and the reader must guess what else the
 code did. Here the failure carries the rows that changed since the test's state was loaded; the summary names
-the slowest and the greediest tests and every test whose isolation had to climb.
+the slowest and the greediest tests and every test whose isolation had to fall back.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def annotate(report: pytest.TestReport, test: Test) -> None:
 def describe(test: Test) -> str:
     """Return what a person wants to know of a failed test's database, bounded."""
     states = ", ".join(map(str, test.states)) or "the bare schema"
-    lines = [f"state: {states}; seed {test.seed}; isolation: {test.rung} ({test.why_rung})"]
+    lines = [f"state: {states}; seed {test.seed}; isolation: {test.strategy} ({test.why_strategy})"]
     lines += [f"clock of {name}: {instance.anchor}" for name, instance in test.instances.items()]
     if test.async_session_open:
         return "\n".join([*lines, "rows it changed: see below, after its session was closed"])
@@ -81,14 +81,16 @@ def summarise(header: Sequence[str], tests: Sequence[dict[str, Any]], *, verbosi
     lines: list[str] = []
     if verbosity >= 0:
         lines += header
-        rungs = Counter(test["rung"] for test in tests)
-        kinds = ", ".join(f"{count} by {rung}" for rung, count in sorted(rungs.items()))
+        strategies = Counter(test["strategy"] for test in tests)
+        kinds = ", ".join(f"{count} by {strategy}" for strategy, count in sorted(strategies.items()))
         total = sum(_ms(test) for test in tests)
         count = f"{len(tests)} test{'s' if len(tests) > 1 else ''}"
         lines.append(f"scenarios: {count} isolated ({kinds}), {total:.0f} ms in all")
     for test in tests:
-        if test["climbed"]:
-            lines.append(f"scenarios: {test['test']} climbed from {test['rung']} to {test['climbed']}")
+        if test["fell_back"]:
+            lines.append(
+                f"scenarios: {test['test']} fell back from {test['strategy']} to {test['fell_back']}"
+            )
         if test["kept"]:
             lines.append(f"scenarios: the database of {test['test']} is kept: {test['kept']}")
     ended = Counter(name for test in tests for name in test["ended"])
@@ -128,7 +130,7 @@ def write_report(
         return path
     rows = "\n".join(
         f"<tr><td>{escape(test['test'])}</td><td>{escape(', '.join(test['scenarios']))}</td>"
-        f"<td>{escape(test['rung'])}{' &rarr; ' + escape(test['climbed']) if test['climbed'] else ''}</td>"
+        f"<td>{escape(test['strategy'])}{' &rarr; ' + escape(test['fell_back']) if test['fell_back'] else ''}</td>"
         f"<td>{_ms(test):.2f}</td><td>{test['rows_loaded']}</td><td>{test['rows_written']}</td></tr>"
         for test in sorted(tests, key=_ms, reverse=True)
     )

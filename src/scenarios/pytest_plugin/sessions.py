@@ -1,7 +1,7 @@
-"""SQLAlchemy sessions on the test's database, bound so that their commits mean what the rung says.
+"""SQLAlchemy sessions on the test's database, bound so that their commits mean what the strategy says.
 
-On the rollback rung a session lives in one transaction and its commits are savepoints in it; otherwise its
-commits are real. The asynchronous ones are bound to the loop of the test: an engine that is carried to
+On the rollback strategy a session lives in one transaction and its commits are savepoints in it; otherwise
+its commits are real. The asynchronous ones are bound to the loop of the test: an engine that is carried to
 another loop hangs or fails far from the cause, so the engine here says at once what happened.
 """
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def session_for(test: Test) -> Iterator[Session]:
-    """Give the test a session; on the rollback rung everything it did is gone afterwards."""
-    if test.rung != "rollback":
+    """Give the test a session; on the rollback strategy everything it did is gone afterwards."""
+    if test.strategy != "rollback":
         session = Session(test.database.engine)
         _note_processes(session, test, "scenario_session")
         try:
@@ -122,7 +122,7 @@ def end_failed_transaction(session: Session) -> bool:
 async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
     """The same on the running loop."""
     async with async_engine_for(test.database) as engine:
-        if test.rung != "rollback":
+        if test.strategy != "rollback":
             async with AsyncSession(engine, expire_on_commit=False) as session:
                 _note_processes(session.sync_session, test, "scenario_async_session")
                 yield session
@@ -168,16 +168,16 @@ async def async_engine_for(database: Database) -> AsyncIterator[AsyncEngine]:
 
 
 def _bind_to_running_loop(engine: AsyncEngine) -> None:
-    home = asyncio.get_running_loop()
+    shared = asyncio.get_running_loop()
 
     @event.listens_for(engine.sync_engine, "do_connect")
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def same_loop(*_: Any) -> None:
-        if asyncio.get_running_loop() is not home:
+        if asyncio.get_running_loop() is not shared:
             raise ScenariosError(
                 "this asynchronous session belongs to another event loop",
                 why="it was made on the loop of the test and is used on another one, a test client's, say",
-                remedy="give the other loop a session of its own: "
+                hint="give the other loop a session of its own: "
                 "create_async_engine(scenario_db.async_url, poolclass=NullPool); "
                 "beside anyio, leave pytest-asyncio in its strict mode",
             )
@@ -195,7 +195,7 @@ def async_fixture_name(request: pytest.FixtureRequest) -> str:
         raise ScenariosError(
             "scenario_async_session needs a test that is asynchronous",
             where=node.nodeid,
-            remedy="write it with async def and @pytest.mark.asyncio (or anyio), or use scenario_session",
+            hint="write it with async def and @pytest.mark.asyncio (or anyio), or use scenario_session",
         )
     if manager.hasplugin("anyio") and (
         node.get_closest_marker("anyio") is not None or "anyio_backend" in request.fixturenames
@@ -209,6 +209,6 @@ def async_fixture_name(request: pytest.FixtureRequest) -> str:
     raise ScenariosError(
         "scenario_async_session needs a plugin that runs asynchronous tests",
         where=node.nodeid,
-        remedy="install pytest-asyncio and mark the test with @pytest.mark.asyncio, "
+        hint="install pytest-asyncio and mark the test with @pytest.mark.asyncio, "
         "or install anyio and mark it with @pytest.mark.anyio",
     )

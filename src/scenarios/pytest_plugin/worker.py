@@ -1,7 +1,7 @@
 """What one pytest process has: a server, its databases, and the scenarios it can load.
 
 Without one owner the fixtures would each start, clone and close on their own, and two of them would disagree
-about which database a test is on. A worker has one *home* database whose URL never changes, for tests that
+about which database a test is on. A worker has one *shared* database whose URL never changes, for tests that
 share it with something longer-lived than themselves, and one further database for each state that other tests
 name, so that going from one test to the next costs a restore and not a load.
 """
@@ -17,7 +17,7 @@ import pytest
 
 from scenarios.errors import LibraryError, ScenariosError
 from scenarios.pytest_plugin.keys import SETTINGS, WORKER
-from scenarios.pytest_plugin.stage import Fill, Stage, StateKey
+from scenarios.pytest_plugin.prepared import Fill, PreparedDatabase, StateKey
 
 if TYPE_CHECKING:
     from scenarios.library import Library
@@ -43,8 +43,8 @@ class Worker:
         self._server: Server | None = None
         self._schema: object = None
         self._library: Library | None = None
-        self._home: Stage | None = None
-        self._stages: OrderedDict[Hashable, tuple[Stage, ExitStack]] = OrderedDict()
+        self._shared: PreparedDatabase | None = None
+        self._stages: OrderedDict[Hashable, tuple[PreparedDatabase, ExitStack]] = OrderedDict()
         self._templates: dict[int, Template] = {}
         self._sources: list[object] = []
         self.loaded: set[str] = set()
@@ -85,7 +85,7 @@ class Worker:
                 "a run can have one scenario_schema",
                 where=test,
                 why="the fixture scenario_schema is overridden in several places, for tests of one run",
-                remedy="run these tests by themselves",
+                hint="run these tests by themselves",
             )
 
     @property
@@ -95,17 +95,21 @@ class Worker:
 
     # --- databases
 
-    def home(self, session: pytest.Session) -> Stage:
-        """Return the stage on the database whose URL stays the same for the whole run."""
-        if self._home is None:
+    def shared(self, session: pytest.Session) -> PreparedDatabase:
+        """Return the prepared database on the database whose URL stays the same for the whole run."""
+        if self._shared is None:
             schema = self._schema if self._schema is not None else self._only_system(session)
-            self._home = Stage(self._resources.enter_context(self._database(schema)))
-        return self._home
+            self._shared = PreparedDatabase(self._resources.enter_context(self._database(schema)))
+        return self._shared
 
-    def stage(self, session: pytest.Session, states: Sequence[StateKey], *, home: bool) -> Stage:
-        """Return the stage for a test that starts in *states*; ``home`` when it must be the home database."""
-        if home:
-            return self.home(session)
+    def prepared(
+        self, session: pytest.Session, states: Sequence[StateKey], *, shared: bool
+    ) -> PreparedDatabase:
+        """Return the prepared database for a test that starts in *states*; ``shared`` when it must be
+        the shared database.
+        """
+        if shared:
+            return self.shared(session)
         schema = self._schema if self._schema is not None else self._system_of(states)
         key = (id(schema) if self._schema is not None else schema, tuple(states))
         if key in self._stages:
@@ -115,16 +119,16 @@ class Worker:
                 _, (_, oldest) = self._stages.popitem(last=False)
                 oldest.close()
             own = ExitStack()
-            self._stages[key] = (Stage(own.enter_context(self._database(schema))), own)
+            self._stages[key] = (PreparedDatabase(own.enter_context(self._database(schema))), own)
         return self._stages[key][0]
 
-    def home_if_any(self) -> Stage | None:
-        return self._home
+    def shared_if_any(self) -> PreparedDatabase | None:
+        return self._shared
 
-    def abandon(self, stage: Stage) -> None:
-        """Forget a stage whose database is kept for a person to look at."""
+    def abandon(self, prepared: PreparedDatabase) -> None:
+        """Forget a prepared database whose database is kept for a person to look at."""
         for key, (known, _) in list(self._stages.items()):
-            if known is stage:
+            if known is prepared:
                 del self._stages[key]
 
     def _database(self, schema: object) -> Database:
@@ -159,7 +163,7 @@ class Worker:
             raise LibraryError(
                 f"one test cannot start in scenarios of {' and '.join(sorted(systems))}",
                 why="a database has the schema of one system",
-                remedy="name scenarios of one system, or override the fixture scenario_schema",
+                hint="name scenarios of one system, or override the fixture scenario_schema",
             )
         return next(iter(systems), None)
 
@@ -167,9 +171,9 @@ class Worker:
         systems = {self.library[name].domain.name for name in _named(session)}
         if len(systems) > 1:
             raise LibraryError(
-                "the home database can have the schema of one system only",
+                "the shared database can have the schema of one system only",
                 why=f"the scenarios of this run belong to {', '.join(sorted(systems))}",
-                remedy="override the session fixture scenario_schema, or run the systems' tests separately",
+                hint="override the session fixture scenario_schema, or run the systems' tests separately",
             )
         return next(iter(systems), None)
 
@@ -192,21 +196,21 @@ class Worker:
     # --- guards
 
     def before_wider_fixture(self) -> None:
-        """Called before a fixture wider than a test is set up: it must write below the scenarios."""
-        if self._home is not None and self.test_in_progress is None:
-            self._home.clear()
-            self._home.forget_ground()
+        """Called before a fixture broader than a test is set up: it must write below the scenarios."""
+        if self._shared is not None and self.test_in_progress is None:
+            self._shared.clear()
+            self._shared.forget_ground()
 
     def before_wider_fixtures_end(self) -> None:
         """Called before the last test of a class or module ends, and with it fixtures that may write."""
         self._clear_after_test = self.test_in_progress is not None
-        if self._home is not None and not self._clear_after_test:
-            self._home.clear()
+        if self._shared is not None and not self._clear_after_test:
+            self._shared.clear()
 
     def wider_fixture_ended(self) -> None:
-        """Called after a fixture wider than a test was taken down, which may have removed its rows."""
-        if self._home is not None:
-            self._home.forget_ground()
+        """Called after a fixture broader than a test was taken down, which may have removed its rows."""
+        if self._shared is not None:
+            self._shared.forget_ground()
 
     def test_ended(self) -> None:
         """Called when a test's effects are undone."""
@@ -219,8 +223,8 @@ class Worker:
             raise ScenariosError(
                 f"{request.fixturename} was asked for in the middle of a test",
                 where=self.test_in_progress,
-                why="what a wider fixture writes would be undone with the test",
-                remedy="name the fixture in the test's arguments instead of calling getfixturevalue",
+                why="what a broader fixture writes would be undone with the test",
+                hint="name the fixture in the test's arguments instead of calling getfixturevalue",
             )
 
     # --- the end

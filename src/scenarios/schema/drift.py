@@ -122,7 +122,7 @@ class Scratch:
                         "nothing was done to it",
                         where=redact(url.render_as_string()),
                         why="something between leads every name to one database, a pooler's entry, say",
-                        remedy="name PostgreSQL's own port, of a server on which databases can be created",
+                        hint="name PostgreSQL's own port, of a server on which databases can be created",
                     )
                 yield url.render_as_string(hide_password=False)
             finally:

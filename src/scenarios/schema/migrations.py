@@ -33,7 +33,7 @@ def migrations_directory(system: str) -> Path:
         raise SchemaDriftError(
             f"the system {system!r} has no migrations",
             where=str(directory),
-            remedy="its DDL can still be rendered",
+            hint="its DDL can still be rendered",
         )
     return directory
 
@@ -157,7 +157,7 @@ def run_environment(domain: Domain) -> None:
     if not url:
         raise SchemaDriftError(
             f"it is not known which database to migrate to {domain.title}",
-            remedy="add -x url=…, or give a connection as config.attributes['connection']",
+            hint="add -x url=…, or give a connection as config.attributes['connection']",
         )
     parsed = make_url(url)
     if parsed.drivername in {"postgresql", "postgres"}:

@@ -72,7 +72,7 @@ def sql_objects(package: str, file: str, *, before_tables: bool = False) -> list
         raise DomainError(
             f"the statements of {file} cannot be told apart",
             where=package,
-            remedy="begin each with a line such as '-- @function name()' or '-- @trigger name on table'",
+            hint="begin each with a line such as '-- @function name()' or '-- @trigger name on table'",
         )
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     return [

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from scenarios.errors import ValuesError
 
 if TYPE_CHECKING:
-    from scenarios.values.keyed import Row
+    from scenarios.values.seeded import Row
 
 DEFAULT_ANCHOR = datetime(2026, 3, 4, 16, 0, tzinfo=UTC)
 """The "now" of a scenario that nobody moved: a Wednesday afternoon, in UTC."""
@@ -52,7 +52,7 @@ def offset(text: str) -> timedelta:
             raise ValuesError(
                 f"cannot read the offset {text!r}",
                 why=f"unexpected {text[position:].strip()!r}",
-                remedy="write it as '-3d 2h', '-90m' or '+1w', with a time of day as '-1d @09:30'",
+                hint="write it as '-3d 2h', '-90m' or '+1w', with a time of day as '-1d @09:30'",
             )
         if part["sign"]:
             sign = -1 if part["sign"] == "-" else 1
@@ -76,7 +76,7 @@ class Clock:
     def __post_init__(self) -> None:
         if self.anchor.tzinfo is None:
             raise ValuesError(
-                f"the anchor {self.anchor.isoformat()} has no time zone", remedy="give one, UTC for instance"
+                f"the anchor {self.anchor.isoformat()} has no time zone", hint="give one, UTC for instance"
             )
 
     @property

@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scenarios.errors import ValuesError
-from scenarios.values.banks import bank_file
+from scenarios.values.corpora import corpus_file
 
 if TYPE_CHECKING:
-    from scenarios.values.keyed import Row
+    from scenarios.values.seeded import Row
 
 COACH, USER = "COACH", "USER"
 
@@ -67,12 +67,12 @@ def script(phase: str, system: str) -> Script:
     Raises:
         ValuesError: the system has no such phase.
     """
-    scripts = bank_file(system).get("conversation", {})
+    scripts = corpus_file(system).get("conversation", {})
     if phase not in scripts:
         raise ValuesError(
             f"no conversation is written for the phase {phase!r}",
-            where=f"text banks of {system}",
-            remedy=f"phases are {', '.join(scripts) or 'none'}",
+            where=f"text corpora of {system}",
+            hint=f"phases are {', '.join(scripts) or 'none'}",
         )
     data = scripts[phase]
     exchanges = tuple(
@@ -84,7 +84,7 @@ def script(phase: str, system: str) -> Script:
 
 def phases(system: str) -> tuple[str, ...]:
     """Return the phases that have a script, in the order a client passes through them."""
-    return tuple(bank_file(system).get("conversation", ()))
+    return tuple(corpus_file(system).get("conversation", ()))
 
 
 def conversation(
@@ -104,7 +104,7 @@ def conversation(
         phase: a phase, or several in order that share the length evenly.
         length: number of messages; an odd one ends with the coach.
         name: the client's first name; by default the row's own.
-        identities: names of the client's identities, spoken of in turn; by default some of the bank's.
+        identities: names of the client's identities, spoken of in turn; by default some of the corpus's.
         system: whose scripts to use.
         field: tells two conversations of one row apart.
 
@@ -189,7 +189,7 @@ def _fill(text: str, client: str, identity: str) -> str:
 
 @lru_cache(maxsize=8)
 def _default_identities(system: str) -> tuple[str, ...]:
-    names: Mapping[str, list[str]] = bank_file(system).get(
+    names: Mapping[str, list[str]] = corpus_file(system).get(
         "identity_names", {"": ["this", "that", "the plan", "the next step"]}
     )
     return tuple(dict.fromkeys(name for group in names.values() for name in group)) or ("this",)

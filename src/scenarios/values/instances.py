@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 
-from scenarios.values.keyed import slug
+from scenarios.values.seeded import slug
 
 _DIGEST = 5  # bytes: ten characters, 40 bits; among ten thousand instances two meet with 1 in 20,000
 

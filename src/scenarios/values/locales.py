@@ -132,7 +132,7 @@ class LocaleData:
                 f"Faker has no locale {self.locale!r}",
                 where="setting locale",
                 why=str(error),
-                remedy="name one of Faker's locales, en_US or de_DE for instance",
+                hint="name one of Faker's locales, en_US or de_DE for instance",
             ) from error
 
     def _sampled(self, what: str) -> list[str]:
@@ -140,7 +140,7 @@ class LocaleData:
         if method is None or what.startswith("_"):
             raise ValuesError(
                 f"Faker has no {what!r} in locale {self.locale!r}",
-                remedy="name a method of Faker's standard providers that returns a text",
+                hint="name a method of Faker's standard providers that returns a text",
             )
         self._generator.seed_instance(0)
         return sorted({str(method()) for _ in range(_SAMPLES)})
@@ -177,6 +177,6 @@ def locale_data(locale: str) -> LocaleData:
         raise ValuesError(
             f"Faker has no locale {locale!r}",
             where="setting locale",
-            remedy="name one of Faker's locales, en_US or de_DE for instance",
+            hint="name one of Faker's locales, en_US or de_DE for instance",
         )
     return LocaleData(locale)

@@ -21,7 +21,7 @@ ITERATIONS = 1_000
 def password_hash(password: str = TEST_PASSWORD, *, iterations: int = ITERATIONS) -> str:
     """Return the hash of *password* as ``pbkdf2_sha256$iterations$salt$hash``, at most 128 characters.
 
-    The salt is taken from the password, so the same run gives the same bytes; that would be a fault in
+    The salt is taken from the password, so the same run gives the same bytes; that would be an error in
     production and is what a reproducible test database needs.
     """
     salt = blake2b(password.encode(), digest_size=11, person=b"salt").hexdigest()

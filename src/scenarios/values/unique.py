@@ -1,9 +1,9 @@
 """Values that cannot repeat, and a clear message when there are no more of them.
 
 Drawing until a fresh value turns up slows down as a space fills and then fails with "could not find a unique
-value after 1,000 attempts", which names neither the column nor the reason. Here a keyed permutation walks the
-space: the n-th pick differs from all others by construction, and a space that runs out says how large it was,
-for which column and constraint, and how many were asked for.
+value after 1,000 attempts", which names neither the column nor the reason. Here a seeded permutation walks
+the space: the n-th pick differs from all others by construction, and a space that runs out says how large it
+was, for which column and constraint, and how many were asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ROUNDS = 6
 
 
 class Permutation:
-    """A keyed bijection of ``range(size)`` onto itself.
+    """A seeded bijection of ``range(size)`` onto itself.
 
     A balanced Feistel network over the next even power of two, with cycle walking back into range (Black
     and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). It needs no memory, so a space of 10**18
@@ -66,7 +66,7 @@ class UniqueSpace(Generic[T]):
 
     Args:
         values: the space; any sequence, also a computed one such as ``range``.
-        key: its key; see `Keyed.key`.
+        key: its key; see `Seeded.key`.
         column: the column it is for, for the message.
         constraint: the constraint that asks for uniqueness, for the message.
     """
@@ -137,5 +137,5 @@ class UniqueSpace(Generic[T]):
             f"{column} has no more unique values",
             where=column + needs,
             why=f"its space holds {size:,} value{'' if size == 1 else 's'} and {asked:,} were asked for",
-            remedy="ask for fewer rows, widen the space, or give the values yourself",
+            hint="ask for fewer rows, widen the space, or give the values yourself",
         )

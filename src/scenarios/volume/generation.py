@@ -23,7 +23,7 @@ from sqlalchemy import Column
 from scenarios.domain import Domain, Statement
 from scenarios.errors import GraphError
 from scenarios.graph import encoding, perform
-from scenarios.graph.aside import may_set_aside, rules
+from scenarios.graph.bulk_load import may_suspend_rules, rules
 from scenarios.graph.refusal import Refusal
 from scenarios.graph.steps import schema_text, table_name
 from scenarios.ownership import is_ours
@@ -139,7 +139,7 @@ def generate(
         tables = [made.domain.table(name) for name in tables_of(made)]
         names = [table_name(table) for table in tables]
         # Set by what we own, never by a flag: rules rest only where they are checked afterwards.
-        unchecked = after and ours and may_set_aside(conn, names, stand_in_of(made))
+        unchecked = after and ours and may_suspend_rules(conn, names, stand_in_of(made))
         checks = list(rules(made.domain, tables)) if unchecked else []
         with built_afterwards(conn, names, after, checks) as building:
             if executor is None:
@@ -243,7 +243,7 @@ def _write(
             where=f"table {refusal.table or current}"
             + (f", {refusal.constraint}" if refusal.constraint else ""),
             why=". ".join(text for text in (refusal.message, refusal.detail) if text),
-            remedy="earlier parts stay; repeat the command once the cause is gone",
+            hint="earlier parts stay; repeat the command once the cause is gone",
         ) from error
     return counts
 
@@ -307,5 +307,5 @@ def _around(conn: psycopg.Connection[Any], statements: Iterable[Statement], what
             f"the database refused to {what} the run",
             where=refusal.constraint or refusal.table,
             why=". ".join(text for text in (refusal.message, refusal.detail) if text),
-            remedy="parts that were written stay; repeat the command once the cause is gone",
+            hint="parts that were written stay; repeat the command once the cause is gone",
         ) from error

@@ -2,9 +2,9 @@
 
 A full-text index kept up to date row by row, and a query for each foreign key of each row, are what takes the
 time of a bulk load. So where the database is ours, the indexes that guarantee nothing are dropped first and
-built at the end, and rules rest until then (`scenarios.graph.aside`). Both are written down in the database,
-in the transaction that drops the indexes, so that a run that is killed in between loses neither: the next
-one, or `rebuild`, finds the list, builds what is missing and checks what was not.
+built at the end, and rules rest until then (`scenarios.graph.bulk_load`). Both are written down in the
+database, in the transaction that drops the indexes, so that a run that is killed in between loses neither:
+the next one, or `rebuild`, finds the list, builds what is missing and checks what was not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import GraphError
-from scenarios.graph.aside import Rule
+from scenarios.graph.bulk_load import Rule
 from scenarios.graph.indexes import dropping, plain_indexes, together
 from scenarios.ownership import require_ours
 
@@ -69,7 +69,7 @@ def built_afterwards(
     building = Building()
     if wanted or rules:
         require_ours(conn, "drop indexes for the time of a load")
-        _set_aside(conn, tables if wanted else (), rules)
+        _suspend(conn, tables if wanted else (), rules)
     failed = True
     try:
         yield building
@@ -86,9 +86,7 @@ def built_afterwards(
             building.seconds = time.perf_counter() - began
 
 
-def _set_aside(
-    conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], rules: Sequence[Rule]
-) -> None:
+def _suspend(conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], rules: Sequence[Rule]) -> None:
     with conn.transaction(), conn.cursor() as cursor:
         found = plain_indexes(conn, tables)
         cursor.execute(_REMEMBER)
@@ -125,7 +123,7 @@ def rebuild(conn: psycopg.Connection[Any]) -> int:
             f"{count:,} rows that were loaded break a rule of the schema",
             where=rule.name,
             why="; ".join(f"{other.name}: {rows:,} rows" for other, rows in broken[1:]) or None,
-            remedy="this is a fault of the recipe, or somebody deleted rows meanwhile; recreate the database",
+            hint="this is an error of the recipe, or somebody deleted rows meanwhile; recreate the database",
         )
     conn.execute(_FORGET)
     return len(indexes)

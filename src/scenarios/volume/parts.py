@@ -85,8 +85,8 @@ class Resting(Protocol):
         tables: names of the tables that parts have rows of, parents first.
         stand_in: names of trigger functions that may rest during a load into a database of ours, because the
             rows come with what the function would set, and what it would refuse is found afterwards (by
-            `scenarios.graph.aside.rules`, or by the recipe's own statements). One trigger that is not named
-            here keeps every rule in force for each row.
+            `scenarios.graph.bulk_load.rules`, or by the recipe's own statements). One trigger that is not
+            named here keeps every rule in force for each row.
     """
 
     tables: tuple[str, ...]
@@ -124,7 +124,7 @@ def recipe(system: str | Domain) -> Recipe:
     if "volume" not in domain.parts:
         raise ValuesError(
             f"there is no volume recipe for {domain.title}",
-            remedy="name the module that defines RECIPE in Domain.parts['volume']",
+            hint="name the module that defines RECIPE in Domain.parts['volume']",
         )
     found: Recipe = domain.part("volume").RECIPE
     return found
@@ -162,7 +162,7 @@ def parts(
     """
     number, of = shard
     if not 1 <= number <= of:
-        raise ValuesError(f"there is no shard {number}/{of}", remedy="shards count from 1: 1/8 to 8/8")
+        raise ValuesError(f"there is no shard {number}/{of}", hint="shards count from 1: 1/8 to 8/8")
     if users < 0 or size < 1:
         raise ValuesError(f"cannot generate {users} users in parts of {size}")
     return [

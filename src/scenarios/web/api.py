@@ -76,7 +76,7 @@ class Api:
             parameters=parameters,
         )
         if not job.done.wait(_LOAD_SECONDS):
-            raise Answer(504, LibraryError(f"{scenario} is still being loaded", remedy="look again later"))
+            raise Answer(504, LibraryError(f"{scenario} is still being loaded", hint="look again later"))
         if job.error is not None:
             raise job.error
         assert job.result is not None
@@ -160,7 +160,7 @@ def _only(sent: Sent, *known: str) -> None:
     for key in sent:
         if key not in known:
             words = ", ".join(known) or "nothing"
-            raise Answer(422, ScenariosError(f"the request has no {key!r}", remedy=f"it may have {words}"))
+            raise Answer(422, ScenariosError(f"the request has no {key!r}", hint=f"it may have {words}"))
 
 
 def _text(sent: Sent, key: str, default: Any = _MISSING) -> Any:

@@ -83,7 +83,7 @@ def create_app(service: Service, door: Door) -> Starlette:
         what = "there is no such page" if error.status_code == 404 else str(error.detail)
         answer = Answer(
             error.status_code,
-            ScenariosError(what, where=request.url.path[:200], remedy="begin at the catalogue: /"),
+            ScenariosError(what, where=request.url.path[:200], hint="begin at the catalogue: /"),
         )
         response = answered(pages, request, answer)
         response.headers.update(error.headers or {})

@@ -13,8 +13,8 @@ from scenarios.web.picture import people_of, phases_of, words
 
 if TYPE_CHECKING:
     from scenarios.library.definition import ScenarioDefinition
+    from scenarios.library.index import Entry
     from scenarios.library.planning.plan import Plan
-    from scenarios.library.shelves import Entry
     from scenarios.postgres.doctor import Diagnosis
     from scenarios.web.service import Service
 
@@ -34,7 +34,7 @@ class Card:
     phases: tuple[str, ...]
     people: int
     rows: int
-    fault: str
+    error: str
 
     @property
     def text(self) -> str:
@@ -72,7 +72,7 @@ class Catalogue:
 
     def _card(self, entry: Entry) -> Card:
         head = entry.head
-        phases, people, rows, fault = self._look(entry)
+        phases, people, rows, error = self._look(entry)
         return Card(
             entry.name,
             entry.system,
@@ -82,7 +82,7 @@ class Catalogue:
             phases,
             people,
             rows,
-            fault,
+            error,
         )
 
     def _look(self, entry: Entry) -> tuple[tuple[str, ...], int, int, str]:

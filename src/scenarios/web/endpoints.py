@@ -32,8 +32,8 @@ def problem_response(answer: Answer) -> Response:
 def refusal(pages: Pages) -> Callable[[Request, int, str, str, str], Response]:
     """Return what makes the answers of the guard."""
 
-    def refuse(request: Request, status: int, what: str, why: str, remedy: str) -> Response:
-        return answered(pages, request, Answer(status, ScenariosError(what, why=why, remedy=remedy)))
+    def refuse(request: Request, status: int, what: str, why: str, hint: str) -> Response:
+        return answered(pages, request, Answer(status, ScenariosError(what, why=why, hint=hint)))
 
     return refuse
 
@@ -65,7 +65,7 @@ def page(handler: Handler, door: Door, pages: Pages) -> Route:
                     raise Answer(
                         403,
                         ScenariosError(
-                            "this form is not ours, or too old", remedy="reload the page and press again"
+                            "this form is not ours, or too old", hint="reload the page and press again"
                         ),
                     )
             return await run_in_threadpool(handler, request, sent)
@@ -91,7 +91,7 @@ def api(handler: Handler, door: Door) -> Route:
                         403,
                         ScenariosError(
                             "this request carries neither the API token nor the page's CSRF text",
-                            remedy="send Authorization: Bearer TOKEN; scenarios serve prints it",
+                            hint="send Authorization: Bearer TOKEN; scenarios serve prints it",
                         ),
                     )
                 sent = _object(await request.body())
@@ -121,5 +121,5 @@ def _object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Answer(400, ScenariosError("the body is not JSON", why=str(error)[:200])) from error
     if not isinstance(found, dict):
-        raise Answer(400, ScenariosError("the body is not a JSON object", remedy='send {"scenario": "NAME"}'))
+        raise Answer(400, ScenariosError("the body is not a JSON object", hint='send {"scenario": "NAME"}'))
     return found

@@ -118,7 +118,7 @@ class Guard:
     Args:
         app: what comes behind.
         door: the keys.
-        refuse: makes the answer to a request that is not let in, from status, what, why and remedy.
+        refuse: makes the answer to a request that is not let in, from status, what, why and hint.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class Jobs:
                 raise LibraryError(
                     "too many scenarios are being loaded at once",
                     why=f"{running} loads run",
-                    remedy="wait for one to finish",
+                    hint="wait for one to finish",
                 )
             self._jobs[job.id] = job
             while len(self._jobs) > _KEPT:

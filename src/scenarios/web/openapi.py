@@ -67,8 +67,8 @@ _SCHEMAS: dict[str, Any] = {
         what=_STRING,
         where=_STRING,
         why=_STRING,
-        remedy=_STRING,
-        faults={"type": "array", "items": _ANY},
+        hint=_STRING,
+        errors={"type": "array", "items": _ANY},
         rows={"type": "array", "items": _ref("InTheWay")},
     ),
     "InTheWay": _object(
@@ -81,7 +81,7 @@ _SCHEMAS: dict[str, Any] = {
         instance=_MAYBE,
     ),
     "Entry": _object(
-        "name system title tags parameters file faults",
+        "name system title tags parameters file errors",
         name=_STRING,
         system=_STRING,
         title=_STRING,
@@ -91,7 +91,7 @@ _SCHEMAS: dict[str, Any] = {
         version={"type": ["integer", "null"]},
         parameters=_ANY,
         file=_STRING,
-        faults={"type": "array", "items": _ANY},
+        errors={"type": "array", "items": _ANY},
     ),
     "Scenario": _object(
         "scenario system version title rows state parameters",

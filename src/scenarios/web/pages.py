@@ -49,7 +49,7 @@ class Site:
                 401,
                 ScenariosError(
                     "this link was used already, or is not one of ours",
-                    remedy="open the newest link that the terminal shows; a link lets one browser in, once",
+                    hint="open the newest link that the terminal shows; a link lets one browser in, once",
                 ),
             )
         response = RedirectResponse("/", 303)
@@ -110,7 +110,7 @@ class Site:
                 404,
                 LibraryError(
                     f"there is no conversation of {handle!r} in {definition.name}",
-                    remedy="the scenario's page lists them",
+                    hint="the scenario's page lists them",
                 ),
             )
         return self.pages.render(request, "conversation.html", scenario=definition, chat=found)
@@ -157,9 +157,7 @@ class Site:
         """How far a load is."""
         job = self.service.jobs.get(request.path_params["id"])
         if job is None:
-            raise Answer(
-                404, LibraryError("this load is no longer known", remedy="see the list of instances")
-            )
+            raise Answer(404, LibraryError("this load is no longer known", hint="see the list of instances"))
         if job.error is not None:
             raise job.error
         if job.result is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.domain import PERSONAL
 from scenarios.library.catalogue.view import readable, spoken_by
-from scenarios.library.files.shapes import Word
+from scenarios.library.files.column_parsers import EnumText
 from scenarios.library.planning.columns import specs
 from scenarios.library.planning.sections import visible
 
@@ -288,7 +288,7 @@ def _fields(row: Row, plan: Plan, names: _Names) -> list[tuple[str, str]]:
         if spec.target is not None:
             handle = names.of(spec.target.table, spec.target.column, value)
             value = handle.removeprefix(f"{row.root.handle}.") if handle else str(value)
-        elif isinstance(spec.shape, Word) and isinstance(value, str) and value.isupper():
+        elif isinstance(spec.parser, EnumText) and isinstance(value, str) and value.isupper():
             value = words(value)
         found.append((label.replace("_", " "), short(readable(value, plan))))
     return found
@@ -324,20 +324,20 @@ def _tallies(plan: Plan) -> Iterable[Tally]:
     for row in plan.rows:
         for name in (plan.sections.phase, *_TALLIED):
             spec = specs(row.table).get(name)
-            if spec is None or not isinstance(spec.shape, Word) or (row.table.fullname, name) in done:
+            if spec is None or not isinstance(spec.parser, EnumText) or (row.table.fullname, name) in done:
                 continue
             done.add((row.table.fullname, name))
             rows = [each for each in plan.rows if each.table is row.table and each.values.get(name)]
             label = row.section.names.get(name, name)
             title = f"people by {label}" if name == plan.sections.phase else f"{row.section.key} by {label}"
-            yield _tally(title, name, spec.shape, rows)
+            yield _tally(title, name, spec.parser, rows)
 
 
-def _tally(title: str, name: str, shape: Word, rows: list[Row]) -> Tally:
+def _tally(title: str, name: str, parser: EnumText, rows: list[Row]) -> Tally:
     counts = Counter(str(row.values[name]) for row in rows)
     most = max(counts.values(), default=1)
     bars = []
-    for word in shape.words:
+    for word in parser.words:
         who = [_who(row) for row in rows if str(row.values[name]) == word]
         bars.append(Bar(words(word), counts[word], counts[word] / most, tuple(dict.fromkeys(who))[:8]))
     return Tally(words(title), tuple(bars), len(rows))

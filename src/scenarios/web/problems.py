@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from scenarios import errors
-from scenarios.library.files.faults import FaultyScenario
+from scenarios.library.files.error_list import InvalidScenario
 
 log = logging.getLogger("scenarios.web")
 
@@ -53,22 +53,20 @@ def as_answer(error: BaseException) -> Answer | None:
             errors.DatabaseError(
                 "somebody else has a lock on these rows",
                 why=str(error).strip(),
-                remedy="end the open transaction of the application under test, then try again",
+                hint="end the open transaction of the application under test, then try again",
             ),
         )
     if isinstance(error, psycopg.OperationalError):
         return Answer(
             503,
             errors.ServerError(
-                "the database does not answer", why=str(error).strip(), remedy="is the server running?"
+                "the database does not answer", why=str(error).strip(), hint="is the server running?"
             ),
         )
     if isinstance(error, psycopg.Error):
         return Answer(
             422,
-            errors.DatabaseError(
-                "the database refused", why=str(error).strip(), remedy="see scenarios doctor"
-            ),
+            errors.DatabaseError("the database refused", why=str(error).strip(), hint="see scenarios doctor"),
         )
     return None
 
@@ -81,7 +79,7 @@ def unforeseen(error: BaseException) -> Answer:
         errors.ScenariosError(
             "something went wrong that nobody foresaw",
             why=type(error).__name__,
-            remedy="the terminal where scenarios serve runs shows the details",
+            hint="the terminal where scenarios serve runs shows the details",
         ),
     )
 
@@ -96,12 +94,12 @@ def problem(answer: Answer) -> dict[str, Any]:
         "detail": str(error),
         "what": error.what,
     }
-    for key in ("where", "why", "remedy"):
+    for key in ("where", "why", "hint"):
         value = getattr(error, key, None)
         if value:
             found[key] = value
-    if isinstance(error, FaultyScenario):
-        found["faults"] = [fault.as_dict() for fault in error.faults]
+    if isinstance(error, InvalidScenario):
+        found["errors"] = [error.as_dict() for error in error.errors]
     if isinstance(error, errors.RowsInTheWay):
         found["rows"] = [row.as_dict() for row in error.rows]
     return found

@@ -35,7 +35,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise ServerError(
-            f"cannot listen on {HOST}:{port}", why=error.strerror, remedy="choose another: --port 0 finds one"
+            f"cannot listen on {HOST}:{port}", why=error.strerror, hint="choose another: --port 0 finds one"
         ) from error
     found.listen(128)
     return found

@@ -22,7 +22,7 @@ import psycopg
 
 from scenarios.errors import LibraryError, ScenariosError
 from scenarios.library.definition import ScenarioDefinition
-from scenarios.library.files.faults import suggest
+from scenarios.library.files.error_list import suggest
 from scenarios.library.freezing.freeze import Frozen, freeze
 from scenarios.library.instances.changed import InstanceChanges, changed
 from scenarios.library.instances.finding import from_record, instances
@@ -39,8 +39,8 @@ from scenarios.web.jobs import Job, Jobs
 from scenarios.web.problems import Answer
 
 if TYPE_CHECKING:
+    from scenarios.library.index import Entry
     from scenarios.library.library import Library
-    from scenarios.library.shelves import Entry
     from scenarios.postgres import Database
 
 _FRESH_SECONDS = 0.7
@@ -112,7 +112,7 @@ class Service:
 
         Raises:
             Answer: there is none.
-            FaultyScenario: its file is wrong.
+            InvalidScenario: its file is wrong.
         """
         with self._reading:
             if name not in self.library:
@@ -165,7 +165,7 @@ class Service:
             LibraryError(
                 f"there is no instance {name!r}",
                 where=self.databases.describe(),
-                remedy=suggest(name, known) or "none is loaded; load a scenario first",
+                hint=suggest(name, known) or "none is loaded; load a scenario first",
             ),
         )
 
@@ -193,7 +193,7 @@ class Service:
         now: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Begin to load a scenario; faults in what was given are raised at once.
+        """Begin to load a scenario; errors in what was given are raised at once.
 
         Raises:
             LibraryError: a parameter is wrong.
@@ -207,7 +207,7 @@ class Service:
                 LibraryError(
                     f"an instance called {name!r} is loaded already",
                     where=self.databases.describe(),
-                    remedy="choose another name, or unload it first",
+                    hint="choose another name, or unload it first",
                 ),
             )
 
@@ -364,7 +364,7 @@ class Service:
         found = self._frozen.get(number)
         if found is None:
             raise Answer(
-                404, LibraryError("this preview is no longer kept", remedy="freeze the instance once more")
+                404, LibraryError("this preview is no longer kept", hint="freeze the instance once more")
             )
         return found
 
@@ -380,7 +380,7 @@ class Service:
                 409,
                 LibraryError(
                     "there is no directory to save scenarios in",
-                    remedy="download the file, or start with: scenarios serve --save DIRECTORY",
+                    hint="download the file, or start with: scenarios serve --save DIRECTORY",
                 ),
             )
         with self._reading:
@@ -388,7 +388,7 @@ class Service:
                 raise Answer(
                     409,
                     LibraryError(
-                        f"the library has a scenario {name!r} already", remedy="freeze under another name"
+                        f"the library has a scenario {name!r} already", hint="freeze under another name"
                     ),
                 )
             path = self.save_to / f"{name}.yaml"
@@ -428,7 +428,7 @@ def _as_seen(report: Unloaded, seen: str) -> None:
             LibraryError(
                 "other rows hang on the instance than those that were shown; nothing was removed",
                 where=report.name,
-                remedy="look at the list again, and agree to that",
+                hint="look at the list again, and agree to that",
             ),
         )
 

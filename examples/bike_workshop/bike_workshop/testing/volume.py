@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bike_workshop.testing import DOMAIN, defaults
-from scenarios.values import Keyed, Row
+from scenarios.values import Row, Seeded
 from scenarios.volume.parts import Collector, Part, TableData
 
 _TABLES = (
@@ -48,11 +48,11 @@ class WorkshopRecipe:
 
 
 def _customer(part: Part, index: int) -> Row:
-    return Keyed(part.seed, "volume/bike_workshop", part.locale).at(f"customer-{index:08d}")
+    return Seeded(part.seed, "volume/bike_workshop", part.locale).at(f"customer-{index:08d}")
 
 
 def _bicycle(part: Part, customer: Row, index: int, number: int, rows: Collector) -> None:
-    row = customer.keyed.at(f"{customer.handle}.{number}")
+    row = customer.seeded.at(f"{customer.handle}.{number}")
     rows.add("bicycle", [(row.uuid(), customer.uuid(), defaults.brand(row), f"FR-{index}-{number}")])
     opened = part.anchor - row.duration("opened", timedelta(days=1), timedelta(days=180))
     state = row.choice("state", ("OPEN", "DONE", "COLLECTED"))

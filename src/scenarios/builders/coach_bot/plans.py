@@ -29,7 +29,7 @@ class LogPlan:
 
 
 @dataclass(slots=True)
-class TurnPlan:
+class MessagePlan:
     """One message that was written out.
 
     Attributes:
@@ -48,7 +48,7 @@ class TurnPlan:
 
 
 @dataclass(slots=True)
-class StretchPlan:
+class GeneratedBlockPlan:
     """A generated part of a conversation: questions and replies in turns."""
 
     handle: str
@@ -66,7 +66,7 @@ class ChatPlan:
     handle: str
     started: When | None
     source: Source | None
-    parts: list[TurnPlan | StretchPlan | LogPlan] = field(default_factory=list)
+    parts: list[MessagePlan | GeneratedBlockPlan | LogPlan] = field(default_factory=list)
 
     @property
     def spoken(self) -> bool:

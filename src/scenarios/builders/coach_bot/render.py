@@ -14,10 +14,10 @@ from uuid import UUID
 from scenarios.builders.base import Rendered, Source
 from scenarios.builders.coach_bot.plans import (
     ChatPlan,
+    GeneratedBlockPlan,
     LogPlan,
+    MessagePlan,
     Said,
-    StretchPlan,
-    TurnPlan,
     UserPlan,
 )
 from scenarios.domains.coach_bot import defaults
@@ -98,7 +98,7 @@ class _PersonRenderer:
             )
             self._add(chat, plan.handle, plan.source)
             for part, at in zip(plan.parts, placed.times, strict=True):
-                if isinstance(part, StretchPlan):
+                if isinstance(part, GeneratedBlockPlan):
                     self._stretch(part, chat, user, at)
                 elif isinstance(part, LogPlan):
                     actor = user if part.user is None else self.rendered.handles[part.user]
@@ -123,7 +123,7 @@ class _PersonRenderer:
             elif offsets:
                 at += self._gap(part)
             offsets.append(at)
-            if isinstance(part, StretchPlan):
+            if isinstance(part, GeneratedBlockPlan):
                 at += part.every * (part.messages - 1)
         if plan.started is not None:
             started = clock.at(plan.started)
@@ -143,17 +143,17 @@ class _PersonRenderer:
         # The chat that was said last is the latest.
         return timedelta(days=len(self.plan.chats) - 1 - number)
 
-    def _gap(self, part: TurnPlan | StretchPlan | LogPlan) -> timedelta:
+    def _gap(self, part: MessagePlan | GeneratedBlockPlan | LogPlan) -> timedelta:
         if isinstance(part, LogPlan):
             return LOG_DELAY
-        reply = isinstance(part, TurnPlan) and part.reply
+        reply = isinstance(part, MessagePlan) and part.reply
         return self.context.row(part.handle).duration(
             "gap", *(defaults.REPLY if reply else defaults.QUESTION)
         )
 
     # -- rows --------------------------------------------------------------------------------------------
 
-    def _message(self, part: TurnPlan, chat: Chat, user: User, at: datetime) -> None:
+    def _message(self, part: MessagePlan, chat: Chat, user: User, at: datetime) -> None:
         sender = user if part.sender is None else self.rendered.handles[part.sender]
         message = Message(
             id=self.context.id(part.handle),
@@ -191,7 +191,7 @@ class _PersonRenderer:
         )
         self._add(log, handle, source)
 
-    def _stretch(self, part: StretchPlan, chat: Chat, user: User, start: datetime) -> None:
+    def _stretch(self, part: GeneratedBlockPlan, chat: Chat, user: User, start: datetime) -> None:
         row = self.context.row(part.handle)
         said = list(_turns(row, part.messages))
         ids = [self.context.id(f"{part.handle}.{number}") for number in range(part.messages)]
@@ -208,7 +208,7 @@ class _PersonRenderer:
             )
 
     def _trail(
-        self, part: StretchPlan, chat: Chat, user: User, said: list[str], times: list[datetime]
+        self, part: GeneratedBlockPlan, chat: Chat, user: User, said: list[str], times: list[datetime]
     ) -> Iterator[tuple[UUID, UUID, UUID, str, dict[str, object], datetime, datetime, datetime]]:
         delay = min(LOG_DELAY, part.every / 2)
         for number in range(0, part.messages, 2):
@@ -224,7 +224,7 @@ class _PersonRenderer:
         raise BuilderError(
             what,
             where=f"{source[0]}:{source[1]}" if source else None,
-            remedy="move it with at=, started= or joined=",
+            hint="move it with at=, started= or joined=",
         )
 
 

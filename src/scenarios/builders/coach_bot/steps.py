@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
-from scenarios.builders.coach_bot.plans import ChatPlan, LogPlan, StretchPlan, TurnPlan, UserPlan
+from scenarios.builders.coach_bot.plans import ChatPlan, GeneratedBlockPlan, LogPlan, MessagePlan, UserPlan
 from scenarios.builders.coach_bot.program import CoachBotProgram
 from scenarios.domains.coach_bot.models import ACTION_LENGTH, EMAIL_LENGTH, USERNAME_LENGTH
 
@@ -43,16 +43,16 @@ class ScenarioStep(Step[CoachBotProgram]):
         program = self.program
         for name, value, limit in (("username", username, USERNAME_LENGTH), ("email", email, EMAIL_LENGTH)):
             if value is not None and not 0 < len(value) <= limit:
-                program.refuse(f"{name} has {len(value)} characters", remedy=f"use 1 to {limit}")
+                program.refuse(f"{name} has {len(value)} characters", hint=f"use 1 to {limit}")
         if email is not None:
             if "@" not in email.strip("@"):
-                program.refuse(f"{email!r} is not an address", remedy="write it as maya@example.com")
+                program.refuse(f"{email!r} is not an address", hint="write it as maya@example.com")
             for other in program.users:
                 if str(other.columns.get("email", "")).lower() == email.lower():
                     program.refuse(
                         f"{other.handle} has the address {other.columns['email']!r}",
                         why="upper and lower case count as the same",
-                        remedy="give this person another address",
+                        hint="give this person another address",
                     )
         if joined is not None:
             program.moment(joined)
@@ -98,7 +98,7 @@ class UserStep(ScenarioStep):
             BuilderError: a number is negative.
         """
         if count < 0:
-            self.program.refuse(f"there cannot be {count} chats", remedy="give 0 or more")
+            self.program.refuse(f"there cannot be {count} chats", hint="give 0 or more")
         for _ in range(count):
             chat = self.chat()
             if messages:
@@ -145,7 +145,7 @@ class ChatStep(UserStep):
         if not self.chat_plan.spoken:
             self.program.refuse(
                 f"in {self.chat_plan.handle} the coach answers before anything was said",
-                remedy="begin the chat with says()",
+                hint="begin the chat with says()",
             )
         return self._turn(content, handle, at, None, reply=True, log=False)
 
@@ -175,7 +175,7 @@ class ChatStep(UserStep):
         if at is not None:
             self.program.moment(at)
         handle = self.program.claim(self.program.free_name(f"{self.chat_plan.handle}.stretch"), "stretch")
-        self.chat_plan.parts.append(StretchPlan(handle, messages, at, pace, log, calling_line()))
+        self.chat_plan.parts.append(GeneratedBlockPlan(handle, messages, at, pace, log, calling_line()))
         return ChatStep(self.program, self.user_plan, self.chat_plan)
 
     def logged(
@@ -212,12 +212,12 @@ class ChatStep(UserStep):
         self, content: str, handle: str | None, at: When | None, sender: str | None, *, reply: bool, log: bool
     ) -> ChatStep:
         if not content.strip() or "\x00" in content:
-            self.program.refuse("nothing is said here", remedy="give a text without the character U+0000")
+            self.program.refuse("nothing is said here", hint="give a text without the character U+0000")
         if at is not None:
             self.program.moment(at)
         self._known(sender)
         name = self._name(handle, "message")
-        self.chat_plan.parts.append(TurnPlan(name, content, reply, at, sender, log, calling_line()))
+        self.chat_plan.parts.append(MessagePlan(name, content, reply, at, sender, log, calling_line()))
         return ChatStep(self.program, self.user_plan, self.chat_plan)
 
     def _name(self, handle: str | None, unit: str) -> str:
@@ -228,4 +228,4 @@ class ChatStep(UserStep):
     def _known(self, handle: str | None) -> None:
         people = [user.handle for user in self.program.users]
         if handle is not None and handle not in people:
-            self.program.refuse(f"there is no user {handle!r}", remedy=did_you_mean(handle, people))
+            self.program.refuse(f"there is no user {handle!r}", hint=did_you_mean(handle, people))

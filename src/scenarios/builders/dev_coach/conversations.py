@@ -1,7 +1,7 @@
 """What was said: the messages of one person, and the sittings that group them.
 
-Generated stretches go to the graph as rows (`scenarios.builders.dev_coach.stretches`); what was written out
-becomes objects that can be asked for by handle.
+Generated stretches go to the graph as rows (`scenarios.builders.dev_coach.generated_blocks`); what was
+written out becomes objects that can be asked for by handle.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from scenarios.builders.base import Rendered, Source
+from scenarios.builders.dev_coach.generated_blocks import LINKS, MESSAGES, GeneratedBlock, GeneratedBlockIds
 from scenarios.builders.dev_coach.plans import (
+    GeneratedBlockPlan,
     Said,
-    StretchPlan,
     TalkPlan,
     UserPlan,
 )
-from scenarios.builders.dev_coach.stretches import LINKS, MESSAGES, GeneratedStretch, Stretch
 from scenarios.builders.dev_coach.timeline import Placed
 from scenarios.domains.dev_coach import (
     ActionType,
@@ -64,7 +64,7 @@ class ConversationRenderer:
         self.heard: list[tuple[datetime, UUID]] = []
         self.triggered: set[tuple[UUID, ActionType]] = set()
         self.transitions: list[tuple[datetime, CoachingPhase, Source | None]] = []
-        self.stretches: list[GeneratedStretch] = []
+        self.stretches: list[GeneratedBlockIds] = []
         self.identities: dict[str, Identity] = {}
         self.state: CoachState
 
@@ -73,9 +73,9 @@ class ConversationRenderer:
         self.graph.add(row, handle=handle, source=source)
         self.rendered.handles[handle] = row
 
-    def refuse(self, what: str, source: Source | None, *, remedy: str | None = None) -> NoReturn:
+    def refuse(self, what: str, source: Source | None, *, hint: str | None = None) -> NoReturn:
         """Raise a `BuilderError` about the call at *source*."""
-        raise BuilderError(what, where=f"{source[0]}:{source[1]}" if source else None, remedy=remedy)
+        raise BuilderError(what, where=f"{source[0]}:{source[1]}" if source else None, hint=hint)
 
     # -- conversations ---------------------------------------------------------------------------------
 
@@ -120,10 +120,10 @@ class ConversationRenderer:
     def _heard(self, role: MessageRole, moment: datetime, message: UUID) -> None:
         (self.spoken if role is MessageRole.COACH else self.heard).append((moment, message))
 
-    def _stretch(self, user: User, placed: Placed, block: StretchPlan) -> list[tuple[datetime, UUID]]:
+    def _stretch(self, user: User, placed: Placed, block: GeneratedBlockPlan) -> list[tuple[datetime, UUID]]:
         way = list(CoachingPhase)[: self.phase.number + 1] if block.phase is None else [block.phase]
         named = [identity.name for identity in self.identities.values() if identity.name]
-        stretch = GeneratedStretch(block, placed, way, self.context, user, named)
+        stretch = GeneratedBlockIds(block, placed, way, self.context, user, named)
         said = list(zip(stretch.times, stretch.ids, strict=True))
         self.graph.add_rows(ChatMessage, MESSAGES, stretch.messages())
         self.spoken += [said[place] for place in stretch.spoken()]
@@ -131,10 +131,10 @@ class ConversationRenderer:
         self.stretches.append(stretch)
         if block.sessions and block.session is None:
             self._sittings(user, stretch)
-        self.rendered.handles[block.handle] = Stretch(block.handle, tuple(stretch.ids))
+        self.rendered.handles[block.handle] = GeneratedBlock(block.handle, tuple(stretch.ids))
         return said
 
-    def _sittings(self, user: User, stretch: GeneratedStretch) -> None:
+    def _sittings(self, user: User, stretch: GeneratedBlockIds) -> None:
         rows = [
             (
                 self.context.id(f"{stretch.block.handle}.session_{number}"),
@@ -168,7 +168,7 @@ class ConversationRenderer:
                 self.refuse(
                     f"{plan.handle} does not last while its messages are said",
                     plan.source,
-                    remedy="leave started= and ended= out, or give the messages times within",
+                    hint="leave started= and ended= out, or give the messages times within",
                 )
             session = CoachingSession(
                 id=self.context.id(plan.handle),

@@ -24,7 +24,7 @@ from scenarios.domains.dev_coach import (
 
 
 @dataclass(slots=True)
-class TurnPlan:
+class MessagePlan:
     """One message that was written out."""
 
     handle: str
@@ -37,7 +37,7 @@ class TurnPlan:
 
 
 @dataclass(slots=True)
-class StretchPlan:
+class GeneratedBlockPlan:
     """A generated part of a conversation."""
 
     handle: str
@@ -55,7 +55,7 @@ class StretchPlan:
 class TalkPlan:
     """Messages written out one after the other."""
 
-    turns: list[TurnPlan] = field(default_factory=list)
+    turns: list[MessagePlan] = field(default_factory=list)
 
     @property
     def at(self) -> When | None:
@@ -63,7 +63,7 @@ class TalkPlan:
         return self.turns[0].at
 
 
-Block = TalkPlan | StretchPlan
+Block = TalkPlan | GeneratedBlockPlan
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class IdentityPlan:
     handle: str
     category: IdentityCategory | None
     state: IdentityState | None
-    state_said: bool
+    state_explicit: bool
     created: When | None
     columns: dict[str, Any]
     source: Source | None
@@ -139,7 +139,7 @@ class UserPlan:
     skipped: tuple[IdentityCategory, ...] | None = None
     asked: int | None = None
     current: str | None = None
-    current_said: bool = False
+    current_explicit: bool = False
     proposed: str | None = None
     identities: list[IdentityPlan] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -157,18 +157,18 @@ class UserPlan:
             return self.phase
         if not self.identities:
             return CoachingPhase.GET_TO_KNOW_YOU
-        states = {identity.state for identity in self.identities if identity.state_said}
+        states = {identity.state for identity in self.identities if identity.state_explicit}
         if self.current is not None or states - {IdentityState.PROPOSED, None}:
             return CoachingPhase.IDENTITY_REFINEMENT
         return CoachingPhase.IDENTITY_CREATION
 
-    def turns(self) -> Iterator[TurnPlan]:
+    def turns(self) -> Iterator[MessagePlan]:
         """Yield the messages that were written out, in order."""
         for block in self.blocks:
             if isinstance(block, TalkPlan):
                 yield from block.turns
 
-    def turn(self, handle: str) -> TurnPlan | None:
+    def turn(self, handle: str) -> MessagePlan | None:
         """Return the message *handle*, None where it is not one that was written out."""
         return next((turn for turn in self.turns() if turn.handle == handle), None)
 

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scenarios.builders.base import Rendered, Source
-from scenarios.builders.dev_coach.deeds import DeedRenderer
+from scenarios.builders.dev_coach.actions import ActionRenderer
 from scenarios.builders.dev_coach.plans import (
+    GeneratedBlockPlan,
     IdentityPlan,
     Said,
-    StretchPlan,
 )
 from scenarios.builders.dev_coach.timeline import Placed, lay_out
 from scenarios.domains.dev_coach import (
@@ -86,7 +86,7 @@ def summary(program: Said, context: FactoryContext) -> dict[str, Any]:
                 "phase": plan.implied_phase.value,
                 "identities": [identity.handle for identity in plan.identities],
                 "messages": sum(
-                    block.turns if isinstance(block, StretchPlan) else len(block.turns)
+                    block.turns if isinstance(block, GeneratedBlockPlan) else len(block.turns)
                     for block in plan.blocks
                 ),
                 "notes": len(plan.notes),
@@ -97,7 +97,7 @@ def summary(program: Said, context: FactoryContext) -> dict[str, Any]:
     }
 
 
-class _UserRenderer(DeedRenderer):
+class _UserRenderer(ActionRenderer):
     """Makes the rows of one person."""
 
     def render(self) -> None:
@@ -107,7 +107,7 @@ class _UserRenderer(DeedRenderer):
         self.identities = self._identities(user, placed, joined)
         self.state = self._state(user)
         self._talk(user, placed)
-        self._deeds(user)
+        self._actions(user)
         if not self.program.as_given:
             self._require_coherence(user)
         self.graph.add(
@@ -132,7 +132,7 @@ class _UserRenderer(DeedRenderer):
             self.refuse(
                 f"the conversation of {plan.handle} does not fit: {complaint}",
                 plan.source,
-                remedy="give the person more time with joined=, or the conversation other times with at=",
+                hint="give the person more time with joined=, or the conversation other times with at=",
             )
         if said is not None:
             return placed, said
@@ -192,14 +192,14 @@ class _UserRenderer(DeedRenderer):
                 self.refuse(
                     f"{plan.handle} cannot have gone from {at} to {target}",
                     source,
-                    remedy="log the transitions in the order of the phases",
+                    hint="log the transitions in the order of the phases",
                 )
             at, first = target, False
         if self.transitions and at is not self.phase:
             self.refuse(
                 f"the last transition of {plan.handle} leads to {at}, and {plan.handle} is in {self.phase}",
                 max(self.transitions, key=lambda each: each[0])[2],
-                remedy=f"say .in_phase({at}), or log the transition to {self.phase} last",
+                hint=f"say .in_phase({at}), or log the transition to {self.phase} last",
             )
         if self.phase is CoachingPhase.IDENTITY_REFINEMENT:
             unfinished = [
@@ -210,14 +210,14 @@ class _UserRenderer(DeedRenderer):
                 self.refuse(
                     f"{plan.current} cannot be the current identity of {plan.handle}",
                     plan.source,
-                    remedy=f"in {self.phase} it is the oldest one that is not complete: {oldest.name}",
+                    hint=f"in {self.phase} it is the oldest one that is not complete: {oldest.name}",
                 )
         for moment, what, source in self._moments(user):
             if moment < user.created_at:
                 self.refuse(
                     f"{what} is older than {plan.handle}, who joined at {user.created_at.isoformat()}",
                     source,
-                    remedy="give it a later time, or the person an earlier joined=",
+                    hint="give it a later time, or the person an earlier joined=",
                 )
 
     def _moments(self, user: User) -> Iterator[tuple[datetime, str, Source | None]]:
@@ -259,7 +259,7 @@ class _UserRenderer(DeedRenderer):
                     self.refuse(
                         f"{identity.handle} is created before the identity said before it",
                         identity.source,
-                        remedy="say identities in the order of their creation, or leave created= out",
+                        hint="say identities in the order of their creation, or leave created= out",
                     )
             else:
                 created = max(
@@ -288,7 +288,7 @@ class _UserRenderer(DeedRenderer):
     ) -> Identity:
         row = self.context.row(plan.handle)
         state = plan.state
-        if not plan.state_said:
+        if not plan.state_explicit:
             state = phases.STATE_BY_DEFAULT[self.phase]
             if before_current and self.phase is CoachingPhase.IDENTITY_REFINEMENT:
                 state = IdentityState.REFINEMENT_COMPLETE

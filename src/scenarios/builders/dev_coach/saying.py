@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
-from scenarios.builders.dev_coach.plans import ActionPlan, NotePlan, StretchPlan, TalkPlan, TurnPlan, UserPlan
+from scenarios.builders.dev_coach.plans import (
+    ActionPlan,
+    GeneratedBlockPlan,
+    MessagePlan,
+    NotePlan,
+    TalkPlan,
+    UserPlan,
+)
 from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.domains.dev_coach import (
     ActionType,
@@ -28,7 +35,7 @@ def require_columns(program: DevCoachProgram, table: str, columns: Iterable[str]
     }
     for name in columns:
         if name not in known:
-            program.refuse(f"{table} has no column {name!r}", remedy=did_you_mean(name, sorted(known)))
+            program.refuse(f"{table} has no column {name!r}", hint=did_you_mean(name, sorted(known)))
 
 
 def other_role(role: MessageRole) -> MessageRole:
@@ -52,14 +59,16 @@ class Saying(Step[DevCoachProgram]):
         moment = self.program.moment(at)
         for block in reversed(self.plan.blocks):
             times = (
-                [block.at] if isinstance(block, StretchPlan) else [turn.at for turn in reversed(block.turns)]
+                [block.at]
+                if isinstance(block, GeneratedBlockPlan)
+                else [turn.at for turn in reversed(block.turns)]
             )
             known = next((time for time in times if time is not None), None)
             if known is not None:
                 if moment <= self.program.moment(known):
                     self.program.refuse(
                         f"{at!r} is not later than what was said before, at {known!r}",
-                        remedy="say things in the order in which they happened",
+                        hint="say things in the order in which they happened",
                     )
                 return
 
@@ -78,20 +87,20 @@ class Saying(Step[DevCoachProgram]):
         handle: str | None,
         at: When | None,
         metadata: Mapping[str, Any] | None,
-    ) -> TurnPlan:
+    ) -> MessagePlan:
         program, plan = self.program, self.plan
         if not program.as_given:
             if not content.strip():
-                program.refuse("a message cannot be empty", remedy="give it a text")
+                program.refuse("a message cannot be empty", hint="give it a text")
             if not plan.blocks and role is MessageRole.USER:
                 program.refuse(
                     f"{plan.handle} cannot speak first",
-                    remedy="a conversation begins with the coach: .coach(...)",
+                    hint="a conversation begins with the coach: .coach(...)",
                 )
         if "\0" in content:
-            program.refuse("PostgreSQL stores no NUL character", remedy="take it out of the text")
+            program.refuse("PostgreSQL stores no NUL character", hint="take it out of the text")
         self._require_later(at)
-        said = TurnPlan(
+        said = MessagePlan(
             handle=self._named(handle, "message"),
             role=role,
             content=content,
@@ -113,10 +122,10 @@ class Saying(Step[DevCoachProgram]):
             if message is not None and message.role is MessageRole.COACH:
                 program.refuse(
                     f"{message.handle} was said by the coach",
-                    remedy="a note is learned from what the person says",
+                    hint="a note is learned from what the person says",
                 )
             if any(note.text == text for note in plan.notes):
-                program.refuse(f"{plan.handle} has the note {text!r} already", remedy="say it once")
+                program.refuse(f"{plan.handle} has the note {text!r} already", hint="say it once")
         if at is not None:
             program.moment(at)
         plan.notes.append(
@@ -147,7 +156,7 @@ class Saying(Step[DevCoachProgram]):
             if trigger.role is not MessageRole.COACH and not program.as_given:
                 program.refuse(
                     f"{trigger.handle} was said by {plan.handle}",
-                    remedy="an action is triggered by a message of the coach",
+                    hint="an action is triggered by a message of the coach",
                 )
             by: str | None = trigger.handle
             if not program.as_given:
@@ -157,10 +166,10 @@ class Saying(Step[DevCoachProgram]):
             by = spoken[-1].handle if spoken else None
             if by is not None and not program.as_given:
                 self._require_new(type, by)
-            if by is None and not any(isinstance(block, StretchPlan) for block in plan.blocks):
+            if by is None and not any(isinstance(block, GeneratedBlockPlan) for block in plan.blocks):
                 program.refuse(
                     f"nothing the coach said to {plan.handle} could have triggered {type}",
-                    remedy="say .coach(...) or .conversation(...) before it",
+                    hint="say .coach(...) or .conversation(...) before it",
                 )
         arguments = dict(parameters or {})
         if type is ActionType.TRANSITION_PHASE and not program.as_given:
@@ -168,14 +177,14 @@ class Saying(Step[DevCoachProgram]):
             if to_phase not in list(CoachingPhase):
                 program.refuse(
                     "TRANSITION_PHASE needs a phase to go to",
-                    remedy=f"parameters={{'to_phase': one of {', '.join(CoachingPhase)}}}",
+                    hint=f"parameters={{'to_phase': one of {', '.join(CoachingPhase)}}}",
                 )
             target = CoachingPhase(str(to_phase))
             if plan.phase is not None and target.number > plan.phase.number:
                 program.refuse(
                     f"{plan.handle} cannot have gone on to {target}",
                     why=f"{plan.handle} is in {plan.phase}",
-                    remedy=f"say .in_phase({target})",
+                    hint=f"say .in_phase({target})",
                 )
             arguments["to_phase"] = target.value
         outcome: dict[str, Any] | None = None
@@ -200,16 +209,14 @@ class Saying(Step[DevCoachProgram]):
         if any(action.message == message and action.type is type for action in self.plan.actions):
             self.program.refuse(
                 f"{message} triggers {type} already",
-                remedy="one message has one action of a type; let the coach say something else before",
+                hint="one message has one action of a type; let the coach say something else before",
             )
 
-    def _message(self, handle: str) -> TurnPlan:
+    def _message(self, handle: str) -> MessagePlan:
         plan = self.plan
         full = handle if handle.startswith(f"{plan.handle}.") else f"{plan.handle}.{handle}"
         found = plan.turn(full)
         if found is None:
             known = [turn.handle.partition(".")[2] for turn in plan.turns()]
-            self.program.refuse(
-                f"{plan.handle} has no message {handle!r}", remedy=did_you_mean(handle, known)
-            )
+            self.program.refuse(f"{plan.handle} has no message {handle!r}", hint=did_you_mean(handle, known))
         return found

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenarios.builders.base import Step, When, calling_line, did_you_mean, given
-from scenarios.builders.dev_coach.fitting import Fitting
 from scenarios.builders.dev_coach.plans import (
+    GeneratedBlockPlan,
     IdentityPlan,
+    MessagePlan,
     PromptPlan,
     SessionPlan,
-    StretchPlan,
-    TurnPlan,
     UserPlan,
 )
 from scenarios.builders.dev_coach.program import DevCoachProgram
 from scenarios.builders.dev_coach.saying import EMAIL, Saying, require_columns
+from scenarios.builders.dev_coach.validation import Validation
 from scenarios.domains.dev_coach import (
     ActionType,
     CoachingPhase,
@@ -70,7 +70,7 @@ class ScenarioStep(Step[DevCoachProgram]):
         if email is not None and not EMAIL.match(email):
             program.refuse(
                 f"{email!r} is not an address the schema accepts",
-                remedy="use letters, digits and ._%+- before the @, and a domain with a dot",
+                hint="use letters, digits and ._%+- before the @, and a domain with a dot",
             )
         for when in (joined, last_login):
             if when is not None:
@@ -123,11 +123,11 @@ class ScenarioStep(Step[DevCoachProgram]):
         versions = [plan.version for plan in self.program.prompts if plan.phase == phase]
         number = version if version is not None else max(versions, default=0) + 1
         if number < 1:
-            self.program.refuse(f"a prompt cannot have version {number}", remedy="versions count from 1")
+            self.program.refuse(f"a prompt cannot have version {number}", hint="versions count from 1")
         if number in versions:
             self.program.refuse(
                 f"version {number} of the prompt of {phase or 'the system'} is there already",
-                remedy="leave version= out and the next one is taken",
+                hint="leave version= out and the next one is taken",
             )
         columns = given(
             name=name,
@@ -149,12 +149,12 @@ class ScenarioStep(Step[DevCoachProgram]):
         """
         people = [user.handle for user in self.program.users]
         if handle not in people:
-            self.program.refuse(f"there is no user {handle!r}", remedy=did_you_mean(handle, people))
+            self.program.refuse(f"there is no user {handle!r}", hint=did_you_mean(handle, people))
         self.program.created_by = handle
         return ScenarioStep(self.program)
 
 
-class UserStep(ScenarioStep, Fitting, Saying):
+class UserStep(ScenarioStep, Validation, Saying):
     """A person: their phase, identities, conversations, notes, actions; or another person."""
 
     def __init__(self, program: DevCoachProgram, plan: UserPlan) -> None:
@@ -186,7 +186,7 @@ class UserStep(ScenarioStep, Fitting, Saying):
         plan, program = self.plan, self.program
         phase = CoachingPhase(phase)
         if plan.phase is not None:
-            program.refuse(f"{plan.handle} is in {plan.phase} already", remedy="say the phase once")
+            program.refuse(f"{plan.handle} is in {plan.phase} already", hint="say the phase once")
         wanted = None if skipped is None else tuple(IdentityCategory(category) for category in skipped)
         self._require_phase(phase, asked, bool(who_you_are or who_you_want_to_be), wanted)
         plan.phase = phase
@@ -211,7 +211,7 @@ class UserStep(ScenarioStep, Fitting, Saying):
         """
         if self.plan.profile is not None:
             self.program.refuse(
-                f"{self.plan.handle} has a profile already", remedy="give all columns in one call"
+                f"{self.plan.handle} has a profile already", hint="give all columns in one call"
             )
         require_columns(self.program, "users_userprofile", columns)
         self.program.claim(f"{self.plan.handle}.profile", "profile")
@@ -269,7 +269,7 @@ class UserStep(ScenarioStep, Fitting, Saying):
             handle=self._named(handle, "identity"),
             category=None if category is None else IdentityCategory(category),
             state=None if state is None else IdentityState(state),
-            state_said=state is not None or bool(columns and "state" in columns),
+            state_explicit=state is not None or bool(columns and "state" in columns),
             created=created,
             columns={**said, **(columns or {})},
             source=calling_line(),
@@ -286,7 +286,7 @@ class UserStep(ScenarioStep, Fitting, Saying):
             BuilderError: the count is not positive, or the state does not fit the phase.
         """
         if count < 1:
-            self.program.refuse(f"{count} identities cannot be added", remedy="give 1 or more")
+            self.program.refuse(f"{count} identities cannot be added", hint="give 1 or more")
         step: UserStep = self
         for _ in range(count):
             handle = self.program.free_name(f"{self.plan.handle}.identity")
@@ -312,9 +312,9 @@ class UserStep(ScenarioStep, Fitting, Saying):
         """
         program = self.program
         if started is not None and ended is not None and program.moment(started) > program.moment(ended):
-            program.refuse("the session ends before it starts", remedy="give ended= a later time")
+            program.refuse("the session ends before it starts", hint="give ended= a later time")
         if open and ended is not None:
-            program.refuse("an open session has no end", remedy="leave ended= or open= out")
+            program.refuse("an open session has no end", hint="leave ended= or open= out")
         name = self._named(handle, "session")
         self.plan.sessions[name] = SessionPlan(name, phase, started, ended, open, calling_line())
         self.plan.open_session = name
@@ -347,7 +347,7 @@ class UserStep(ScenarioStep, Fitting, Saying):
         """
         program, plan = self.program, self.plan
         if turns < 1:
-            program.refuse(f"a conversation cannot have {turns} turns", remedy="give 1 or more")
+            program.refuse(f"a conversation cannot have {turns} turns", hint="give 1 or more")
         if (
             phase is not None
             and plan.phase is not None
@@ -355,16 +355,16 @@ class UserStep(ScenarioStep, Fitting, Saying):
             and phase.number > plan.phase.number
         ):
             program.refuse(
-                f"{plan.handle} cannot talk about {phase} in {plan.phase}", remedy="give an earlier phase"
+                f"{plan.handle} cannot talk about {phase} in {plan.phase}", hint="give an earlier phase"
             )
         self._require_later(at)
         last = self._last_role()
         first = begins_with or (MessageRole.USER if last is MessageRole.COACH else MessageRole.COACH)
         if first is MessageRole.USER and last is None and not program.as_given:
-            program.refuse(f"{plan.handle} cannot speak first", remedy="a conversation begins with the coach")
-        stretches = any(isinstance(block, StretchPlan) for block in plan.blocks)
+            program.refuse(f"{plan.handle} cannot speak first", hint="a conversation begins with the coach")
+        stretches = any(isinstance(block, GeneratedBlockPlan) for block in plan.blocks)
         plan.blocks.append(
-            StretchPlan(
+            GeneratedBlockPlan(
                 handle=self._named(handle, "conversation"),
                 turns=turns,
                 phase=None if phase is None else CoachingPhase(phase),
@@ -470,11 +470,11 @@ class IdentityStep(UserStep):
             BuilderError: another one is, the phase has none yet, or it cannot be the oldest unfinished one.
         """
         program, plan, identity = self.program, self.plan, self._identity
-        if plan.current_said:
-            program.refuse(f"{plan.current} is the current identity already", remedy="say .as_current() once")
+        if plan.current_explicit:
+            program.refuse(f"{plan.current} is the current identity already", hint="say .as_current() once")
         if not program.as_given:
             self._require_current(identity)
-        plan.current, plan.current_said = identity.handle, True
+        plan.current, plan.current_explicit = identity.handle, True
         return self
 
     def as_proposed(self) -> IdentityStep:
@@ -485,7 +485,7 @@ class IdentityStep(UserStep):
         """
         if self.plan.proposed is not None:
             self.program.refuse(
-                f"{self.plan.proposed} is the proposed identity already", remedy="say .as_proposed() once"
+                f"{self.plan.proposed} is the proposed identity already", hint="say .as_proposed() once"
             )
         self.plan.proposed = self._identity.handle
         return self
@@ -498,7 +498,7 @@ class ConversationStep(UserStep):
 class CoachMessageStep(UserStep):
     """A message of the coach that was just said."""
 
-    def __init__(self, program: DevCoachProgram, plan: UserPlan, turn: TurnPlan) -> None:
+    def __init__(self, program: DevCoachProgram, plan: UserPlan, turn: MessagePlan) -> None:
         super().__init__(program, plan)
         self._turn = turn
 
@@ -526,7 +526,7 @@ class CoachMessageStep(UserStep):
 class UserMessageStep(UserStep):
     """A message of the person that was just said."""
 
-    def __init__(self, program: DevCoachProgram, plan: UserPlan, turn: TurnPlan) -> None:
+    def __init__(self, program: DevCoachProgram, plan: UserPlan, turn: MessagePlan) -> None:
         super().__init__(program, plan)
         self._turn = turn
 

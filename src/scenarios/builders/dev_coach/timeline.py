@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from scenarios.builders.dev_coach.plans import Block, StretchPlan, TalkPlan
+from scenarios.builders.dev_coach.plans import Block, GeneratedBlockPlan, TalkPlan
 from scenarios.values import Clock, Row
 
 SITTING = 24
@@ -43,7 +43,7 @@ def _gap(row: Row, field_: str) -> int:
     return _LOW + (row.word(field_) * _SPAN >> 64)
 
 
-def _stretch(block: StretchPlan, row: Row, start: datetime | None) -> Placed:
+def _stretch(block: GeneratedBlockPlan, row: Row, start: datetime | None) -> Placed:
     offsets, breaks = [], []
     base = at = 0
     for index in range(block.turns):
@@ -78,8 +78,8 @@ def lay_out(
         joined: when the person's account was made, where that was said; nothing is laid out before it.
     """
     placed = [
-        _stretch(block, row.keyed.at(block.handle), None if block.at is None else clock.at(block.at))
-        if isinstance(block, StretchPlan)
+        _stretch(block, row.seeded.at(block.handle), None if block.at is None else clock.at(block.at))
+        if isinstance(block, GeneratedBlockPlan)
         else _talk(block, row, None if block.at is None else clock.at(block.at))
         for block in blocks
     ]

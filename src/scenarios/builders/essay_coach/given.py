@@ -143,15 +143,15 @@ class _Given:
         said.setdefault("reading_time_minutes", reading_minutes(content))
         row = Essay(author=author, status=plan.status.value, **said)
         self.keep(plan.handle, row, plan.source)
-        for number, each in enumerate(plan.said_versions, 1):
+        for number, each in enumerate(plan.explicit_versions, 1):
             version = self._of(each)
             version.setdefault("word_count", count_words(version["content"]))
             version.setdefault("version_number", number)
             self.keep(each.handle, Submission(essay=row, **version), each.source)
-        for each in plan.said_answers:
+        for each in plan.explicit_answers:
             answer = AIResponse(essay=row, feedback_type_id=TYPES[each.kind], **self._of(each))
             self.keep(each.handle, answer, each.source)
-        for each in plan.said_feedback:
+        for each in plan.explicit_feedback:
             told = self._of(each)
             if told.get("start_index") is not None:
                 told.setdefault("highlighted_text", content[told["start_index"] : told["end_index"]])

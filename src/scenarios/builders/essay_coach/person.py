@@ -130,11 +130,11 @@ class Person:
     ) -> None:
         program = self.program
         if kind not in set(ReportType):
-            program.refuse(f"there is no report type {kind!r}", remedy=did_you_mean(kind, list(ReportType)))
+            program.refuse(f"there is no report type {kind!r}", hint=did_you_mean(kind, list(ReportType)))
         if self.person.role is Role.STUDENT and kind != ReportType.STUDENT_PROGRESS and not program.as_given:
             program.refuse(
                 f"{self.person.handle} is a student and cannot make a report of type {kind}",
-                remedy="let an educator or admin make it",
+                hint="let an educator or admin make it",
             )
         program.moment(at)
         columns: dict[str, Any] = {

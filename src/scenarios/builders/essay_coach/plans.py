@@ -53,9 +53,9 @@ class EssayPlan:
     kinds: tuple[str, ...] = tuple(TYPES)
     why: str = ""
     number: int = 0
-    said_versions: list[Said] = field(default_factory=list)
-    said_answers: list[Said] = field(default_factory=list)
-    said_feedback: list[Said] = field(default_factory=list)
+    explicit_versions: list[Said] = field(default_factory=list)
+    explicit_answers: list[Said] = field(default_factory=list)
+    explicit_feedback: list[Said] = field(default_factory=list)
     source: Source | None = None
 
 
@@ -118,7 +118,7 @@ def event_of(
         BuilderError: there is no such level.
     """
     if level not in set(LogLevel):
-        program.refuse(f"there is no log level {level!r}", remedy=did_you_mean(level, list(LogLevel)))
+        program.refuse(f"there is no log level {level!r}", hint=did_you_mean(level, list(LogLevel)))
     columns: dict[str, Any] = {
         "event": event,
         "level": str(level),

@@ -186,8 +186,8 @@ class _PersonRenderer:
                 essay.updated_at = failed_at
         if plan.status in _ANSWERED:
             quality = plan.quality if plan.quality is not None else row.integer("quality", 52, 94)
-            told = {each.kind for each in plan.said_feedback}
-            answered = {each.kind for each in plan.said_answers}
+            told = {each.kind for each in plan.explicit_feedback}
+            answered = {each.kind for each in plan.explicit_answers}
             for kind in plan.kinds:
                 # One verdict for both: the feedback is what the raw answer says.
                 said_of_it = verdict(row, kind, essay.content, quality, plan.confidence)
@@ -203,8 +203,8 @@ class _PersonRenderer:
     def _told(self, essay: Essay, plan: EssayPlan) -> None:
         """Make the answers and the feedback that were said word by word."""
         for made_by, told in (
-            (factories.AIResponseFactory, plan.said_answers),
-            (factories.FeedbackFactory, plan.said_feedback),
+            (factories.AIResponseFactory, plan.explicit_answers),
+            (factories.FeedbackFactory, plan.explicit_feedback),
         ):
             for each in told:
                 columns = timed(each.columns, self.context.clock)
@@ -217,8 +217,8 @@ class _PersonRenderer:
                 _keep(self.rendered, each.handle, row, each.source)
 
     def _versions(self, essay: Essay, plan: EssayPlan) -> None:
-        if plan.said_versions:
-            self._said_versions(essay, plan)
+        if plan.explicit_versions:
+            self._explicit_versions(essay, plan)
             return
         if plan.status is EssayStatus.DRAFT and plan.versions == 1:
             return
@@ -237,15 +237,15 @@ class _PersonRenderer:
             )
             self._keep(handle, version)
 
-    def _said_versions(self, essay: Essay, plan: EssayPlan) -> None:
+    def _explicit_versions(self, essay: Essay, plan: EssayPlan) -> None:
         end = essay.submitted_at or essay.updated_at
-        for number, each in enumerate(plan.said_versions, 1):
+        for number, each in enumerate(plan.explicit_versions, 1):
             columns = dict(each.columns)
             if each.at is not None:
                 columns["created_at"] = self.context.clock.at(each.at)
             else:
                 columns["created_at"] = essay.created_at + (end - essay.created_at) * number / len(
-                    plan.said_versions
+                    plan.explicit_versions
                 )
             version = factories.SubmissionFactory.build(
                 handle=each.handle, essay=essay, version_number=number, **columns

@@ -42,7 +42,7 @@ class ScenarioStep(Step[EssayCoachProgram]):
         program = self.program
         if name is not None and not 1 <= len(name.strip()) <= 86:
             program.refuse(
-                "an institution's name has 1 to 86 characters", remedy="instances add their mark to it"
+                "an institution's name has 1 to 86 characters", hint="instances add their mark to it"
             )
         if created is not None:
             program.moment(created)
@@ -77,7 +77,7 @@ class ScenarioStep(Step[EssayCoachProgram]):
             BuilderError: nothing was said.
         """
         if not self.program.institutions:
-            self.program.refuse("the scenario is empty", remedy=".institution(...) begins one")
+            self.program.refuse("the scenario is empty", hint=".institution(...) begins one")
         return super().build()
 
 
@@ -299,7 +299,7 @@ class StudentStep(_PersonStep):
             BuilderError: the metric is unknown, or the time cannot be read.
         """
         if metric not in METRICS:
-            self.program.refuse(f"there is no metric {metric!r}", remedy=did_you_mean(metric, METRICS))
+            self.program.refuse(f"there is no metric {metric!r}", hint=did_you_mean(metric, METRICS))
         if value != value:
             self.program.refuse("a measurement has to be a number")
         self.program.moment(at)

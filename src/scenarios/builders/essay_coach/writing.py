@@ -59,9 +59,9 @@ class Writing:
         """
         for kind in done:
             if kind not in TYPES:
-                self.program.refuse(f"there is no feedback type {kind!r}", remedy=did_you_mean(kind, TYPES))
+                self.program.refuse(f"there is no feedback type {kind!r}", hint=did_you_mean(kind, TYPES))
         if len(set(done)) == len(TYPES):
-            self.program.refuse("an essay with all its feedback is completed", remedy="say .completed(...)")
+            self.program.refuse("an essay with all its feedback is completed", hint="say .completed(...)")
         self.plan.kinds = tuple(kind for kind in TYPES if kind in done)
         self._judged(quality, None)
         return self._move(EssayStatus.PROCESSING, at)
@@ -105,7 +105,7 @@ class Writing:
             program.refuse(
                 f"{plan.handle} is {plan.status.value} already",
                 why="a draft is handed in once",
-                remedy="say only how far it is now",
+                hint="say only how far it is now",
             )
         if at is not None:
             program.moment(at)
@@ -118,7 +118,7 @@ class Writing:
             program.refuse(
                 f"{plan.handle} has {count_words(content)} words and cannot be handed in",
                 why=f"a submitted essay has {WORDS_MIN} to {WORDS_MAX}",
-                remedy="leave it a draft, or write more",
+                hint="leave it a draft, or write more",
             )
         plan.status = status
         plan.at = at if at is not None else plan.at
@@ -135,7 +135,9 @@ class Writing:
         Raises:
             BuilderError: the time cannot be read.
         """
-        self._told(self.plan.said_versions, "version", "", {"content": content}, at, change_summary=change)
+        self._told(
+            self.plan.explicit_versions, "version", "", {"content": content}, at, change_summary=change
+        )
         return self
 
     def answer(
@@ -175,7 +177,7 @@ class Writing:
             model_name=model,
             model_version=model_version,
         )
-        self._told(self.plan.said_answers, "answer", kind, {"response": dict(response), **columns}, at)
+        self._told(self.plan.explicit_answers, "answer", kind, {"response": dict(response), **columns}, at)
         return self
 
     def feedback(
@@ -207,14 +209,14 @@ class Writing:
         Raises:
             BuilderError: the side is unknown or has its feedback, or the time cannot be read.
         """
-        if any(each.kind == kind for each in self.plan.said_feedback):
+        if any(each.kind == kind for each in self.plan.explicit_feedback):
             self.program.refuse(f"{self.plan.handle} has its feedback on {kind} already")
         said = given(columns, score=score, text=text, confidence=confidence, processing_time_seconds=seconds)
         if suggestions is not None:
             said["suggestions"] = list(suggestions)
         if highlight is not None:
             said["start_index"], said["end_index"] = highlight
-        self._told(self.plan.said_feedback, "", kind, said, at)
+        self._told(self.plan.explicit_feedback, "", kind, said, at)
         return self
 
     def _told(
@@ -222,7 +224,7 @@ class Writing:
     ) -> None:
         program = self.program
         if unit != "version" and kind not in TYPES:
-            program.refuse(f"there is no feedback type {kind!r}", remedy=did_you_mean(kind, TYPES))
+            program.refuse(f"there is no feedback type {kind!r}", hint=did_you_mean(kind, TYPES))
         if at is not None:
             program.moment(at)
         name = f"{self.plan.handle}.{'_'.join(filter(None, (kind, unit)))}"

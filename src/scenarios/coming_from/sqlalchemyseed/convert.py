@@ -18,7 +18,7 @@ from scenarios.errors import LibraryError
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.compose import compose
 from scenarios.library.files.emit import to_yaml
-from scenarios.library.files.faults import Faults, FaultyScenario, Place, shown
+from scenarios.library.files.error_list import ErrorList, InvalidScenario, Place, shown
 from scenarios.library.files.head import NAME
 from scenarios.library.files.tree import read_tree
 from scenarios.library.planning.sections import EXTRA
@@ -56,28 +56,28 @@ def convert(
         title: the scenario's title; by default it names the files.
 
     Raises:
-        FaultyScenario: something cannot be said in a scenario file; every fault is listed with its place.
+        InvalidScenario: something cannot be said in a scenario file; every error is listed with its place.
         LibraryError: there is no such file, or the name cannot be a scenario's.
     """
     if not NAME.match(name):
         raise LibraryError(
             f"{name[:60]!r} is not a scenario's name",
-            remedy="use lower-case letters, digits and _, beginning with a letter, at most 80",
+            hint="use lower-case letters, digits and _, beginning with a letter, at most 80",
         )
     files = seed_files(list(paths))
     source = ", ".join(shown(file) for file in files)
-    faults = Faults()
-    seeding = Seeding(faults, prefix)
+    errors = ErrorList()
+    seeding = Seeding(errors, prefix)
     for file in files:
-        item = read_seeds(file, faults, model=model)
+        item = read_seeds(file, errors, model=model)
         if item is not None:
             seeding.entities(item)
     writer = Writing(seeding)
     rows = writer.rows()
-    if not faults.found and not rows:
-        faults.add(Place(source), "", "there is no row in it")
-    if faults.found:
-        raise FaultyScenario(source, faults.found)
+    if not errors.found and not rows:
+        errors.add(Place(source), "", "there is no row in it")
+    if errors.found:
+        raise InvalidScenario(source, errors.found)
     head = {"scenario": name, "title": title or f"Seeds from {', '.join(file.name for file in files)}"}
     text = to_yaml({**head, EXTRA: rows}, spaced=[EXTRA])
     _prove(text, name, seeding)
@@ -86,12 +86,12 @@ def convert(
 
 def _prove(text: str, name: str, seeding: Seeding) -> None:
     """Read the file as a load would, so that nothing is handed out that cannot be loaded."""
-    faults = Faults()
-    tree = read_tree(text, f"{name}.yaml", faults)
+    errors = ErrorList()
+    tree = read_tree(text, f"{name}.yaml", errors)
     if tree is not None:
-        composed = compose(tree, lambda other, given: None, list, faults)
+        composed = compose(tree, lambda other, given: None, list, errors)
         domain = Domain(PROJECT, "the project", seeding.made[0].metadata, lambda: "")
-        if not faults.found:
+        if not errors.found:
             ScenarioDefinition(composed, Sections(domain)).check()
-    if faults.found:
-        raise FaultyScenario(f"{name}.yaml", faults.found)
+    if errors.found:
+        raise InvalidScenario(f"{name}.yaml", errors.found)

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Faults, Place, shown
+from scenarios.library.files.error_list import ErrorList, Place, shown
 from scenarios.library.files.tree import read_text
 
 MAX_DEPTH = 60
@@ -61,27 +61,25 @@ def seed_files(paths: list[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if each.suffix.lower() in (".json", *_YAML))
             if not inside:
-                raise LibraryError(
-                    "a directory holds no seed file", where=str(path), remedy="name .csv files"
-                )
+                raise LibraryError("a directory holds no seed file", where=str(path), hint="name .csv files")
             found += inside
         elif not path.is_file():
             raise LibraryError("there is no such seed file", where=str(path))
         elif path.suffix.lower() not in (".json", ".csv", *_YAML):
             raise LibraryError(
-                f"{path.name} is no seed file", where=str(path), remedy="seed files are JSON, YAML or CSV"
+                f"{path.name} is no seed file", where=str(path), hint="seed files are JSON, YAML or CSV"
             )
         else:
             found.append(path)
     return found
 
 
-def read_seeds(path: Path, faults: Faults, *, model: str | None = None) -> Item | None:
-    """Return what the file *path* says, None with faults.
+def read_seeds(path: Path, errors: ErrorList, *, model: str | None = None) -> Item | None:
+    """Return what the file *path* says, None with errors.
 
     Args:
         path: the file.
-        faults: collects what is wrong.
+        errors: collects what is wrong.
         model: the class of the rows of a CSV file, ``models.Person``.
 
     Raises:
@@ -92,35 +90,35 @@ def read_seeds(path: Path, faults: Faults, *, model: str | None = None) -> Item 
         data = path.read_bytes()
     except OSError as error:
         raise LibraryError("cannot read the seed file", where=name, why=error.strerror) from error
-    text = read_text(data, name, faults)
+    text = read_text(data, name, errors)
     if text is None:
         return None
     if path.suffix.lower() == ".csv":
-        return _from_csv(text, name, model, faults)
+        return _from_csv(text, name, model, errors)
     if path.suffix.lower() == ".json":
-        return _from_json(text, name, faults)
-    return _from_yaml(text, name, faults)
+        return _from_json(text, name, errors)
+    return _from_yaml(text, name, errors)
 
 
-def _from_yaml(text: str, name: str, faults: Faults) -> Item | None:
+def _from_yaml(text: str, name: str, errors: ErrorList) -> Item | None:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
-        return None if node is None else _item(node, loader, name, "", faults, 0)
+        return None if node is None else _item(node, loader, name, "", errors, 0)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        faults.add(_place(name, mark), "", f"this is not YAML: {error.problem or error.context}")
+        errors.add(_place(name, mark), "", f"this is not YAML: {error.problem or error.context}")
     except yaml.YAMLError as error:
-        faults.add(Place(name), "", f"this is not YAML: {error}")
+        errors.add(Place(name), "", f"this is not YAML: {error}")
     finally:
         loader.dispose()
     return None
 
 
-def _item(node: Any, loader: Any, name: str, path: str, faults: Faults, depth: int) -> Item:
+def _item(node: Any, loader: Any, name: str, path: str, errors: ErrorList, depth: int) -> Item:
     place = _place(name, node.start_mark)
     if depth > MAX_DEPTH:
-        faults.add(place, path, f"nested deeper than {MAX_DEPTH} levels")
+        errors.add(place, path, f"nested deeper than {MAX_DEPTH} levels")
         return Item(None, place, path)
     if node.tag == "tag:yaml.org,2002:map":
         loader.flatten_mapping(node)  # what << brings in
@@ -128,26 +126,26 @@ def _item(node: Any, loader: Any, name: str, path: str, faults: Faults, depth: i
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                faults.add(_place(name, key_node.start_mark), path, f"the key {key!r} is no text", "quote it")
+                errors.add(_place(name, key_node.start_mark), path, f"the key {key!r} is no text", "quote it")
                 continue
-            items[key] = _item(value_node, loader, name, _under(path, key), faults, depth + 1)
+            items[key] = _item(value_node, loader, name, _under(path, key), errors, depth + 1)
         return Item(items, place, path)
     if node.tag == "tag:yaml.org,2002:seq":
         inner = enumerate(node.value)
         return Item(
-            [_item(each, loader, name, f"{path}[{at}]", faults, depth + 1) for at, each in inner], place, path
+            [_item(each, loader, name, f"{path}[{at}]", errors, depth + 1) for at, each in inner], place, path
         )
     return Item(loader.construct_object(node, deep=True), place, path)
 
 
-def _from_json(text: str, name: str, faults: Faults) -> Item | None:
+def _from_json(text: str, name: str, errors: ErrorList) -> Item | None:
     try:
         plain = json.loads(text)
     except json.JSONDecodeError as error:
-        faults.add(Place(name, error.lineno, error.colno), "", f"this is not JSON: {error.msg}")
+        errors.add(Place(name, error.lineno, error.colno), "", f"this is not JSON: {error.msg}")
         return None
     except RecursionError:
-        faults.add(Place(name), "", f"nested deeper than {MAX_DEPTH} levels")
+        errors.add(Place(name), "", f"nested deeper than {MAX_DEPTH} levels")
         return None
     try:
         # JSON is YAML but for tabs, which stand outside its texts only; its nodes know their places.
@@ -176,23 +174,23 @@ def _placed(plain: Any, node: Any, name: str, path: str) -> Item:
     return Item(plain, place, path)
 
 
-def _from_csv(text: str, name: str, model: str | None, faults: Faults) -> Item | None:
+def _from_csv(text: str, name: str, model: str | None, errors: ErrorList) -> Item | None:
     start = Place(name, 1, 1)
     if model is None:
-        faults.add(
+        errors.add(
             start, "", "a CSV file does not say what its rows are", "give --model package.module.Class"
         )
         return None
     reader = csv.DictReader(StringIO(text, newline=""), skipinitialspace=True)
-    rows = list(_rows(reader, name, faults))
+    rows = list(_rows(reader, name, errors))
     return Item({"model": Item(model, start, "model"), "data": Item(rows, start, "data")}, start, "")
 
 
-def _rows(reader: csv.DictReader[str], name: str, faults: Faults) -> Iterator[Item]:
+def _rows(reader: csv.DictReader[str], name: str, errors: ErrorList) -> Iterator[Item]:
     for at, row in enumerate(reader):
         place, path = Place(name, reader.line_num, 1), f"row {at + 1}"
         if None in row or None in row.values():
-            faults.add(place, path, "this row has not as many fields as the header")
+            errors.add(place, path, "this row has not as many fields as the header")
             continue
         yield Item({key: Item(value, place, f"{path}.{key}") for key, value in row.items()}, place, path)
 

@@ -2,7 +2,7 @@
 
 A seed file describes rows by nesting and by filters that a query answers while the database is filled; only
 the rows themselves, with the models' own constructors and relationships, say what that comes to. Here a
-filter looks among the rows before it, and whatever cannot be done is a fault with its place in the file.
+filter looks among the rows before it, and whatever cannot be done is an error with its place in the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty
 
 from scenarios.coming_from.sqlalchemyseed.files import Item
 from scenarios.graph.mapped import plan_of
-from scenarios.library.files.faults import Faults, suggest
+from scenarios.library.files.error_list import ErrorList, suggest
 
 PREFIX = "!"
 """What marks a reference, unless ``ref_prefix`` says otherwise."""
@@ -53,7 +53,7 @@ class Seeding:
         keys: foreign keys that a filter answered, by the object's id and attribute.
     """
 
-    faults: Faults
+    errors: ErrorList
     prefix: str = PREFIX
     made: list[Any] = field(default_factory=list)
     places: dict[tuple[int, str | None], Item] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class Seeding:
         self._children(found[0], row)
 
     def _outside(self, row: Item, among: Any, wanted: dict[str, Item], parent: Parent | None) -> None:
-        """A filter that asks for one key alone names a row the database has; any other is a fault."""
+        """A filter that asks for one key alone names a row the database has; any other is an error."""
         place = _foreign_key(parent.property) if parent is not None else None
         if parent is not None and place is not None and set(wanted) == {place[1]}:
             self.keys[id(parent.obj), place[0]] = Existing(wanted[place[1]].plain)
@@ -241,7 +241,7 @@ class Seeding:
         return None
 
     def _wrong(self, item: Item, what: str, hint: str | None = None) -> None:
-        self.faults.add(item.place, item.path, what, hint)
+        self.errors.add(item.place, item.path, what, hint)
 
 
 def _mapper(cls: Any) -> Mapper[Any] | None:

@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from scenarios.coming_from.sqlalchemyseed.seeding import Existing, Seeding
 from scenarios.graph.graph import Graph, Node, collect
 from scenarios.graph.mapped import Field, plan_of
+from scenarios.library.files.error_list import Place
 from scenarios.library.files.expressions import escape
-from scenarios.library.files.faults import Place
 from scenarios.library.files.head import HANDLE
 from scenarios.library.files.tree import from_plain
 from scenarios.library.planning.columns import ColumnSpec, Target, members_of, specs
-from scenarios.values.keyed import slug
+from scenarios.values.seeded import slug
 
 if TYPE_CHECKING:
     from scenarios.library.files.tree import Node as Tree
@@ -49,7 +49,7 @@ class Writing:
         self._handles: dict[tuple[int, str], str] = {}
         self._taken: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._keyed: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Any]] = {}
+        self._seeded: dict[tuple[str, tuple[str, ...]], dict[tuple[str, ...], Any]] = {}
         self._dropped: set[str] = set()
 
     def rows(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Writing:
         return row
 
     def _value(self, node: Node, key: str, spec: ColumnSpec) -> Any:
-        """Return what the file says for a column: a handle, ``{key: VALUE}``, or a value its shape reads."""
+        """Return what the file says for a column: a handle, ``{key: VALUE}``, or a value its parser reads."""
         asked = self.seeding.keys.get((id(node.obj), key))
         if isinstance(asked, Existing):
             return {"key": self._plain(node, key, spec, asked.key)}
@@ -154,29 +154,29 @@ class Writing:
     def _referred(self, node: Node, table: str, target: Target) -> Any:
         """Return the object that the row of *node* in *table* refers to, None where there is none."""
         columns = tuple(theirs for _, theirs in target.pairs)
-        known = self._keyed.get((target.table, columns))
+        known = self._seeded.get((target.table, columns))
         if known is None:
-            known = self._keyed[target.table, columns] = {}
+            known = self._seeded[target.table, columns] = {}
             for other in self._collected.nodes:
                 if any(each.fullname == target.table for each, _ in other.plan.tables):
                     known.setdefault(_values(other, target.table, columns), other.obj)
         return known.get(_values(node, table, [own for own, _ in target.pairs]))
 
     def _plain(self, node: Node, key: str, spec: ColumnSpec, value: Any) -> Any:
-        """Return *value* such that the column's shape reads it, or None with a fault."""
+        """Return *value* such that the column's parser reads it, or None with an error."""
         item = self.seeding.places.get((id(node.obj), key)) or self.seeding.places.get((id(node.obj), None))
         place, path = (item.place, item.path) if item is not None else (Place("the seeds"), key)
-        faults = self.seeding.faults
+        errors = self.seeding.errors
         try:
             said = _said(spec.column.type, value)
         except ValueError as error:
-            faults.add(place, path, f"{spec.column.table.name}.{spec.name} cannot be {value!r:.80}: {error}")
+            errors.add(place, path, f"{spec.column.table.name}.{spec.name} cannot be {value!r:.80}: {error}")
             return None
         read: Tree = from_plain(said, place.file)
         read.place = place
-        before = len(faults.found)
-        spec.shape.read(read, path, faults)
-        return escaped(said) if len(faults.found) == before else None
+        before = len(errors.found)
+        spec.parser.read(read, path, errors)
+        return escaped(said) if len(errors.found) == before else None
 
 
 def escaped(value: Any) -> Any:

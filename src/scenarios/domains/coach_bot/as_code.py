@@ -8,12 +8,12 @@ from datetime import datetime
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.defaults import LOG_DELAY
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
-from scenarios.library.freezing.code.speaker import Speaker, word_of
-from scenarios.library.freezing.code.words import CannotSay, Code, call
+from scenarios.library.freezing.code.generator import CodeGenerator, word_of
+from scenarios.library.freezing.code.words import Code, NotExpressible, call
 from scenarios.library.planning.rows import Row
 
 
-class CoachBot(Speaker):
+class CoachBot(CodeGenerator):
     """Says people, under each their chats, turn by turn."""
 
     tables = frozenset({"users", "chats", "messages", "logs"})
@@ -42,11 +42,11 @@ class CoachBot(Speaker):
         """Return when *row* was made; the builder has no words for one that was changed later.
 
         Raises:
-            CannotSay: it was.
+            NotExpressible: it was.
         """
         at: datetime = row.values[made]
         if any(row.values[name] != at for name in ("created_at", "updated_at")):
-            raise CannotSay(f"{row.handle} was not stored when it was made, or changed later")
+            raise NotExpressible(f"{row.handle} was not stored when it was made, or changed later")
         return at
 
     def chat(self, who: str, row: Row) -> Iterable[str]:
@@ -72,7 +72,7 @@ class CoachBot(Speaker):
             logs.remove(own)
         coach = row.given.get("") == "coach"
         if coach and (own is not None or sender != owner):
-            raise CannotSay(
+            raise NotExpressible(
                 f"the coach says {row.handle} in somebody's name, or with a line in the audit trail"
             )
         yield call(

@@ -150,7 +150,7 @@ class CoachBotDatabase:
                         f"the database did not answer in {attempts} attempts",
                         where=self.engine.url.render_as_string(hide_password=True),
                         why=error.why,
-                        remedy="start PostgreSQL, or correct DATABASE_URL",
+                        hint="start PostgreSQL, or correct DATABASE_URL",
                     ) from error
                 await asyncio.sleep(delay)
             else:
@@ -190,7 +190,7 @@ async def ensure_database(url: str | URL, *, maintenance: str = "postgres") -> b
     """
     target = asyncpg_url(url)
     if not target.database:
-        raise SettingsError("the URL names no database", remedy="end it with /coach_bot, say")
+        raise SettingsError("the URL names no database", hint="end it with /coach_bot, say")
     engine = make_engine(target.set(database=maintenance), pooled=False)
     try:
         with driver_errors(f"create the database {target.database}"):

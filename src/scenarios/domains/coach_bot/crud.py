@@ -110,7 +110,7 @@ class Crud(Generic[ModelT, CreateT, UpdateT, ReadT]):
             Invalid: *skip* is negative, or *limit* is not between 1 and `LARGEST_PAGE`.
         """
         if skip < 0:
-            raise Invalid(f"cannot skip {skip} rows", field="skip", remedy="give 0 or more")
+            raise Invalid(f"cannot skip {skip} rows", field="skip", hint="give 0 or more")
         return await self._all(
             session, select(self.model).order_by(*self._order).offset(skip).limit(_checked(limit))
         )
@@ -170,7 +170,7 @@ class Crud(Generic[ModelT, CreateT, UpdateT, ReadT]):
                     f"the {self.name} {id} was changed in the meantime",
                     why=f"you saw it as of {unchanged_since.isoformat()}, it is of "
                     f"{current.updated_at.isoformat()}",
-                    remedy="read it again and repeat the change",
+                    hint="read it again and repeat the change",
                 )
         try:
             async with self._savepoint(session, f"update the {self.name}"):
@@ -233,24 +233,22 @@ class Crud(Generic[ModelT, CreateT, UpdateT, ReadT]):
         try:
             return schema.model_validate(data)
         except pydantic.ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False)
+            errors = error.errors(include_input=False, include_url=False)
             raise Invalid(
                 f"the {self.name} cannot be stored like this",
-                field=".".join(map(str, faults[0]["loc"])) or None,
-                why="; ".join(_fault(fault) for fault in faults),
+                field=".".join(map(str, errors[0]["loc"])) or None,
+                why="; ".join(_error(error) for error in errors),
             ) from None  # Pydantic's own message repeats the values
 
 
-def _fault(fault: Mapping[str, Any]) -> str:
-    place = ".".join(map(str, fault["loc"]))
-    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
+def _error(error: Mapping[str, Any]) -> str:
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg']}" if place else str(error["msg"])
 
 
 def _checked(limit: int) -> int:
     if not 1 <= limit <= LARGEST_PAGE:
-        raise Invalid(
-            f"a page cannot have {limit} rows", field="limit", remedy=f"ask for 1 to {LARGEST_PAGE}"
-        )
+        raise Invalid(f"a page cannot have {limit} rows", field="limit", hint=f"ask for 1 to {LARGEST_PAGE}")
     return limit
 
 
@@ -271,7 +269,7 @@ class ChatCrud(Crud[Chat, schemas.ChatCreate, schemas.ChatUpdate, schemas.ChatRe
     ) -> Sequence[Chat]:
         """Return a user's chats, oldest first; none for a user who does not exist."""
         if skip < 0:
-            raise Invalid(f"cannot skip {skip} rows", field="skip", remedy="give 0 or more")
+            raise Invalid(f"cannot skip {skip} rows", field="skip", hint="give 0 or more")
         query = queries.chats_of_user(user_id).offset(skip).limit(_checked(limit))
         return await self._all(session, query)
 

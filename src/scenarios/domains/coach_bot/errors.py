@@ -125,22 +125,20 @@ def translate(error: BaseException, doing: str) -> CoachBotError:
         return Unavailable(
             what,
             why="every connection of the pool is in use",
-            remedy="try again, or raise COACH_BOT_POOL_SIZE or COACH_BOT_POOL_TIMEOUT",
+            hint="try again, or raise COACH_BOT_POOL_SIZE or COACH_BOT_POOL_TIMEOUT",
         )
     if isinstance(error, StaleDataError):
         return NotFound(what, why="the row was deleted in the meantime")
     if isinstance(error, PendingRollbackError):
         return Unavailable(
-            what, why="the transaction failed before and is over", remedy="begin a new transaction"
+            what, why="the transaction failed before and is over", hint="begin a new transaction"
         )
     if isinstance(error, DBAPIError):
         return _from_driver(error, what)
     if isinstance(error, OSError | TimeoutError):
-        return Unavailable(
-            what, why=f"the server cannot be reached: {error}", remedy="is PostgreSQL running?"
-        )
+        return Unavailable(what, why=f"the server cannot be reached: {error}", hint="is PostgreSQL running?")
     if isinstance(error, SQLAlchemyError):
-        # A mistake in the calling code (an unknown column, say): no value of the user's is at fault.
+        # A mistake in the calling code (an unknown column, say): no value of the user's is at error.
         return CoachBotError(what, why=str(error))
     raise TypeError(f"not an error of the database: {error!r}")
 
@@ -150,13 +148,13 @@ def _from_driver(error: DBAPIError, what: str) -> CoachBotError:
     state = str(getattr(original, "sqlstate", None) or "")
     message = _first_line(original)
     if error.connection_invalidated or state.startswith(_LOST_CLASSES):
-        return Unavailable(what, why=message, remedy="begin a new transaction")
+        return Unavailable(what, why=message, hint="begin a new transaction")
     if _CACHED_PLAN in message:
         return ConcurrentChange(
-            what, why="the schema was changed since the statement was prepared", remedy="try again"
+            what, why="the schema was changed since the statement was prepared", hint="try again"
         )
     if state in _CONCURRENT:
-        return ConcurrentChange(what, why=_CONCURRENT[state], remedy="read the row again and repeat")
+        return ConcurrentChange(what, why=_CONCURRENT[state], hint="read the row again and repeat")
     if state in {"23505", "23503", "23P01"}:
         constraint = _detail(original, "constraint_name")
         return Conflict(what, constraint=constraint, why=MEANINGS.get(constraint or "", message))
@@ -167,7 +165,7 @@ def _from_driver(error: DBAPIError, what: str) -> CoachBotError:
         return Invalid(what, field=_detail(original, "column_name"), why=_without_values(message))
     if error.statement is None:
         # Refused before there was a statement: a wrong password, a database that is missing or closed.
-        return Unavailable(what, why=message, remedy="is DATABASE_URL right, and the database open?")
+        return Unavailable(what, why=message, hint="is DATABASE_URL right, and the database open?")
     return CoachBotError(what, why=message)
 
 

@@ -114,17 +114,17 @@ def explained() -> Iterator[None]:
         if isinstance(error, SchemaDriftError):
             raise
         message = str(error)
-        remedy = None
+        hint = None
         if "Can't locate revision" in message:
-            remedy = (
+            hint = (
                 "the database was migrated by another version of this project: use that version, or stamp "
                 "the revision its tables really have"
             )
         elif "not up to date" in message:
-            remedy = "run alembic upgrade head first"
+            hint = "run alembic upgrade head first"
         elif "mbiguous" in message or "ultiple head" in message:
-            remedy = "name where to stop: a revision, or the start of a branch as in reference_data@base"
-        raise SchemaDriftError("Coach Bot's migrations cannot be run", why=message, remedy=remedy) from error
+            hint = "name where to stop: a revision, or the start of a branch as in reference_data@base"
+        raise SchemaDriftError("Coach Bot's migrations cannot be run", why=message, hint=hint) from error
 
 
 def run_environment() -> None:
@@ -188,7 +188,7 @@ def one_head() -> None:
             f"Coach Bot's migrations have {len(heads)} heads: {', '.join(heads)}",
             where=str(context.script.dir),
             why="two revisions were made after the same one",
-            remedy=f"join them: alembic merge -m 'merge' {' '.join(heads)}",
+            hint=f"join them: alembic merge -m 'merge' {' '.join(heads)}",
         ) from error
 
 

@@ -17,7 +17,7 @@ from scenarios.domains.coach_bot import DOMAIN, Base, defaults
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.domains.coach_bot.queries import who_spoke
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.plan import earliest
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Sections, Situation, mappers_of
@@ -106,7 +106,7 @@ def _first(chat: Row, situation: Situation) -> timedelta:
     return -timedelta(days=len(siblings) - place)
 
 
-def _spoken(turns: Sequence[Found]) -> Sequence[str]:
+def _spoken(turns: Sequence[ExtractedRow]) -> Sequence[str]:
     chat = turns[0].parent
     assert chat is not None
     trail = [
@@ -118,21 +118,21 @@ def _spoken(turns: Sequence[Found]) -> Sequence[str]:
     return who_spoke([turn.values["timestamp"] for turn in turns], trail)
 
 
-def _told_of(log: Found, gathered: Gathered) -> Found | None:
+def _told_of(log: ExtractedRow, extraction: Extraction) -> ExtractedRow | None:
     """Return the message that a line of the audit trail tells of: the last one of its person before it."""
     if log.values["action"] != SEND_MESSAGE:
         return None
     key = f"{__name__}.messages"
-    if key not in gathered.indexes:
-        index: dict[Any, list[tuple[datetime, str, Found]]] = {}
-        for row in gathered.rows:
+    if key not in extraction.indexes:
+        index: dict[Any, list[tuple[datetime, str, ExtractedRow]]] = {}
+        for row in extraction.rows:
             if row.table.name == "messages":
                 place = (row.values["chat_id"], row.values["sender_id"])
                 index.setdefault(place, []).append((row.values["timestamp"], str(row.key), row))
         for found in index.values():
             found.sort(key=lambda entry: entry[:2])
-        gathered.indexes[key] = index
-    said = gathered.indexes[key].get((log.values["chat_id"], log.values["user_id"]), [])
+        extraction.indexes[key] = index
+    said = extraction.indexes[key].get((log.values["chat_id"], log.values["user_id"]), [])
     before = bisect_right(said, log.values["timestamp"], key=lambda entry: entry[0])
     return said[before - 1][2] if before else None
 

@@ -67,7 +67,7 @@ class CoachBotSettings(BaseSettings):
                 "Coach Bot does not know its database",
                 where="the environment and .env",
                 why=f"neither DATABASE_URL nor {' and '.join(missing)} is set",
-                remedy="copy .env.example to .env and edit it",
+                hint="copy .env.example to .env and edit it",
             )
         assert self.postgres_password is not None
         return URL.create(
@@ -93,11 +93,11 @@ def load_settings(env_file: Path | str | None = ".env") -> CoachBotSettings:
         options: dict[str, Any] = {"_env_file": env_file}
         return CoachBotSettings(**options)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise SettingsError(
             "Coach Bot's settings cannot be used",
             where=f"the environment and {env_file}" if env_file else "the environment",
-            why=faults,
+            why=errors,
         ) from None  # Pydantic's own message repeats the values, passwords included
 
 
@@ -114,12 +114,12 @@ def asyncpg_url(url: str | URL) -> URL:
     except ArgumentError:
         raise SettingsError(
             "DATABASE_URL cannot be read as a URL",
-            remedy="write postgresql+asyncpg://user:password@host:5432/database, with % in it as %25",
+            hint="write postgresql+asyncpg://user:password@host:5432/database, with % in it as %25",
         ) from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise SettingsError(
             f"DATABASE_URL is for {parsed.get_backend_name()}, not for PostgreSQL",
-            remedy="write postgresql+asyncpg://user:password@host:5432/database",
+            hint="write postgresql+asyncpg://user:password@host:5432/database",
         )
     query = dict(parsed.query)
     if "sslmode" in query:

@@ -18,7 +18,7 @@ from scenarios.domains.coach_bot import DOMAIN
 from scenarios.domains.coach_bot.audit import sent_details
 from scenarios.domains.coach_bot.models import SEND_MESSAGE
 from scenarios.graph.encoding import escaped
-from scenarios.values import Keyed, Row, bank, slug
+from scenarios.values import Row, Seeded, corpus, slug
 from scenarios.values.conversation import Script, script
 from scenarios.volume.parts import Collector, Part, TableData
 from scenarios.volume.rhythm import DAY, moments, times_of_day
@@ -51,24 +51,24 @@ class CoachBotRecipe:
 
     def keys(self, part: Part) -> tuple[str, str, list[str]]:
         """Return table and key column of the part's users, and their keys."""
-        keyed = _keyed(part)
-        return "users", "id", [str(keyed.at(_handle(index)).uuid()) for index in part.indexes]
+        seeded = _seeded(part)
+        return "users", "id", [str(seeded.at(_handle(index)).uuid()) for index in part.indexes]
 
     def make(self, part: Part) -> list[TableData]:
         """Return everything of the part's users."""
         rows = Collector(DOMAIN, _TABLES)
-        keyed = _keyed(part)
-        key = keyed.key("messages")
+        seeded = _seeded(part)
+        key = seeded.key("messages")
         for index in part.indexes:
-            _user(keyed.at(_handle(index)), index, part.anchor, key, rows)
+            _user(seeded.at(_handle(index)), index, part.anchor, key, rows)
         return list(rows.finish())
 
 
 RECIPE = CoachBotRecipe()
 
 
-def _keyed(part: Part) -> Keyed:
-    return Keyed(part.seed, "volume/coach_bot", part.locale)
+def _seeded(part: Part) -> Seeded:
+    return Seeded(part.seed, "volume/coach_bot", part.locale)
 
 
 def _handle(index: int) -> str:
@@ -110,7 +110,7 @@ def _talk(
 ) -> None:
     """Append the messages of a chat and their lines of the audit trail as finished COPY lines."""
     text = _escaped_script()
-    questions, answers = bank("coach_bot.texts.questions"), bank("coach_bot.texts.answers")
+    questions, answers = corpus("coach_bot.texts.questions"), corpus("coach_bot.texts.answers")
     messages, logs = rows.lines("messages"), rows.lines("logs")
     middle = f"\t{chat.hex}\t{user.hex}\t"
     log_middle = f"\t{user.hex}\t{chat.hex}\t{SEND_MESSAGE}\t"
@@ -160,7 +160,7 @@ def _details(content: str) -> str:
 def _escaped_script() -> Script:
     """Return what is said in chats; its texts need no escaping, which is checked once here."""
     found = script("CHAT", "coach_bot")
-    texts = [*bank("coach_bot.texts.questions"), *bank("coach_bot.texts.answers")]
+    texts = [*corpus("coach_bot.texts.questions"), *corpus("coach_bot.texts.answers")]
     texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
-    assert all(escaped(text) == text for text in texts), "a bank text needs escaping"
+    assert all(escaped(text) == text for text in texts), "a corpus text needs escaping"
     return found

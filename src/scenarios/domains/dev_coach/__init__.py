@@ -43,7 +43,7 @@ DOMAIN = Domain(
     owner="users_user",
     scope=Scope(table="test_scenario_testscenario", column="test_scenario_id"),
     reference=frozenset({"prompts_prompt"}),
-    resting=frozenset({"dev_coach_inherit_scope", "dev_coach_refuse_scope"}),
+    suspendable=frozenset({"dev_coach_inherit_scope", "dev_coach_refuse_scope"}),
     parts={
         "builder": "scenarios.builders.dev_coach",
         "sections": "scenarios.domains.dev_coach.sections",

@@ -14,8 +14,8 @@ from scenarios.domains.dev_coach import (
     MessageRole,
     PromptType,
 )
-from scenarios.library.freezing.code.speaker import Speaker, word_of
-from scenarios.library.freezing.code.words import CannotSay, Code, call, member, members
+from scenarios.library.freezing.code.generator import CodeGenerator, word_of
+from scenarios.library.freezing.code.words import Code, NotExpressible, call, member, members
 from scenarios.library.planning.columns import specs
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.rows import Row
@@ -36,7 +36,7 @@ _MADE_UP = (
 )  # fmt: skip
 
 
-class DevCoach(Speaker):
+class DevCoach(CodeGenerator):
     """Says people with what is theirs, in the order in which one would tell it."""
 
     tables = _KNOWN
@@ -89,7 +89,7 @@ class DevCoach(Speaker):
         )
         states = self.of(_STATE, user_id=values["id"])
         if not states:
-            raise CannotSay(f"a person without a coach state: {handle}")
+            raise NotExpressible(f"a person without a coach state: {handle}")
         (state,) = states
         yield self.state(who, state)
         for profile in self.of(_PROFILE, user_id=values["id"]):
@@ -141,7 +141,7 @@ class DevCoach(Speaker):
         if values.get("state") is None:
             columns["state"] = None
         if values.get("category") is None:
-            raise CannotSay(f"an identity without a category: {row.handle}")
+            raise NotExpressible(f"an identity without a category: {row.handle}")
         text = call(
             f"{who}.identity",
             word_of(row),
@@ -176,7 +176,7 @@ class DevCoach(Speaker):
             links = [str(link.values["session_id"]) for link in sittings.get(str(row.values["id"]), [])]
             wanted = links[0] if links else None
             if len(links) > 1 or (wanted != current and wanted not in waiting):
-                raise CannotSay(f"the sittings in which {row.handle} was said")
+                raise NotExpressible(f"the sittings in which {row.handle} was said")
             if wanted is not None and wanted != current:
                 yield self.session(who, waiting.pop(wanted))
                 current = wanted
@@ -211,7 +211,7 @@ class DevCoach(Speaker):
                 yield self.note(f"{who}.note", note)
         for action in self.of(_ACTION, user_id=owner):
             if action.values.get("coach_message_id") is None:
-                raise CannotSay(f"an action without a message: {action.handle}")
+                raise NotExpressible(f"an action without a message: {action.handle}")
 
     def _by(self, table: str, column: str) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}

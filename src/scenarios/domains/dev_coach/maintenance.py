@@ -53,7 +53,7 @@ def recent_messages_cutoff(connection: psycopg.Connection[Any]) -> datetime:
         raise DatabaseError(
             "the index of recent messages is missing",
             where=connection.info.dbname,
-            remedy="rebuild_recent_messages_index makes it",
+            hint="rebuild_recent_messages_index makes it",
         )
     moment = connection.execute("SELECT %s::timestamptz", [found["cutoff"]]).fetchone()
     assert moment is not None  # a SELECT without FROM has one row
@@ -83,7 +83,7 @@ def rebuild_recent_messages_index(
         raise DatabaseError(
             "the index of recent messages cannot be rebuilt",
             why=f"{now.isoformat()} has no time zone",
-            remedy="give a moment with one, such as datetime.now(UTC)",
+            hint="give a moment with one, such as datetime.now(UTC)",
         )
     cutoff = (now - timedelta(days=days)).astimezone(UTC)
     fresh = sql.Identifier(f"{RECENT_INDEX}_new")
@@ -129,7 +129,7 @@ def _known(tables: Sequence[str]) -> Sequence[str]:
     if unknown:
         raise DatabaseError(
             f"Dev Coach has no table {', '.join(unknown)}",
-            remedy=f"its tables are {', '.join(sorted(Base.metadata.tables))}",
+            hint=f"its tables are {', '.join(sorted(Base.metadata.tables))}",
         )
     return tables
 
@@ -140,5 +140,5 @@ def _outside_transaction(connection: psycopg.Connection[Any], what: str) -> None
             what,
             where=connection.info.dbname,
             why="PostgreSQL does this only outside a transaction",
-            remedy="use a connection in autocommit mode",
+            hint="use a connection in autocommit mode",
         )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from scenarios.domains.essay_coach.enums import EssayStatus, ProcessingStatus, Role
 from scenarios.factories.essay_coach.rows import PROCESSING
 from scenarios.factories.essay_coach.texts import METRICS, TYPES, count_words, reading_minutes
-from scenarios.library.freezing.code.speaker import Speaker, word_of
-from scenarios.library.freezing.code.words import CannotSay, Code, call
+from scenarios.library.freezing.code.generator import CodeGenerator, word_of
+from scenarios.library.freezing.code.words import Code, NotExpressible, call
 from scenarios.library.planning.rows import Row
 
 _KINDS = {key: kind for kind, key in TYPES.items()}
@@ -21,7 +21,7 @@ _MOVES = {
 }
 
 
-class EssayCoach(Speaker):
+class EssayCoach(CodeGenerator):
     """Says institutions, under each their people, under each student the essays."""
 
     tables = frozenset(
@@ -126,7 +126,7 @@ class EssayCoach(Speaker):
         """Return the statement about a report."""
         values = row.values
         if values["updated_at"] != values["created_at"]:
-            raise CannotSay(f"{row.handle} was changed after it was made")
+            raise NotExpressible(f"{row.handle} was changed after it was made")
         own = {} if student else {"kind": values["report_type"], "public": values["is_public"] or None}
         return call(
             f"{who}.report",
@@ -143,7 +143,7 @@ class EssayCoach(Speaker):
         """Return the statement about a measurement."""
         values = row.values
         if values.get("essay_id") is not None:
-            raise CannotSay(f"a measurement of an essay: {row.handle}")
+            raise NotExpressible(f"a measurement of an essay: {row.handle}")
         return call(
             f"{who}.measured",
             _METRICS[values["metric_type_id"]],
@@ -157,7 +157,7 @@ class EssayCoach(Speaker):
         """Return the statement about an event of the system's log."""
         values = row.values
         if values.get("request_id") is not None:
-            raise CannotSay(f"an event of a request: {row.handle}")
+            raise NotExpressible(f"an event of a request: {row.handle}")
         return call(
             target,
             values["event"],
@@ -209,7 +209,7 @@ class EssayCoach(Speaker):
         """Return the statement about a version of the text."""
         values = row.values
         if values["version_number"] != number or values["word_count"] != count_words(values["content"]):
-            raise CannotSay(f"a version that is counted otherwise: {row.handle}")
+            raise NotExpressible(f"a version that is counted otherwise: {row.handle}")
         return call(
             f"{essay}.version",
             values["content"],
@@ -258,11 +258,11 @@ class EssayCoach(Speaker):
         """Return the side of the essay that *row* is about.
 
         Raises:
-            CannotSay: it is none that every database has.
+            NotExpressible: it is none that every database has.
         """
         found = _KINDS.get(row.values[column])
         if found is None:
-            raise CannotSay(f"feedback of a type of its own: {row.handle}")
+            raise NotExpressible(f"feedback of a type of its own: {row.handle}")
         return found
 
 

@@ -29,7 +29,7 @@ def founded(now: datetime, moments: Iterable[datetime] = ()) -> datetime:
 
 def _named(row: Row) -> Row:
     # A hyphen is in no handle, so harbour-jonas is one person's and can be read.
-    return row.keyed.at(row.handle.replace(".", "-"))
+    return row.seeded.at(row.handle.replace(".", "-"))
 
 
 def username(row: Row, instance: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _CHECKS = "SELECT item, status, value, detail FROM health"
-_BREACHES = """
+_VIOLATIONS = """
     SELECT rule, severity, count(*), min(table_name), (array_agg(row_pk ORDER BY row_pk))[1:3]
     FROM data_quality_breaches GROUP BY rule, severity ORDER BY severity, rule
 """
@@ -30,13 +30,13 @@ def health(conn: psycopg.Connection[Any]) -> list[Health]:
         Health(item, status, float(value) if isinstance(value, Decimal) else value, detail)
         for item, status, value, detail in conn.execute(_CHECKS)
     ]
-    breaches = [
+    violations = [
         Health(
             f"data: {rule}",
             "problem" if severity == "error" else "warning",
             float(count),
             f"{count} rows of {table} break this rule, the first {', '.join(keys)}",
         )
-        for rule, severity, count, table, keys in conn.execute(_BREACHES)
+        for rule, severity, count, table, keys in conn.execute(_VIOLATIONS)
     ]
-    return found + (breaches or [Health("data quality", "ok", 0.0, "no row breaks a rule")])
+    return found + (violations or [Health("data quality", "ok", 0.0, "no row breaks a rule")])

@@ -1,7 +1,7 @@
 """What must hold of loaded data beyond what the database refuses by itself.
 
 A scenario whose completed essay lacks its feedback, or whose word count is not the text's, teaches the wrong
-thing to whoever tests against it. The rules are the database's own view of breaches, so that the audit in
+thing to whoever tests against it. The rules are the database's own view of violations, so that the audit in
 production and the check of a scenario can never disagree; here each has its sentence.
 """
 
@@ -50,14 +50,16 @@ RULES = {
 }
 """What each rule of the view ``data_quality_breaches`` says."""
 
-_BREACHES = "SELECT rule, severity, table_name, row_pk, detail FROM data_quality_breaches ORDER BY 2, 1, 3, 4"
-_BREACHES_OF = (
+_VIOLATIONS = (
+    "SELECT rule, severity, table_name, row_pk, detail FROM data_quality_breaches ORDER BY 2, 1, 3, 4"
+)
+_VIOLATIONS_OF = (
     "SELECT rule, severity, table_name, row_pk, detail FROM data_quality_breaches WHERE rule = %(rule)s"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class Violation:
     """One row that breaks one rule; *severity* is ``"error"``, ``"warning"`` or ``"info"``."""
 
     rule: str
@@ -89,8 +91,8 @@ class RuleCheck:
 
     def run(self, connection: psycopg.Connection[Any], scope: UUID | None = None) -> list[Finding]:
         """Return the rows that break the rule; EssayCoach has no scope, so they are those of all."""
-        rows = connection.execute(_BREACHES_OF, {"rule": self.name.replace("-", "_")})
-        found = [Breach(*row) for row in rows]
+        rows = connection.execute(_VIOLATIONS_OF, {"rule": self.name.replace("-", "_")})
+        found = [Violation(*row) for row in rows]
         return [Finding(self.name, each.table, each.key, each.facts or self.rule) for each in found]
 
 
@@ -98,10 +100,10 @@ CHECKS = tuple(RuleCheck(name.replace("_", "-"), rule) for name, rule in RULES.i
 """The checks of the system, one a rule."""
 
 
-def breaches(conn: psycopg.Connection[Any], *, ignore: frozenset[str] = frozenset()) -> list[Breach]:
-    """Return every breach of a rule in the database, except of the rules named in *ignore*."""
-    rows = [Breach(*row) for row in conn.execute(_BREACHES)]
-    return [breach for breach in rows if breach.rule not in ignore]
+def violations(conn: psycopg.Connection[Any], *, ignore: frozenset[str] = frozenset()) -> list[Violation]:
+    """Return every violation of a rule in the database, except of the rules named in *ignore*."""
+    rows = [Violation(*row) for row in conn.execute(_VIOLATIONS)]
+    return [violation for violation in rows if violation.rule not in ignore]
 
 
 def validate(conn: psycopg.Connection[Any], *, ignore: frozenset[str] = frozenset()) -> None:
@@ -110,11 +112,11 @@ def validate(conn: psycopg.Connection[Any], *, ignore: frozenset[str] = frozense
     Raises:
         ValidationError: a row breaks one; the message lists the first ten.
     """
-    found = breaches(conn, ignore=ignore)
+    found = violations(conn, ignore=ignore)
     if found:
-        listed = "; ".join(str(breach) for breach in found[:10])
+        listed = "; ".join(str(violation) for violation in found[:10])
         raise ValidationError(
             f"{len(found)} rows break a rule of EssayCoach",
             why=listed + ("; ..." if len(found) > 10 else ""),
-            remedy="correct the scenario; the rules are in the view data_quality_breaches",
+            hint="correct the scenario; the rules are in the view data_quality_breaches",
         )

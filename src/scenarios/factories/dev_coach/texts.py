@@ -1,7 +1,7 @@
-"""The texts and small choices of Dev Coach rows, each keyed by its row.
+"""The texts and small choices of Dev Coach rows, each seeded by its row.
 
-The banks know no rules. Here a name fits its category and differs from the person's other names, a turn fits
-its speaker and phase, and an action's parameters have the keys its type takes.
+The corpora know no rules. Here a name fits its category and differs from the person's other names, a turn
+fits its speaker and phase, and an action's parameters have the keys its type takes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from scenarios.domains.dev_coach import (
     User,
 )
 from scenarios.domains.dev_coach.phases import CATEGORIES, QUESTIONS
-from scenarios.values import bank
-from scenarios.values.banks import bank_file, find_bank
+from scenarios.values import corpus
+from scenarios.values.corpora import corpus_file, find_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,8 +39,8 @@ TIMEZONES = (
 def identity_name(taken: Collection[str], category: IdentityCategory, row: Row) -> str:
     """Return a name that fits *category* and is not *taken*, whatever its case."""
     used = {name.lower() for name in taken}
-    names = row.shuffle("name", bank(f"dev_coach.identity_names.{category.value}"))
-    for name in (*names, *row.shuffle("name.other", bank("dev_coach.identity_names.OTHER"))):
+    names = row.shuffle("name", corpus(f"dev_coach.identity_names.{category.value}"))
+    for name in (*names, *row.shuffle("name.other", corpus("dev_coach.identity_names.OTHER"))):
         if name.lower() not in used:
             return name
     number = 2
@@ -117,7 +117,7 @@ def next_role(user: User) -> MessageRole:
 @lru_cache(maxsize=32)
 def _lines(phase: CoachingPhase, role: MessageRole) -> tuple[str, ...]:
     """Return what *role* can say in *phase* wherever in the conversation it is said."""
-    exchanges = bank_file("dev_coach")["conversation"][phase.value]["exchanges"]
+    exchanges = corpus_file("dev_coach")["conversation"][phase.value]["exchanges"]
     return tuple(text for each in exchanges for text in each["ask" if role is MessageRole.COACH else "say"])
 
 
@@ -126,7 +126,7 @@ def turn(row: Row, role: MessageRole, phase: CoachingPhase, name: str = "") -> s
     `scenarios.values.conversation`'s."""
     line = row.choice("content", _lines(phase, role))
     if "{" in line:
-        names = bank("dev_coach.identity_names.OTHER")
+        names = corpus("dev_coach.identity_names.OTHER")
         line = line.replace("{name}", name or "you").replace("{identity}", row.choice("identity", names))
     return line
 
@@ -158,7 +158,7 @@ def result_summary(
 ) -> str:
     """Return one sentence about what an action did."""
     own = f"dev_coach.results.{action.value}"
-    text = row.text(own if find_bank(own) else "dev_coach.results.OTHER", "result_summary")
+    text = row.text(own if find_corpus(own) else "dev_coach.results.OTHER", "result_summary")
     words = {
         "{identity}": identity,
         "{phase}": phase or "the next phase",

@@ -1,7 +1,7 @@
 """Essays that read like a student's, and feedback that speaks about the essay it is given on.
 
 A word count over filler proves nothing: a highlight has to be a sentence of the text, a second version has to
-be the first one improved, and a score of 90 has to come with praise. Everything here is keyed by its row, so
+be the first one improved, and a score of 90 has to come with praise. Everything here is seeded by its row, so
 the same essay comes out in every run.
 """
 
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from scenarios.domains.essay_coach.enums import WORDS_PER_MINUTE
-from scenarios.values.banks import bank, bank_file
+from scenarios.values.corpora import corpus, corpus_file
 
 if TYPE_CHECKING:
     from scenarios.values import Row
@@ -129,7 +129,7 @@ def reading_minutes(content: str) -> int:
 
 def topics() -> list[str]:
     """Return the names of the topics there are paragraphs for."""
-    return sorted(bank_file("essay_coach")["essays"])
+    return sorted(corpus_file("essay_coach")["essays"])
 
 
 def essay_text(row: Row, number: int = 0, *, topic: str | None = None, length: int | None = None) -> Text:
@@ -145,7 +145,7 @@ def essay_text(row: Row, number: int = 0, *, topic: str | None = None, length: i
     names = topics()
     if topic is None:
         topic = names[(row.integer("topic", 0, len(names) - 1) + number) % len(names)]
-    parts: Mapping[str, Any] = bank_file("essay_coach")["essays"][topic]
+    parts: Mapping[str, Any] = corpus_file("essay_coach")["essays"][topic]
     round_ = number // len(names)
     openings, middle, closings = parts["opening"], parts["middle"], parts["closing"]
     if length is None:
@@ -250,7 +250,8 @@ def verdict(row: Row, kind: str, content: str, quality: int, confidence: float |
         else Decimal(str(confidence)).quantize(Decimal("0.001"))
     )
     praise, advice = _REMARKS.get(
-        kind, (bank("essay_coach.texts.feedback_strengths"), bank("essay_coach.texts.feedback_suggestions"))
+        kind,
+        (corpus("essay_coach.texts.feedback_strengths"), corpus("essay_coach.texts.feedback_suggestions")),
     )
     said = [row.choice(f"{kind}.praise", praise)] if score >= 55 else []
     if score < 90:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import DomainError, LibraryError
-from scenarios.library.files.faults import Fault, FaultyScenario, Place, shown
+from scenarios.library.files.error_list import ErrorDetails, InvalidScenario, Place, shown
+from scenarios.library.index import is_path
 from scenarios.library.progress import Progress, told
-from scenarios.library.shelves import is_path
 
 if TYPE_CHECKING:
     from scenarios.domain import Domain
@@ -31,11 +31,11 @@ class Report:
     """What was checked and what was found."""
 
     checked: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    errors: list[ErrorDetails] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for ``--json``."""
-        return {"checked": self.checked, "faults": [fault.as_dict() for fault in self.faults]}
+        return {"checked": self.checked, "errors": [error.as_dict() for error in self.errors]}
 
 
 def check_library(
@@ -57,23 +57,23 @@ def check_library(
         path = Path(name) if is_path(name) else None
         try:
             path = library.find(name).path or path
-        except FaultyScenario as error:
-            report.faults.extend(error.faults)
+        except InvalidScenario as error:
+            report.errors.extend(error.errors)
             path = path or library.files().get(name)
         except (LibraryError, DomainError) as error:
             if names:
                 raise
-            report.faults.append(Fault(Place(name), "", error.what, error.remedy))
+            report.errors.append(ErrorDetails(Place(name), "", error.what, error.hint))
         report.checked.append(name)
         if pii and path is not None:
-            report.faults.extend(personal_data(path, ("en_US", library.settings["locale"])))
+            report.errors.extend(personal_data(path, ("en_US", library.settings["locale"])))
     if not names:
-        report.faults.extend(library.hidden())
-    report.faults.sort(key=lambda fault: (fault.place, fault.path))
+        report.errors.extend(library.hidden())
+    report.errors.sort(key=lambda error: (error.place, error.path))
     return report
 
 
-def personal_data(path: Path, locales: Sequence[str] = ("en_US",)) -> list[Fault]:
+def personal_data(path: Path, locales: Sequence[str] = ("en_US",)) -> list[ErrorDetails]:
     """Return the e-mail addresses, phone numbers and names in the file *path* that may be somebody's.
 
     A name is a first and a last name, both usual in one of *locales*, that the file does not declare for
@@ -87,24 +87,24 @@ def personal_data(path: Path, locales: Sequence[str] = ("en_US",)) -> list[Fault
             if not host.endswith(_RESERVED):
                 place = Place(shown(path), number, match.start() + 1)
                 found.append(
-                    Fault(
+                    ErrorDetails(
                         place, "", f"the address {match.group()} may be somebody's", "use one at example.com"
                     )
                 )
         for match in _PHONE.finditer(line):
             place = Place(shown(path), number, match.start() + 1)
             found.append(
-                Fault(
+                ErrorDetails(
                     place,
                     "",
                     f"{match.group()} looks like a phone number",
                     "write it as +1 555 01.. or leave it out",
                 )
             )
-    return [fault for fault in found if "555 01" not in fault.what and "555-01" not in fault.what]
+    return [error for error in found if "555 01" not in error.what and "555-01" not in error.what]
 
 
-def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[Fault]:
+def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[ErrorDetails]:
     """Return the names in *text* that are usual in one of *locales* and that the file does not declare."""
     from scenarios.values.locales import locale_data
 
@@ -119,7 +119,7 @@ def names_of_people(path: Path, text: str, locales: Sequence[str]) -> list[Fault
                 continue
             if any(first in firsts and last in lasts for firsts, lasts in usual):
                 found.append(
-                    Fault(
+                    ErrorDetails(
                         Place(shown(path), number, match.start(1) + 1),
                         "",
                         f"the name {first} {last} may be somebody's",

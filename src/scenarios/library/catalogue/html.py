@@ -53,7 +53,7 @@ def render(library: Library, out: Path, *, progress: Progress | None = None) -> 
         progress: is told before each scenario.
 
     Raises:
-        FaultyScenario: a scenario is wrong.
+        InvalidScenario: a scenario is wrong.
         LibraryError: the directory cannot be written.
     """
     pages: list[tuple[str, str]] = []

@@ -19,10 +19,10 @@ from scenarios.domain import PERSONAL
 from scenarios.errors import LibraryError
 from scenarios.library.catalogue.timeline import timeline
 from scenarios.library.catalogue.view import beside, fields, name_of, spoken_by
+from scenarios.library.files.column_parsers import EnumText, Text
+from scenarios.library.files.error_list import suggest
 from scenarios.library.files.expressions import word
-from scenarios.library.files.faults import suggest
-from scenarios.library.files.shapes import Text, Word
-from scenarios.library.files.time_shapes import When
+from scenarios.library.files.time_parsers import When
 from scenarios.library.planning.sections import visible
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def print_scenario(
             (row for handle, row in known.items() if handle.endswith(f".{user}")), None
         )
         if chosen is None:
-            raise LibraryError(f"{definition.name} has no {user!r}", remedy=suggest(user, known))
+            raise LibraryError(f"{definition.name} has no {user!r}", hint=suggest(user, known))
         top = [chosen]
     _head(console, definition, plan)
     for section in {id(row.section): row.section for row in top}.values():
@@ -160,7 +160,7 @@ class _Printer:
             if spec is not None and spec.column.info.get(PERSONAL) == "secret":
                 continue
             # A phase or a status is worth a word also where it is the one that everybody begins with.
-            if spec is not None and not isinstance(spec.shape, Word) and _same(value, spec.default):
+            if spec is not None and not isinstance(spec.parser, EnumText) and _same(value, spec.default):
                 continue
             found[label] = value
         return found
@@ -212,13 +212,13 @@ class _Printer:
         """Return the names of the columns of *row* whose values need no name beside them: texts and words."""
         columns = visible(row.section, row.table, self.plan.sections)
         return {
-            label for label, spec in columns.items() if isinstance(spec.shape, Text) and spec.target is None
+            label for label, spec in columns.items() if isinstance(spec.parser, Text) and spec.target is None
         }
 
     def times(self, row: Row) -> set[str]:
         """Return the names of the columns of *row* that hold times."""
         columns = visible(row.section, row.table, self.plan.sections)
-        return {label for label, spec in columns.items() if isinstance(spec.shape, When)}
+        return {label for label, spec in columns.items() if isinstance(spec.parser, When)}
 
     # -- conversations ---------------------------------------------------------------------------------
 

@@ -318,7 +318,7 @@ class _Walk:
                 "cannot see which rows are part of it",
                 where=f"database {self.conn.info.dbname!r}, role {self.conn.info.user!r}",
                 why=str(error.diag.message_primary),
-                remedy="let the role read that table: GRANT SELECT",
+                hint="let the role read that table: GRANT SELECT",
             ) from error
 
     def hanging(

@@ -3,7 +3,7 @@
 A library in which every file repeats its neighbour's two hundred lines drifts apart within a month. A file
 can continue another one (``extends``), take in the people of others (``include``, renamed where needed),
 append to a list (``conversation+``) and take rows away (``remove``). The composed tree keeps each part's
-own place, so faults point at the file that has them.
+own place, so errors point at the file that has them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scenarios.library.files.error_list import ErrorList, Place, suggest
 from scenarios.library.files.expressions import Filler, word
-from scenarios.library.files.faults import Faults, Place, suggest
 from scenarios.library.files.head import HEAD_KEYS, Head, Include, Parameter
 from scenarios.library.files.reading_head import read_head
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
@@ -41,7 +41,7 @@ class Composed:
 
 
 Source = Callable[[str, Mapping[str, Any]], "Branch | None"]
-"""Returns the tree of a scenario by name, None where there is none; faults are its own business.
+"""Returns the tree of a scenario by name, None where there is none; errors are its own business.
 
 It is given the values of parameters, as far as they are known: a scenario written in Python has a tree for
 each of them. Those of a file stay open in its tree."""
@@ -51,7 +51,7 @@ def compose(
     tree: Branch,
     source: Source,
     names: Callable[[], list[str]],
-    faults: Faults,
+    errors: ErrorList,
     values: Mapping[str, Any] | None = None,
     head: Head | None = None,
 ) -> Composed:
@@ -61,23 +61,23 @@ def compose(
         tree: the tree of its file.
         source: gives the trees of other scenarios.
         names: the names of all scenarios, for hints.
-        faults: collects what is wrong.
+        errors: collects what is wrong.
         values: values of parameters; others have their defaults.
         head: what *tree* says of itself, where it has been read.
     """
-    return _Composer(source, names, faults).compose(tree, (), values or {}, head)
+    return _Composer(source, names, errors).compose(tree, (), values or {}, head)
 
 
 class _Composer:
-    def __init__(self, source: Source, names: Callable[[], list[str]], faults: Faults) -> None:
+    def __init__(self, source: Source, names: Callable[[], list[str]], errors: ErrorList) -> None:
         self.source = source
         self.names = names
-        self.faults = faults
+        self.errors = errors
 
     def compose(
         self, tree: Branch, above: tuple[str, ...], values: Mapping[str, Any], head: Head | None = None
     ) -> Composed:
-        head = head or read_head(tree, self.faults)
+        head = head or read_head(tree, self.errors)
         chain = (*above, head.name)
         values = {**{name: each.default for name, each in head.parameters.items()}, **values}
         parts: list[str] = []
@@ -110,7 +110,7 @@ class _Composer:
         composed = Branch({**keys, **own, **rows.items}, tree.place, {**rows.keys, **tree.keys})
         parameters.update(head.parameters)
         # The own head has been read; only what it takes over is new.
-        whole = read_head(Branch({**keys, **own}, tree.place, tree.keys), Faults()) if keys else head
+        whole = read_head(Branch({**keys, **own}, tree.place, tree.keys), ErrorList()) if keys else head
         complete = Head(
             **{**{name: getattr(whole, name) for name in Head.__slots__}, "parameters": parameters}
         )
@@ -120,19 +120,19 @@ class _Composer:
         self, name: str, place: Place, chain: tuple[str, ...], key: str, values: Mapping[str, Any]
     ) -> Composed | None:
         if name in chain:
-            self.faults.add(
+            self.errors.add(
                 place, key, f"{name!r} is made of itself: {' -> '.join((*chain, name))}", "break the circle"
             )
             return None
         if len(chain) > 20:
-            self.faults.add(place, key, "more than twenty scenarios upon each other")
+            self.errors.add(place, key, "more than twenty scenarios upon each other")
             return None
-        before = len(self.faults.found)
+        before = len(self.errors.found)
         tree = self.source(name, values)
         if tree is None:
-            if len(self.faults.found) > before:
+            if len(self.errors.found) > before:
                 return None  # there is one, and what is wrong with it has been told
-            self.faults.add(place, key, f"there is no scenario {name!r}", suggest(name, self.names()))
+            self.errors.add(place, key, f"there is no scenario {name!r}", suggest(name, self.names()))
             return None
         return self.compose(tree, chain, values)
 
@@ -142,13 +142,13 @@ class _Composer:
             parameter = found.head.parameters.get(name)
             if parameter is None:
                 hint = suggest(name, found.head.parameters)
-                self.faults.add(
+                self.errors.add(
                     include.place, f"include.{include.scenario}", f"it has no parameter {name!r}", hint
                 )
                 continue
             problem = parameter.problem(value)
             if problem:
-                self.faults.add(include.place, f"include.{include.scenario}.{name}", *problem)
+                self.errors.add(include.place, f"include.{include.scenario}.{name}", *problem)
         if include.parameters:
             tree = _fixed(tree, include.parameters)
         result = Branch({}, tree.place, dict(tree.keys))
@@ -172,7 +172,7 @@ class _Composer:
                 result.items[key] = section
         for handle in (*include.only, *include.rename):
             if handle not in handles:
-                self.faults.add(
+                self.errors.add(
                     include.place,
                     f"include.{include.scenario}",
                     f"it has no row {handle!r}",
@@ -204,7 +204,7 @@ class _Composer:
     ) -> None:
         old = items.get(key)
         if not isinstance(node, Series):
-            self.faults.add(
+            self.errors.add(
                 node.place,
                 path,
                 f"only a list can be appended, not {kind_of(node)}",
@@ -212,7 +212,7 @@ class _Composer:
             )
             return
         if old is not None and not isinstance(old, Series):
-            self.faults.add(place, path, f"{key} is {kind_of(old)}, a list cannot be appended to it")
+            self.errors.add(place, path, f"{key} is {kind_of(old)}, a list cannot be appended to it")
             return
         items[key] = Series([*(old.items if old is not None else []), *node.items], node.place)
         keys[key] = place
@@ -224,12 +224,12 @@ class _Composer:
             inner = node.items.get(step) if isinstance(node, Branch) else None
             if inner is None:
                 known = node.items if isinstance(node, Branch) else ()
-                self.faults.add(place, "remove", f"{path!r}: there is no {step!r}", suggest(step, known))
+                self.errors.add(place, "remove", f"{path!r}: there is no {step!r}", suggest(step, known))
                 return
             node = inner
         if not isinstance(node, Branch) or last not in node.items:
             known = node.items if isinstance(node, Branch) else ()
-            self.faults.add(place, "remove", f"{path!r}: there is no {last!r}", suggest(last, known))
+            self.errors.add(place, "remove", f"{path!r}: there is no {last!r}", suggest(last, known))
             return
         del node.items[last]
 
@@ -269,7 +269,7 @@ def _fixed(tree: Branch, values: Mapping[str, Any]) -> Branch:
 
         return Leaf(_HOLE.sub(fill, value), node.place, node.plain)
 
-    filler = Filler(values, Faults())  # what is wrong with a condition is told when all of it is known
+    filler = Filler(values, ErrorList())  # what is wrong with a condition is told when all of it is known
 
     def decided(node: Node) -> Node:
         said = node.value if isinstance(node, Leaf) and isinstance(node.value, str) else ""
@@ -315,7 +315,7 @@ def _stored_order(key: str) -> tuple[int, bytes]:
 def _orders(data: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Yield the keys of each mapping in *data* that JSONB would put in another order, by its path.
 
-    The order of rows decides which counted key each gets, and what ``generate`` finds before it.
+    The order of rows decides which identity column each gets, and what ``generate`` finds before it.
     """
     if isinstance(data, dict):
         keys = list(data)

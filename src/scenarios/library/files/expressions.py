@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scenarios.library.files.faults import Faults, suggest
-from scenarios.library.files.shapes import Reference, Template
+from scenarios.library.files.column_parsers import Reference, Template
+from scenarios.library.files.error_list import ErrorList, suggest
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, resolve
 
 _HOLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
@@ -47,12 +47,12 @@ class Filler:
 
     Args:
         parameters: their values.
-        faults: collects what is wrong.
+        errors: collects what is wrong.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], faults: Faults) -> None:
+    def __init__(self, parameters: Mapping[str, Any], errors: ErrorList) -> None:
         self.parameters = parameters
-        self.faults = faults
+        self.errors = errors
 
     def fill(self, node: Node, path: str = "") -> Node:
         """Return *node* with its parameters in place; parts without any are returned as they are."""
@@ -83,7 +83,7 @@ class Filler:
                 continue
             name = (match.group(1) or "").strip()
             if match.group(1) is None or not _PATH.match(name):
-                self.faults.add(
+                self.errors.add(
                     node.place,
                     path,
                     f"{match.group()!r} is neither a parameter nor a handle",
@@ -98,7 +98,7 @@ class Filler:
                 continue
             if "." not in name:
                 hint = suggest(name, self.parameters) or "declare it under parameters"
-                self.faults.add(node.place, path, f"{name!r} is not a parameter", hint)
+                self.errors.add(node.place, path, f"{name!r} is not a parameter", hint)
                 continue
             parts.append(Reference(name, node, path))
         parts.append(text[spot:])
@@ -113,14 +113,14 @@ class Filler:
             return value
         match = _WHEN.match(value) if isinstance(value, str) else None
         if match is None:
-            self.faults.add(
+            self.errors.add(
                 node.place, path, "this is not a condition", "write a parameter, or parameter >= 5"
             )
             return False
         name = match["name"]
         if name not in self.parameters:
             hint = suggest(name, self.parameters) or "declare it under parameters"
-            self.faults.add(node.place, path, f"{name!r} is not a parameter", hint)
+            self.errors.add(node.place, path, f"{name!r} is not a parameter", hint)
             return False
         left = self.parameters[name]
         if match["op"] is None:
@@ -129,5 +129,5 @@ class Filler:
         try:
             return _OPERATORS[match["op"]](left, right) is not bool(match["no"])
         except TypeError:
-            self.faults.add(node.place, path, f"{name} cannot be compared with {match['value']}")
+            self.errors.add(node.place, path, f"{name} cannot be compared with {match['value']}")
             return False

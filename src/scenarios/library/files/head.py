@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Place, suggest
+from scenarios.library.files.error_list import Place, suggest
 from scenarios.library.files.tree import shortened
 from scenarios.values.clock import DEFAULT_ANCHOR
 
@@ -166,7 +166,7 @@ class Anchor:
             raise LibraryError(
                 f"a clock that shows {given} leaves the calendar",
                 why="it is moved to the time zone, weekday and time of day of the scenario's clock",
-                remedy="give a moment that is not in the first or the last days of the years 1 to 9999",
+                hint="give a moment that is not in the first or the last days of the years 1 to 9999",
             ) from None
 
     def _moved_from(self, given: datetime | None) -> datetime:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import suggest
+from scenarios.library.files.error_list import suggest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,7 +63,7 @@ def scenario(
     breaks: Iterable[str] = (),
     **unknown: object,
 ) -> F | Callable[[F], F]:
-    """Mark a function as a scenario of the library it stands in.
+    """OwnershipTag a function as a scenario of the library it stands in.
 
     It returns a builder (``a_scenario(...)``), what a builder built, objects of mapped classes (a mapping by
     handle, or a list), or the content of a scenario file as plain data.
@@ -105,11 +105,11 @@ def scenario(
         "breaks": breaks if isinstance(breaks, str) else list(breaks),
     }
     for argument in unknown:
-        raise LibraryError(f"scenario() has no argument {argument!r}", remedy=suggest(argument, given))
+        raise LibraryError(f"scenario() has no argument {argument!r}", hint=suggest(argument, given))
     if function is not None and not callable(function):
         raise LibraryError(
             "scenario() takes named arguments only",
-            remedy="write name=... for a name that is not the function's",
+            hint="write name=... for a name that is not the function's",
         )
 
     def mark(function: F) -> F:

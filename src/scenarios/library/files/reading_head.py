@@ -1,7 +1,7 @@
-"""The head of a file read: each key checked by itself, all faults collected.
+"""The head of a file read: each key checked by itself, all errors collected.
 
-A fault in the clock must not hide one in a parameter, and a file whose head is wrong is still listed: so each
-key has a reader that adds its faults and gives a usable value in every case.
+An error in the clock must not hide one in a parameter, and a file whose head is wrong is still listed: so
+each key has a reader that adds its errors and gives a usable value in every case.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Faults, Place, suggest
+from scenarios.library.files.error_list import ErrorList, Place, suggest
 from scenarios.library.files.head import _TYPES, HANDLE, NAME, Anchor, Head, Include, Parameter
 from scenarios.library.files.times import Offset, parse_time
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of
@@ -24,9 +24,9 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 
 class _HeadReader:
-    def __init__(self, tree: Branch, faults: Faults) -> None:
+    def __init__(self, tree: Branch, errors: ErrorList) -> None:
         self.tree = tree
-        self.faults = faults
+        self.errors = errors
 
     def text(self, key: str, default: str = "") -> str:
         node = self.tree.items.get(key)
@@ -41,14 +41,14 @@ class _HeadReader:
             and not isinstance(node.value, bool)
         ):
             return str(node.value)
-        self.faults.add(node.place, key, f"this has to be a text, not {kind_of(node)}", "write it in quotes")
+        self.errors.add(node.place, key, f"this has to be a text, not {kind_of(node)}", "write it in quotes")
         return default
 
     def texts(self, node: Node | None, path: str) -> tuple[tuple[str, Place], ...]:
         if node is None:
             return ()
         if not isinstance(node, Series):
-            self.faults.add(
+            self.errors.add(
                 node.place, path, f"this has to be a list, not {kind_of(node)}", "write [one, two]"
             )
             return ()
@@ -57,18 +57,18 @@ class _HeadReader:
             if isinstance(item, Leaf) and isinstance(item.value, str):
                 found.append((item.value, item.place))
             else:
-                self.faults.add(item.place, f"{path}.{at}", f"this has to be a text, not {kind_of(item)}")
+                self.errors.add(item.place, f"{path}.{at}", f"this has to be a text, not {kind_of(item)}")
         return tuple(found)
 
     def name(self) -> str:
         node = self.tree.items.get("scenario")
         if node is None:
             where = self.tree.key_place("name") if "name" in self.tree.items else self.tree.place
-            self.faults.add(where, "", "the scenario has no name", "add the line scenario: its_name")
+            self.errors.add(where, "", "the scenario has no name", "add the line scenario: its_name")
             return ""
         value = node.value if isinstance(node, Leaf) else None
         if not isinstance(value, str) or not NAME.match(value):
-            self.faults.add(
+            self.errors.add(
                 node.place,
                 "scenario",
                 f"{kind_of(node)} is not a scenario's name",
@@ -83,7 +83,7 @@ class _HeadReader:
             return 1
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
-            self.faults.add(node.place, "version", f"a version is a whole number from 1, not {kind_of(node)}")
+            self.errors.add(node.place, "version", f"a version is a whole number from 1, not {kind_of(node)}")
             return 1
         return value
 
@@ -95,7 +95,7 @@ class _HeadReader:
         try:
             found.at(None)
         except LibraryError as error:
-            self.faults.add(node.place, "clock", error.what, error.remedy)
+            self.errors.add(node.place, "clock", error.what, error.hint)
             return Anchor()
         return found
 
@@ -103,7 +103,7 @@ class _HeadReader:
         if isinstance(node, Leaf):
             return Anchor(self.moment(node, "clock"))
         if isinstance(node, Series):
-            self.faults.add(node.place, "clock", f"a clock is a moment or a mapping, not {kind_of(node)}")
+            self.errors.add(node.place, "clock", f"a clock is a moment or a mapping, not {kind_of(node)}")
             return Anchor()
         moment: datetime | None = DEFAULT_ANCHOR
         clock = weekday = None
@@ -116,7 +116,7 @@ class _HeadReader:
                 if isinstance(value, str) and value.lower() in _DAYS:
                     weekday = _DAYS.index(value.lower())
                 else:
-                    self.faults.add(
+                    self.errors.add(
                         item.place, path, f"{kind_of(item)} is not a weekday", suggest(str(value), _DAYS)
                     )
             elif key == "time":
@@ -124,12 +124,12 @@ class _HeadReader:
                     parsed = parse_time(f"+0s {value}")
                     clock = parsed.clock if isinstance(parsed, Offset) else None
                 except ValueError:
-                    self.faults.add(
+                    self.errors.add(
                         item.place, path, f"{kind_of(item)} is not a time of day", "write it as 09:30"
                     )
             else:
                 hint = suggest(key, ("anchor", "weekday", "time"))
-                self.faults.add(node.key_place(key), path, f"a clock has no {key!r}", hint)
+                self.errors.add(node.key_place(key), path, f"a clock has no {key!r}", hint)
         return Anchor(moment, weekday, clock)
 
     def moment(self, node: Node, path: str) -> datetime | None:
@@ -141,7 +141,7 @@ class _HeadReader:
         if isinstance(found, datetime):
             return found.astimezone(UTC)
         if value != "now":
-            self.faults.add(
+            self.errors.add(
                 node.place,
                 path,
                 f"{kind_of(node)} is not a moment",
@@ -155,12 +155,12 @@ class _HeadReader:
         if node is None:
             return found
         if not isinstance(node, Branch):
-            self.faults.add(node.place, "parameters", f"this has to be a mapping, not {kind_of(node)}")
+            self.errors.add(node.place, "parameters", f"this has to be a mapping, not {kind_of(node)}")
             return found
         for name, item in node.items.items():
             path = f"parameters.{name}"
             if not HANDLE.match(name):
-                self.faults.add(
+                self.errors.add(
                     node.key_place(name),
                     path,
                     f"{name!r} is not a parameter's name",
@@ -168,7 +168,7 @@ class _HeadReader:
                 )
                 continue
             if name in _OPTIONS:
-                self.faults.add(
+                self.errors.add(
                     node.key_place(name), path, f"{name!r} is an option of load(), choose another name"
                 )
                 continue
@@ -179,17 +179,17 @@ class _HeadReader:
 
     def parameter(self, name: str, node: Node, path: str) -> Parameter | None:
         if isinstance(node, Series):
-            self.faults.add(node.place, path, "a parameter is its default or a mapping, not a list")
+            self.errors.add(node.place, path, "a parameter is its default or a mapping, not a list")
             return None
         fields = node.items if isinstance(node, Branch) else {"default": node}
         for key in fields:
             if key not in _PARAMETER_KEYS:
                 where = node.key_place(key) if isinstance(node, Branch) else node.place
-                self.faults.add(
+                self.errors.add(
                     where, f"{path}.{key}", f"a parameter has no {key!r}", suggest(key, _PARAMETER_KEYS)
                 )
         if "default" not in fields:
-            self.faults.add(node.place, path, "the parameter has no default", "add default: VALUE")
+            self.errors.add(node.place, path, "the parameter has no default", "add default: VALUE")
             return None
         values: dict[str, Any] = {
             key: item.value if isinstance(item, Leaf) else None for key, item in fields.items()
@@ -198,7 +198,7 @@ class _HeadReader:
         guess = {bool: "boolean", int: "integer", float: "number"}.get(type(default), "text")
         kind = values.get("type", guess)
         if kind not in _TYPES:
-            self.faults.add(
+            self.errors.add(
                 fields["type"].place,
                 f"{path}.type",
                 f"{kind_of(fields['type'])} is not a type",
@@ -208,7 +208,7 @@ class _HeadReader:
         for bound in ("min", "max"):
             value = values.get(bound)
             if bound in fields and (isinstance(value, bool) or not isinstance(value, int | float)):
-                self.faults.add(
+                self.errors.add(
                     fields[bound].place,
                     f"{path}.{bound}",
                     f"a bound is a number, not {kind_of(fields[bound])}",
@@ -216,7 +216,7 @@ class _HeadReader:
                 return None
         low, high = values.get("min"), values.get("max")
         if low is not None and high is not None and low > high:
-            self.faults.add(
+            self.errors.add(
                 fields["min"].place, f"{path}.min", f"the least value {low} is above the greatest, {high}"
             )
             return None
@@ -224,7 +224,7 @@ class _HeadReader:
         if "choices" in fields:
             listing = fields["choices"]
             if not isinstance(listing, Series) or not listing.items:
-                self.faults.add(
+                self.errors.add(
                     listing.place, f"{path}.choices", f"choices are a list, not {kind_of(listing)}"
                 )
                 return None
@@ -232,7 +232,7 @@ class _HeadReader:
             for number, item in enumerate(listing.items):
                 wrong = bounds.problem(item.value) if isinstance(item, Leaf) else _NESTED
                 if wrong:
-                    self.faults.add(item.place, f"{path}.choices.{number}", *wrong)
+                    self.errors.add(item.place, f"{path}.choices.{number}", *wrong)
                     return None
             choices = tuple(item.value for item in listing.items if isinstance(item, Leaf))
         found = Parameter(
@@ -247,7 +247,7 @@ class _HeadReader:
         )
         problem = found.problem(default)
         if problem:
-            self.faults.add(fields["default"].place, f"{path}.default", *problem)
+            self.errors.add(fields["default"].place, f"{path}.default", *problem)
             return None
         return found
 
@@ -257,7 +257,7 @@ class _HeadReader:
             return None
         if isinstance(node, Leaf) and isinstance(node.value, str) and node.value:
             return node.value
-        self.faults.add(node.place, "extends", f"this has to be a scenario's name, not {kind_of(node)}")
+        self.errors.add(node.place, "extends", f"this has to be a scenario's name, not {kind_of(node)}")
         return None
 
     def includes(self) -> tuple[Include, ...]:
@@ -265,7 +265,7 @@ class _HeadReader:
         if node is None:
             return ()
         if not isinstance(node, Series):
-            self.faults.add(
+            self.errors.add(
                 node.place, "include", f"this has to be a list, not {kind_of(node)}", "begin each with a dash"
             )
             return ()
@@ -280,19 +280,19 @@ class _HeadReader:
         if isinstance(node, Leaf) and isinstance(node.value, str):
             return Include(node.value, node.place)
         if not isinstance(node, Branch):
-            self.faults.add(
+            self.errors.add(
                 node.place, path, f"an include is a scenario's name or a mapping, not {kind_of(node)}"
             )
             return None
         known = ("scenario", "only", "rename", "parameters")
         for key in node.items:
             if key not in known:
-                self.faults.add(
+                self.errors.add(
                     node.key_place(key), f"{path}.{key}", f"an include has no {key!r}", suggest(key, known)
                 )
         target = node.items.get("scenario")
         if not isinstance(target, Leaf) or not isinstance(target.value, str):
-            self.faults.add(node.place, path, "the include names no scenario", "add scenario: NAME")
+            self.errors.add(node.place, path, "the include names no scenario", "add scenario: NAME")
             return None
         pairs: dict[str, dict[str, Any]] = {"rename": {}, "parameters": {}}
         for key, into in pairs.items():
@@ -302,14 +302,14 @@ class _HeadReader:
             if not isinstance(item, Branch) or not all(
                 isinstance(value, Leaf) for value in item.items.values()
             ):
-                self.faults.add(
+                self.errors.add(
                     item.place, f"{path}.{key}", f"this has to be a mapping of words, not {kind_of(item)}"
                 )
                 continue
             into.update({name: value.value for name, value in item.items.items() if isinstance(value, Leaf)})
         for old, new in pairs["rename"].items():
             if not isinstance(new, str) or not HANDLE.match(new):
-                self.faults.add(
+                self.errors.add(
                     node.place,
                     f"{path}.rename.{old}",
                     f"{new!r} is not a handle",
@@ -320,9 +320,9 @@ class _HeadReader:
         return Include(target.value, node.place, only, pairs["rename"], pairs["parameters"])
 
 
-def read_head(tree: Branch, faults: Faults) -> Head:
-    """Return the head of the scenario file *tree*; what is wrong with it is added to *faults*."""
-    reader = _HeadReader(tree, faults)
+def read_head(tree: Branch, errors: ErrorList) -> Head:
+    """Return the head of the scenario file *tree*; what is wrong with it is added to *errors*."""
+    reader = _HeadReader(tree, errors)
     return Head(
         name=reader.name(),
         place=tree.place,

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from scenarios.importing import imported_file, line_in, why_failed
-from scenarios.library.files.faults import Faults, Place, shown, suggest
+from scenarios.library.files.error_list import ErrorList, Place, shown, suggest
 from scenarios.library.files.head import Head
 from scenarios.library.files.mark import ARGUMENTS, MARK
 from scenarios.library.files.reading_head import read_head
@@ -50,7 +50,7 @@ class Marked:
         path: the file.
         head: what would stand in a file's head.
         said: the same, read.
-        faults: what is wrong with it.
+        errors: what is wrong with it.
         place: the line of the function.
     """
 
@@ -59,7 +59,7 @@ class Marked:
     path: Path
     head: Branch
     said: Head
-    faults: Faults
+    errors: ErrorList
     place: Place
 
 
@@ -125,12 +125,12 @@ def _mark_of(node: _Node) -> ast.expr | None:
 
 
 def _unreadable(
-    path: Path, name: str, place: Place, fault: Place, what: str, hint: str | None = None
+    path: Path, name: str, place: Place, error: Place, what: str, hint: str | None = None
 ) -> Marked:
-    faults = Faults()
-    faults.add(fault, "", what, hint)
+    errors = ErrorList()
+    errors.add(error, "", what, hint)
     head = Branch({"scenario": Leaf(name, place, plain=False)}, place)
-    return Marked(name, None, path, head, read_head(head, faults), faults, place)
+    return Marked(name, None, path, head, read_head(head, errors), errors, place)
 
 
 class _Reader:
@@ -141,7 +141,7 @@ class _Reader:
         self.node = node
         self.function = function
         self.file = shown(path)
-        self.faults = Faults()
+        self.errors = ErrorList()
         self.at = self.place(node)
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -166,14 +166,14 @@ class _Reader:
             head.items[key] = from_plain(value, self.place(keyword.value) if keyword else self.at)
             head.keys[key] = self.place(keyword) if keyword else self.at
         if inspect.iscoroutinefunction(self.function):
-            self.faults.add(self.at, "", "a scenario is an ordinary function, this one is async", "write def")
+            self.errors.add(self.at, "", "a scenario is an ordinary function, this one is async", "write def")
         parameters = self.parameters(told)
         if parameters.items:
             head.items["parameters"] = parameters
         name = head.items["scenario"]
         word = name.value if isinstance(name, Leaf) and isinstance(name.value, str) else self.node.name
-        said = read_head(head, self.faults)
-        return Marked(word, self.function, self.path, head, said, self.faults, self.at)
+        said = read_head(head, self.errors)
+        return Marked(word, self.function, self.path, head, said, self.errors, self.at)
 
     # -- the signature ---------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class _Reader:
             name for name, each in given.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
         }
         for name in told.keys() - ordinary:
-            self.faults.add(
+            self.errors.add(
                 self.place(self.node.body[0]),
                 f"parameters.{name}",
                 f"the docstring describes {name!r}, which is no argument",
@@ -195,12 +195,12 @@ class _Reader:
             if name not in ordinary:
                 stars = "*" if each.kind is each.VAR_POSITIONAL else "**"
                 what = f"{stars}{name} cannot be a parameter"
-                self.faults.add(place, "parameters", what, "name each parameter, with a default")
+                self.errors.add(place, "parameters", what, "name each parameter, with a default")
             elif each.kind is each.POSITIONAL_ONLY:
-                self.faults.add(place, path, "a parameter is given by name", "remove the /")
+                self.errors.add(place, path, "a parameter is given by name", "remove the /")
             elif each.default is each.empty:
                 what = "the parameter has no default"
-                self.faults.add(place, path, what, f"write {name}: int = 4")
+                self.errors.add(place, path, what, f"write {name}: int = 4")
             else:
                 node = self.parameter(each, place, path, told.get(name, ""))
                 if node is not None:
@@ -215,7 +215,7 @@ class _Reader:
             try:
                 self.annotated(self.evaluated(each.annotation), fields, place, path)
             except _Unreadable as error:
-                self.faults.add(place, path, str(error), _HELP)
+                self.errors.add(place, path, str(error), _HELP)
                 return None
         if told and "description" not in fields:
             fields["description"] = Leaf(told, place, plain=False)
@@ -263,7 +263,7 @@ class _Reader:
             return
         word = type(each).__name__
         if word in _REFUSED:
-            self.faults.add(place, path, f"{word} cannot be said of a parameter", "use Ge, Le, Gt, Lt or Len")
+            self.errors.add(place, path, f"{word} cannot be said of a parameter", "use Ge, Le, Gt, Lt or Len")
             return
         for inner in _inner(each):
             self.metadata(inner, fields, place, path)
@@ -278,7 +278,7 @@ class _Reader:
         if key in ("above", "below"):
             kind = fields.get("type")
             if not isinstance(kind, Leaf) or kind.value != "integer" or not isinstance(value, int):
-                self.faults.add(place, path, "a bound that is excluded is for whole numbers", "use Ge and Le")
+                self.errors.add(place, path, "a bound that is excluded is for whole numbers", "use Ge and Le")
                 return
             key, value = ("min", value + 1) if key == "above" else ("max", value - 1)
         fields[key] = Leaf(value, place, plain=False)

@@ -19,7 +19,7 @@ _OFFSET = re.compile(
 )
 _PART = re.compile(r"(?P<number>\d{1,9}(\.\d{1,6})?)\s*(?P<unit>[wdhms])")
 SYNTAX = "write an offset as -3d 2h, +40s or -1d @09:30, a moment as 2025-03-03T09:00:00+00:00, or now"
-"""How a time is written; the hint of every fault about one."""
+"""How a time is written; the hint of every error about one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """YAML text as a tree in which every key and value knows its line and column.
 
-A file turned into plain dictionaries has forgotten where anything stood, so a fault found later (a handle
+A file turned into plain dictionaries has forgotten where anything stood, so an error found later (a handle
 that names nothing, a length the column does not hold) could not be pointed at. The text is read as
 libyaml's events, which is some thirty times faster than composing it in Python, and plain words are
 resolved by YAML 1.2's core schema: ``no`` and ``off`` are words, times are texts.
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from scenarios.json_text import number_word
-from scenarios.library.files.faults import Faults, Place
+from scenarios.library.files.error_list import ErrorList, Place
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -148,9 +148,9 @@ class _Stop(Exception):  # not an error: it ends the reading of one file
 
 
 class _Reader:
-    def __init__(self, text: str, file: str, faults: Faults, only: frozenset[str] | None) -> None:
+    def __init__(self, text: str, file: str, errors: ErrorList, only: frozenset[str] | None) -> None:
         self.file = file
-        self.faults = faults
+        self.errors = errors
         self.only = only
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
 
@@ -158,7 +158,7 @@ class _Reader:
         return Place(self.file, mark.line + 1, mark.column + 1)
 
     def fail(self, mark: Any, what: str, hint: str | None = None) -> _Stop:
-        self.faults.add(self.place(mark), "", what, hint)
+        self.errors.add(self.place(mark), "", what, hint)
         return _Stop()
 
     def document(self) -> Node | None:
@@ -222,7 +222,7 @@ class _Reader:
             value = self.node(next(self.events), depth + 1)
             if key in branch.items:
                 first = branch.keys[key]
-                self.faults.add(
+                self.errors.add(
                     where, key, "this key stands here a second time", f"the first is in line {first.line}"
                 )
                 continue
@@ -238,35 +238,35 @@ class _Reader:
         )
 
 
-def read_text(data: bytes, file: str, faults: Faults) -> str | None:
-    """Return the text of a file's *data*, or None with a fault."""
+def read_text(data: bytes, file: str, errors: ErrorList) -> str | None:
+    """Return the text of a file's *data*, or None with an error."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         head = data[: error.start]
         line = head.count(b"\n") + 1
         column = error.start - (head.rfind(b"\n") + 1) + 1
-        faults.add(Place(file, line, column), "", "this is not UTF-8 text", "save the file as UTF-8")
+        errors.add(Place(file, line, column), "", "this is not UTF-8 text", "save the file as UTF-8")
         return None
     if len(text) > MAX_CHARACTERS:
-        faults.add(
+        errors.add(
             Place(file, 1, 1), "", f"longer than {MAX_CHARACTERS} characters", "generate long stretches"
         )
         return None
     return text
 
 
-def read_tree(text: str, file: str, faults: Faults, *, only: Iterable[str] | None = None) -> Branch | None:
-    """Return the mapping that *text* is, or None with faults.
+def read_tree(text: str, file: str, errors: ErrorList, *, only: Iterable[str] | None = None) -> Branch | None:
+    """Return the mapping that *text* is, or None with errors.
 
     Args:
         text: YAML.
         file: its name, for places.
-        faults: collects what is wrong.
+        errors: collects what is wrong.
         only: stop at the first top-level key that is not one of these; for reading the head of many files.
     """
     try:
-        reader = _Reader(text, file, faults, frozenset(only) if only is not None else None)
+        reader = _Reader(text, file, errors, frozenset(only) if only is not None else None)
         root = reader.document()
     except _Stop:
         return None
@@ -276,21 +276,21 @@ def read_tree(text: str, file: str, faults: Faults, *, only: Iterable[str] | Non
         mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file, 1, 1)
         why = " ".join(part for part in (error.context, error.problem) if part)
-        faults.add(place, "", f"this is not YAML: {why}", _syntax_hint(why))
+        errors.add(place, "", f"this is not YAML: {why}", _syntax_hint(why))
         return None
     except yaml.reader.ReaderError as error:
         position = error.position if isinstance(error.position, int) else 0
         head = text[:position]
         place = Place(file, head.count("\n") + 1, position - (head.rfind("\n") + 1) + 1)
-        faults.add(
+        errors.add(
             place, "", "a character that YAML does not allow", r"write it as an escape in double quotes, \x07"
         )
         return None
     if root is None or (isinstance(root, Leaf) and root.value is None):
-        faults.add(Place(file, 1, 1), "", "the file is empty", "begin with scenario: NAME")
+        errors.add(Place(file, 1, 1), "", "the file is empty", "begin with scenario: NAME")
         return None
     if not isinstance(root, Branch):
-        faults.add(
+        errors.add(
             root.place,
             "",
             f"a scenario file is a mapping, this is {kind_of(root)}",

@@ -1,7 +1,7 @@
 """Database to file: what somebody sees on their screen becomes a scenario, with nothing lost.
 
 A bug report says what somebody did and saw, and loses the state in which they did it. Here the rows of a
-person or an instance are taken (`gather`), cut down and stripped of secrets (`leaving_out`), made nobody's
+person or an instance are taken (`extract`), cut down and stripped of secrets (`leaving_out`), made nobody's
 (`pseudonyms`), named (`naming`), and written as the shortest file that gives them again (`lossless`).
 """
 
@@ -16,7 +16,7 @@ from psycopg import sql
 
 from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import FreezeError
-from scenarios.library.closure.gather import add_history, add_needed, arrange, gather
+from scenarios.library.closure.extract import add_history, add_needed, arrange, extract
 from scenarios.library.closure.reach import foreign_keys, name_of, reach_of
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.head import NAME
@@ -26,7 +26,7 @@ from scenarios.library.freezing.naming import name_rows
 from scenarios.library.instances.locking import one_moment
 from scenarios.library.instances.ownership import InTheWay, extent_of
 from scenarios.library.instances.removal import MOST_NAMED
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.sections import Sections
 from scenarios.library.privacy.pseudonyms import Pseudonyms, require_classified
@@ -104,7 +104,7 @@ def freeze(
     if not NAME.match(name):
         raise FreezeError(
             f"{name[:60]!r} is not a scenario's name",
-            remedy="use lower-case letters, digits and _, at most 80",
+            hint="use lower-case letters, digits and _, at most 80",
         )
     if (user is None) == (instance is None):
         raise FreezeError("name either a user or an instance to freeze")
@@ -113,21 +113,21 @@ def freeze(
     label = instance if isinstance(instance, str) else instance.name if instance is not None else None
     with one_moment(db, label, connection) as conn:
         taken = _take(conn, db, user, instance, system, domain, with_added)
-    sections, gathered, known = taken.sections, taken.gathered, taken.known
-    if not gathered.rows:
+    sections, extraction, known = taken.sections, taken.extraction, taken.known
+    if not extraction.rows:
         raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
-    stages.begin(f"arranging {len(gathered.rows):,} rows")
+    stages.begin(f"arranging {len(extraction.rows):,} rows")
     private = anonymise if anonymise is not None else instance is None
-    notes = list(gathered.notes)
-    subset(gathered, sections, last_messages, session, known, notes)
-    arrange(gathered, sections, taken.positions)
-    anchor = now or taken.anchor or _present(gathered)
-    notes += strip(gathered, label)
+    notes = list(extraction.notes)
+    subset(extraction, sections, last_messages, session, known, notes)
+    arrange(extraction, sections, taken.positions)
+    anchor = now or taken.anchor or _present(extraction)
+    notes += strip(extraction, label)
     if private:
-        notes += _anonymise(gathered, key)
-    stages.begin(f"naming {len(gathered.rows):,} rows")
+        notes += _anonymise(extraction, key)
+    stages.begin(f"naming {len(extraction.rows):,} rows")
     # No handle keeps a name that was replaced.
-    name_rows(gathered, {} if private else known)
+    name_rows(extraction, {} if private else known)
     head = {
         "scenario": name,
         "system": sections.domain.name,
@@ -138,18 +138,18 @@ def freeze(
         "seed": "scenarios",
     }
     stages.begin("writing the shortest file that gives them again")
-    text, definition = lossless(sections, gathered, anchor.astimezone(UTC), head, notes)
+    text, definition = lossless(sections, extraction, anchor.astimezone(UTC), head, notes)
     counts: dict[str, int] = {}
-    for row in gathered.rows:
+    for row in extraction.rows:
         counts[row.table.fullname] = counts.get(row.table.fullname, 0) + 1
-    handles = {row.handle: (row.table.fullname, row.key) for row in gathered.rows}
+    handles = {row.handle: (row.table.fullname, row.key) for row in extraction.rows}
     return Frozen(text, definition, counts, tuple(notes), handles)
 
 
 @dataclass(slots=True)
 class _Taken:
     sections: Sections
-    gathered: Gathered
+    extraction: Extraction
     known: dict[tuple[str, tuple[Any, ...]], str]
     anchor: datetime | None
     positions: dict[tuple[str, tuple[Any, ...]], int]
@@ -181,20 +181,20 @@ def _take(
         extent = extent_of(conn, opened)
         if with_added:
             extent.reach.take_others()
-        gathered = gather(conn, sections, extent.reach, without=_bookkeeping(sections))
-        gathered.notes += _of_others(extent.in_the_way, taken=with_added)
-        gathered.notes += add_history(conn, gathered, sections)
-        _shared(conn, gathered, opened.plan, sections)
-        for unseen, count in opened.plan.lost_sight_of(gathered.searched).items():
+        extraction = extract(conn, sections, extent.reach, without=_bookkeeping(sections))
+        extraction.notes += _of_others(extent.in_the_way, taken=with_added)
+        extraction.notes += add_history(conn, extraction, sections)
+        _shared(conn, extraction, opened.plan, sections)
+        for unseen, count in opened.plan.untrackable_rows(extraction.searched).items():
             rows = f"{count} row{'' if count == 1 else 's'} of {unseen}"
-            gathered.notes.append(f"{rows} left out: the table has no key to find them by")
+            extraction.notes.append(f"{rows} left out: the table has no key to find them by")
         positions = {
             (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
         }
-        return _Taken(sections, gathered, known, opened.anchor, positions)
+        return _Taken(sections, extraction, known, opened.anchor, positions)
     found = domain or system_in(db, system)
     if found.owner is None:
-        raise FreezeError(f"{found.title} has no people to freeze", remedy="freeze an instance instead")
+        raise FreezeError(f"{found.title} has no people to freeze", hint="freeze an instance instead")
     sections = sections_of(found)
     table = found.table(found.owner)
     root = sql.SQL("{}::text = {}").format(
@@ -203,17 +203,17 @@ def _take(
     if "email" in table.columns:
         root = sql.SQL("({} OR lower(email) = lower({}))").format(root, sql.Literal(user))
     reach = reach_of(conn, {name_of(table): root}, foreign_keys(conn))
-    gathered = gather(conn, sections, reach, without=_bookkeeping(sections))
-    if not gathered.rows:
+    extraction = extract(conn, sections, reach, without=_bookkeeping(sections))
+    if not extraction.rows:
         raise FreezeError(
             f"there is no {user!r} in {found.owner}",
             where=db.safe_url,
-            remedy="give an e-mail address or a key",
+            hint="give an e-mail address or a key",
         )
     if not sections.scoped:
-        add_needed(conn, gathered, sections)
-    gathered.notes += add_history(conn, gathered, sections)
-    return _Taken(sections, gathered, {}, None, {})
+        add_needed(conn, extraction, sections)
+    extraction.notes += add_history(conn, extraction, sections)
+    return _Taken(sections, extraction, {}, None, {})
 
 
 def _of_others(rows: Sequence[InTheWay], *, taken: bool) -> list[str]:
@@ -237,32 +237,34 @@ def _bookkeeping(sections: Sections) -> set[str]:
     return found
 
 
-def _shared(conn: Any, gathered: Gathered, plan: Plan, sections: Sections) -> None:
+def _shared(conn: Any, extraction: Extraction, plan: Plan, sections: Sections) -> None:
     """Add the shared rows of an instance, as the scenario has them: nobody's rows hang on them."""
     for name in sorted(sections.domain.reference):
         for row in plan.of(name):
-            found = Found(row.table, dict(row.values), handle=row.handle, named=True)
-            gathered.rows.append(found)
-            gathered.by_key[name, found.key] = found
+            found = ExtractedRow(row.table, dict(row.values), handle=row.handle, named=True)
+            extraction.rows.append(found)
+            extraction.by_key[name, found.key] = found
 
 
-def _present(gathered: Gathered) -> datetime:
+def _present(extraction: Extraction) -> datetime:
     # To the microsecond: what was written in this very second has happened, too.
     present = datetime.now(UTC)
-    moments = [value for row in gathered.rows for value in row.values.values() if isinstance(value, datetime)]
+    moments = [
+        value for row in extraction.rows for value in row.values.values() if isinstance(value, datetime)
+    ]
     past = [moment for moment in moments if moment <= present]
     return max(past, default=present.replace(microsecond=0)).astimezone(UTC)
 
 
-def _anonymise(gathered: Gathered, key: str) -> list[str]:
-    tables = {row.table.fullname: row.table for row in gathered.rows}
+def _anonymise(extraction: Extraction, key: str) -> list[str]:
+    tables = {row.table.fullname: row.table for row in extraction.rows}
     require_classified(tables.values())
     from scenarios.settings import Settings
 
     pseudonyms = Pseudonyms(key or Settings()["seed"])
-    for row in gathered.rows:
+    for row in extraction.rows:
         pseudonyms.know(row.values, row.table.columns)
-    for row in gathered.rows:
+    for row in extraction.rows:
         for column in row.table.columns:
             kind = column.info.get(PERSONAL)
             # What is left out already stays out.

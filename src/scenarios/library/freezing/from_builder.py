@@ -21,12 +21,12 @@ from scenarios.graph import Graph
 from scenarios.graph.defaults import RowContext
 from scenarios.graph.graph import Node, collect
 from scenarios.graph.mapped import column_named
-from scenarios.library.closure.gather import arrange
+from scenarios.library.closure.extract import arrange
 from scenarios.library.freezing.leaving_out import strip
 from scenarios.library.freezing.naming import name_rows
 from scenarios.library.freezing.writer import Writer
 from scenarios.library.planning.columns import CLOCK, DATABASE, FUNCTION, KEY, MISSING, key_columns, specs
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.values.clock import Clock
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def from_builder(
     )
     rendered = program.render(context, program.name)
     names = {id(obj): handle for handle, obj in rendered.handles.items()}
-    gathered, known = _gathered(rendered.graph, names, sections, context.clock.now)
-    return _said(gathered, known, sections, context.clock.now, instance=program.name)
+    extraction, known = _extraction(rendered.graph, names, sections, context.clock.now)
+    return _said(extraction, known, sections, context.clock.now, instance=program.name)
 
 
 def from_objects(
@@ -99,48 +99,48 @@ def from_objects(
     for handle, obj in objects.items():
         graph.add(obj, handle)
     names = {id(obj): handle for handle, obj in objects.items()}
-    gathered, known = _gathered(graph, names, sections, anchor)
-    return _said(gathered, known, sections, anchor)
+    extraction, known = _extraction(graph, names, sections, anchor)
+    return _said(extraction, known, sections, anchor)
 
 
 def _said(
-    gathered: Gathered,
+    extraction: Extraction,
     known: Mapping[tuple[str, tuple[Any, ...]], str],
     sections: Sections,
     anchor: datetime,
     *,
     instance: str | None = None,
 ) -> dict[str, Any]:
-    arrange(gathered, sections)
+    arrange(extraction, sections)
     # What a builder made up bears its instance's name, as the library's will when it loads.
-    strip(gathered, instance)
-    name_rows(gathered, known)
-    writer = Writer(sections, gathered, anchor)
+    strip(extraction, instance)
+    name_rows(extraction, known)
+    writer = Writer(sections, extraction, anchor)
     writer.open_all()
     return writer.data({"clock": anchor.isoformat()})
 
 
-def _gathered(
+def _extraction(
     graph: Graph, names: Mapping[int, str], sections: Sections, anchor: datetime
-) -> tuple[Gathered, dict[tuple[str, tuple[Any, ...]], str]]:
+) -> tuple[Extraction, dict[tuple[str, tuple[Any, ...]], str]]:
     """Return the rows of *graph*, and the handles of those that have one."""
-    gathered = Gathered()
+    extraction = Extraction()
     known: dict[tuple[str, tuple[Any, ...]], str] = {}
     skipped = {handles.table for handles in sections.handles}
     if sections.scoped and sections.domain.scope is not None:
         skipped.add(sections.domain.scope.table)
     keys = _Keys()
 
-    def take(table: sa.Table, values: dict[str, Any]) -> Found | None:
+    def take(table: sa.Table, values: dict[str, Any]) -> ExtractedRow | None:
         if table.fullname in skipped:
             return None
         for name, value in values.items():
             kind = column_named(table, name).type
             if isinstance(value, float) and isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
                 values[name] = Decimal(str(value))  # as it is stored
-        found = Found(sections.domain.metadata.tables.get(table.fullname, table), values)
-        gathered.rows.append(found)
-        gathered.by_key[table.fullname, found.key] = found
+        found = ExtractedRow(sections.domain.metadata.tables.get(table.fullname, table), values)
+        extraction.rows.append(found)
+        extraction.by_key[table.fullname, found.key] = found
         return found
 
     collected = collect(graph)
@@ -178,7 +178,7 @@ def _gathered(
                 if values.get(name) is None:
                     values[name] = keys.next(column_named(stretch.table, name))
             take(stretch.table, values)
-    return gathered, known
+    return extraction, known
 
 
 class _Keys:

@@ -12,7 +12,7 @@ from typing import Any
 from scenarios.domain import PERSONAL
 from scenarios.errors import FreezeError
 from scenarios.library.planning.columns import specs
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.sections import Sections
 
 
@@ -25,10 +25,10 @@ SECRET = _SecretValue()
 """Stands where a secret stood."""
 
 
-def strip(gathered: Gathered, instance: str | None) -> list[str]:
+def strip(extraction: Extraction, instance: str | None) -> list[str]:
     """Take out what a file never holds: secrets, and the instance's suffixes."""
     secrets = 0
-    for row in gathered.rows:
+    for row in extraction.rows:
         section = row.section
         for column in row.table.columns:
             name = column.name
@@ -49,7 +49,7 @@ def strip(gathered: Gathered, instance: str | None) -> list[str]:
 
 
 def subset(
-    gathered: Gathered,
+    extraction: Extraction,
     sections: Sections,
     last_messages: int | None,
     session: str | None,
@@ -64,12 +64,12 @@ def subset(
     turns = next((section for section in sections.walk() if section.form == "turns"), None)
     if turns is None or (last_messages is None and session is None):
         return
-    messages = [row for row in gathered.rows if row.table.fullname == turns.table]
+    messages = [row for row in extraction.rows if row.table.fullname == turns.table]
     doomed: set[int] = set()
     if session is not None:
-        doomed |= _out_of_session(gathered, sections, messages, session, known)
+        doomed |= _out_of_session(extraction, sections, messages, session, known)
     if last_messages is not None:
-        by_owner: dict[Any, list[Found]] = {}
+        by_owner: dict[Any, list[ExtractedRow]] = {}
         owner = next(iter(turns.links), "")
         for row in messages:
             if id(row) not in doomed:
@@ -79,21 +79,25 @@ def subset(
             doomed |= {id(row) for row in rows[: max(0, len(rows) - last_messages)]}
     for section in sections.walk():
         if section.above is not None:
-            for row in gathered.rows:
-                above = section.above(row, gathered) if row.table.fullname == section.table else None
+            for row in extraction.rows:
+                above = section.above(row, extraction) if row.table.fullname == section.table else None
                 if above is not None and id(above) in doomed:
                     doomed.add(id(row))
-    before = len(gathered.rows)
-    gathered.drop(doomed, sections)
-    gathered.indexes.clear()
-    if before > len(gathered.rows):
+    before = len(extraction.rows)
+    extraction.drop(doomed, sections)
+    extraction.indexes.clear()
+    if before > len(extraction.rows):
         notes.append(
-            f"{len(doomed)} messages left out, with what hangs on them: {before - len(gathered.rows)} rows"
+            f"{len(doomed)} messages left out, with what hangs on them: {before - len(extraction.rows)} rows"
         )
 
 
 def _out_of_session(
-    gathered: Gathered, sections: Sections, messages: list[Found], session: str, known: Mapping[Any, str]
+    extraction: Extraction,
+    sections: Sections,
+    messages: list[ExtractedRow],
+    session: str,
+    known: Mapping[Any, str],
 ) -> set[int]:
     for member in sections.walk():
         if not member.silent or member.short is None:
@@ -104,17 +108,17 @@ def _out_of_session(
         link = next(iter(member.links))
         chosen = {
             row.key[0]
-            for row in gathered.rows
+            for row in extraction.rows
             if row.table.fullname == target.table
             and (str(row.key[0]) == session or known.get((target.table, row.key)) == session)
         }
         if not chosen:
             raise FreezeError(
-                f"there is no session {session!r}", remedy="give its key, or its handle: maya.first"
+                f"there is no session {session!r}", hint="give its key, or its handle: maya.first"
             )
         inside = {
             row.values[link]
-            for row in gathered.rows
+            for row in extraction.rows
             if row.table.fullname == member.table and row.values[member.short] in chosen
         }
         return {id(row) for row in messages if row.key[0] not in inside}

@@ -19,12 +19,12 @@ from scenarios.errors import FreezeError
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.compose import compose
 from scenarios.library.files.emit import to_yaml
-from scenarios.library.files.faults import Faults, FaultyScenario
+from scenarios.library.files.error_list import ErrorList, InvalidScenario
 from scenarios.library.files.tree import Branch, from_plain, read_tree, to_plain
 from scenarios.library.freezing.leaving_out import SECRET
 from scenarios.library.freezing.writer import UUIDS, Writer, drawn
 from scenarios.library.planning.columns import CLOCK, DATABASE, FUNCTION, KEY, MISSING, specs
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.plan import Plan, Serial
 from scenarios.library.planning.sections import EXTRA, Sections
 
@@ -37,13 +37,17 @@ _MARKERS = (MISSING, CLOCK, KEY, FUNCTION, DATABASE)
 
 
 def lossless(
-    sections: Sections, gathered: Gathered, anchor: datetime, head: Mapping[str, Any], notes: Iterable[str]
+    sections: Sections,
+    extraction: Extraction,
+    anchor: datetime,
+    head: Mapping[str, Any],
+    notes: Iterable[str],
 ) -> tuple[str, ScenarioDefinition]:
-    """Return the file of *gathered* and its scenario, as short as a lossless one can be.
+    """Return the file of *extraction* and its scenario, as short as a lossless one can be.
 
     Args:
         sections: the system's sections.
-        gathered: the rows, arranged and named.
+        extraction: the rows, arranged and named.
         anchor: the moment the scenario's clock shows.
         head: the keys of the file's head, the seed among them.
         notes: sentences that stand as comments at the top of the file.
@@ -51,7 +55,7 @@ def lossless(
     Raises:
         FreezeError: a value cannot be written such that reading gives it back.
     """
-    proof = _Proof(sections, gathered, anchor, str(head["seed"]), "en_US")
+    proof = _Proof(sections, extraction, anchor, str(head["seed"]), "en_US")
     data = proof.shortest(head)
     text = to_yaml(
         data,
@@ -65,21 +69,21 @@ class _Proof:
     def __init__(
         self,
         sections: Sections,
-        gathered: Gathered,
+        extraction: Extraction,
         anchor: datetime,
         seed: str,
         locale: str,
     ) -> None:
         self.sections = sections
-        self.gathered = gathered
+        self.extraction = extraction
         self.anchor = anchor
-        self.writer = Writer(sections, gathered, anchor)
+        self.writer = Writer(sections, extraction, anchor)
         self.seed = seed
         self.locale = locale
 
     def shortest(self, head: Mapping[str, Any]) -> dict[str, Any]:
         self._optimistic()
-        lost: list[tuple[Found, str, Any, Any]] = []
+        lost: list[tuple[ExtractedRow, str, Any, Any]] = []
         for _ in range(_ROUNDS):
             data = self.writer.data(head)
             tree = from_plain(data, _FILE)
@@ -98,7 +102,7 @@ class _Proof:
         )
 
     def _optimistic(self) -> None:
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             section = row.section
             for name, spec in specs(row.table).items():
                 value = row.values.get(name)
@@ -124,7 +128,7 @@ class _Proof:
                 elif value != default or type(value) is not type(default):
                     self.writer.open.add((id(row), name))
 
-    def _to_open(self, lost: Iterable[tuple[Found, str, Any, Any]]) -> set[tuple[int, str]]:
+    def _to_open(self, lost: Iterable[tuple[ExtractedRow, str, Any, Any]]) -> set[tuple[int, str]]:
         """Return what to write next: columns that follow others of their row only when those are right."""
         lost = list(lost)
         first = {
@@ -136,45 +140,45 @@ class _Proof:
         return first | {(id(row), name) for row, name, _, _ in lost if id(row) not in rows}
 
     def definition(self, tree: Branch) -> ScenarioDefinition:
-        faults = Faults()
-        composed = compose(tree, lambda _name, _values: None, list, faults)
-        faults.raise_if_any(_FILE)
+        errors = ErrorList()
+        composed = compose(tree, lambda _name, _values: None, list, errors)
+        errors.raise_if_any(_FILE)
         return ScenarioDefinition(composed, self.sections, None, self.seed, self.locale)
 
     def _plan(self, definition: ScenarioDefinition) -> Plan:
         try:
             return definition.plan(instance=_PROBE, now=self.anchor)
-        except FaultyScenario as error:
+        except InvalidScenario as error:
             raise FreezeError(
                 "the rows do not make a scenario",
-                why=str(error.faults[0]),
-                remedy="see which row this is, and mend it",
+                why=str(error.errors[0]),
+                hint="see which row this is, and mend it",
             ) from error
 
-    def _compare(self, plan: Plan) -> list[tuple[Found, str, Any, Any]]:
-        lost: list[tuple[Found, str, Any, Any]] = []
+    def _compare(self, plan: Plan) -> list[tuple[ExtractedRow, str, Any, Any]]:
+        lost: list[tuple[ExtractedRow, str, Any, Any]] = []
         names: dict[str, str] = {}
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             loaded = plan.by_handle.get(row.handle)
             if loaded is None:
                 raise FreezeError(f"{row.handle} was lost on the way", where=row.table.fullname)
             for column in row.table.primary_key.columns:
                 names[str(loaded.values[column.name])] = str(row.values[column.name])
-        if len(plan.rows) != len(self.gathered.rows):
+        if len(plan.rows) != len(self.extraction.rows):
             extra = next(
-                row for row in plan.rows if row.handle not in {each.handle for each in self.gathered.rows}
+                row for row in plan.rows if row.handle not in {each.handle for each in self.extraction.rows}
             )
             raise FreezeError(f"the scenario would load a row that was not there: {extra.handle}")
-        rows = {row.handle: row for row in self.gathered.rows}
+        rows = {row.handle: row for row in self.extraction.rows}
         back = _translator(names, lambda serial: rows[serial.row.handle].values[serial.column])
         scope = self.sections.domain.scope if self.sections.scoped else None
         pairs = _Pairs()
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             loaded_values = plan.by_handle[row.handle].values
             for name, spec in specs(row.table).items():
                 if drawn(row.section, spec):
                     pairs.add(row, loaded_values, name)
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             loaded = plan.by_handle[row.handle]
             section = row.section
             for name in specs(row.table):
@@ -193,7 +197,7 @@ class _Proof:
                     continue
                 got = back(loaded.values.get(name))
                 if isinstance(wanted, str) and isinstance(loaded.values.get(name), Serial):
-                    got = str(got)  # a counted key in a column of texts
+                    got = str(got)  # an identity column in a column of texts
                 if section is not None and name in section.suffixed and isinstance(got, str):
                     got = section.suffixed[name].strip(got, _PROBE)
                 if not _same(wanted, got):
@@ -203,9 +207,9 @@ class _Proof:
 
 def _read(text: str, data: Mapping[str, Any]) -> Branch:
     """Return the tree of *text*, which has to be *data* again."""
-    faults = Faults()
-    tree = read_tree(text, _FILE, faults)
-    faults.raise_if_any(_FILE)
+    errors = ErrorList()
+    tree = read_tree(text, _FILE, errors)
+    errors.raise_if_any(_FILE)
     assert tree is not None
     if not _same(to_plain(tree), data):
         raise FreezeError("the file does not read back as what was written")
@@ -219,13 +223,13 @@ class _Pairs:
         self._loads: dict[tuple[str, str, str], set[str]] = {}
         self._finds: dict[tuple[str, str, str], set[str]] = {}
 
-    def add(self, row: Found, loaded: Mapping[str, Any], name: str) -> None:
+    def add(self, row: ExtractedRow, loaded: Mapping[str, Any], name: str) -> None:
         """Note what the column *name* of *row* would load as."""
         wanted, got = str(row.values.get(name)), str(loaded.get(name))
         self._loads.setdefault((row.table.fullname, name, wanted), set()).add(got)
         self._finds.setdefault((row.table.fullname, name, got), set()).add(wanted)
 
-    def alike(self, row: Found, loaded: Mapping[str, Any], name: str) -> bool:
+    def alike(self, row: ExtractedRow, loaded: Mapping[str, Any], name: str) -> bool:
         """Return whether the id of *row* stands for the same group of rows before and after."""
         wanted, got = row.values.get(name), loaded.get(name)
         if wanted is None or got is None:

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from scenarios.library.files.head import HANDLE
-from scenarios.library.planning.found import Found, Gathered
-from scenarios.values.keyed import slug
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
+from scenarios.values.seeded import slug
 
 
-def name_rows(gathered: Gathered, known: Mapping[tuple[str, tuple[Any, ...]], str]) -> None:
+def name_rows(extraction: Extraction, known: Mapping[tuple[str, tuple[Any, ...]], str]) -> None:
     """Give every row its handle; *known* are those that rows had, by table and key."""
     taken: set[str] = set()
     counters: dict[tuple[int, str], int] = {}
-    for row in gathered.rows:
+    for row in extraction.rows:
         section = row.section
         above = row.parent.handle if row.parent is not None else ""
         if section is None:
@@ -54,7 +54,7 @@ def name_rows(gathered: Gathered, known: Mapping[tuple[str, tuple[Any, ...]], st
         taken.add(row.handle)
 
 
-def _word(row: Found) -> str:
+def _word(row: ExtractedRow) -> str:
     assert row.section is not None
     for column in ("first_name", "name", "title", "username"):
         value = row.values.get(column)

@@ -23,7 +23,7 @@ from scenarios.library.files.expressions import escape
 from scenarios.library.files.times import format_offset
 from scenarios.library.freezing.leaving_out import SECRET
 from scenarios.library.planning.columns import CLOCK, KEY, ColumnSpec, specs
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.sections import EXTRA, Section, Sections
 
 
@@ -34,14 +34,14 @@ class Writer:
         open: the columns that are written, as (identity of the row, column); the rest is left to defaults.
     """
 
-    def __init__(self, sections: Sections, gathered: Gathered, anchor: datetime) -> None:
+    def __init__(self, sections: Sections, extraction: Extraction, anchor: datetime) -> None:
         self.sections = sections
-        self.gathered = gathered
+        self.extraction = extraction
         self.anchor = anchor
         self.open: set[tuple[int, str]] = set()
-        self.by_text: dict[str, Found] = {
+        self.by_text: dict[str, ExtractedRow] = {
             str(row.key[0]): row
-            for row in gathered.rows
+            for row in extraction.rows
             if len(row.key) == 1 and isinstance(row.key[0], UUID) and not _made_there(row)
         }
         self.previous: dict[int, datetime] = {}
@@ -52,7 +52,7 @@ class Writer:
 
         Nothing is then left to the defaults of a section, which may follow from what a file says elsewhere.
         """
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             for name, spec in specs(row.table).items():
                 if name not in row.values:
                     continue
@@ -67,18 +67,18 @@ class Writer:
         self.previous.clear()
         found: dict[str, Any] = dict(head)
         for section in self.sections.sections:
-            rows = [row for row in self.gathered.rows if row.section is section]
+            rows = [row for row in self.extraction.rows if row.section is section]
             if rows:
                 found[section.key] = self.section(section, rows)
         extra: dict[str, Any] = {}
-        for row in self.gathered.rows:
+        for row in self.extraction.rows:
             if row.section is None:
                 extra.setdefault(row.table.fullname, {})[row.handle] = self.columns(row)
         if extra:
             found[EXTRA] = extra
         return found
 
-    def section(self, section: Section, rows: list[Found]) -> Any:
+    def section(self, section: Section, rows: list[ExtractedRow]) -> Any:
         """Return the data of a section's rows."""
         if section.form == "named":
             return {row.handle.rpartition(".")[2]: self.row(row) for row in rows}
@@ -97,7 +97,7 @@ class Writer:
                 return data[label]
         return data
 
-    def row(self, row: Found) -> dict[str, Any]:
+    def row(self, row: ExtractedRow) -> dict[str, Any]:
         """Return the data of one row with all below it."""
         section = row.section
         assert section is not None
@@ -116,7 +116,7 @@ class Writer:
                 data[inner.key] = None
         return data
 
-    def speaker(self, row: Found, section: Section) -> str:
+    def speaker(self, row: ExtractedRow, section: Section) -> str:
         """Return the key of who speaks in a turn."""
         if section.spoken is not None and row.parent is not None:
             if id(row.parent) not in self.spoken:
@@ -132,7 +132,7 @@ class Writer:
             )
         return speaker
 
-    def columns(self, row: Found) -> dict[str, Any]:
+    def columns(self, row: ExtractedRow) -> dict[str, Any]:
         """Return the open columns of *row* by their names in files."""
         section = row.section
         scope = self.sections.domain.scope if self.sections.scoped else None
@@ -157,12 +157,12 @@ class Writer:
             self.previous[id(row.parent)] = moment
         return found
 
-    def value(self, row: Found, spec: ColumnSpec, value: Any) -> Any:
+    def value(self, row: ExtractedRow, spec: ColumnSpec, value: Any) -> Any:
         """Return *value* as the file has it."""
         if value is None:
             return None
         if spec.target is not None:
-            other = self.gathered.referred(row, spec.target)
+            other = self.extraction.referred(row, spec.target)
             if other is None:
                 return {"key": self.plain(value)}
             if other.root is row.root and other is not other.root:
@@ -172,7 +172,7 @@ class Writer:
             return self.moment(row, spec, value)
         return self.plain(value)
 
-    def moment(self, row: Found, spec: ColumnSpec, value: datetime) -> str:
+    def moment(self, row: ExtractedRow, spec: ColumnSpec, value: datetime) -> str:
         """Return a time as an offset: from the turn before, from the row above, or from the clock."""
         section = row.section
         if section is not None and section.form == "turns" and spec.name == section.time:
@@ -187,7 +187,7 @@ class Writer:
         return format_offset(delta) if delta <= timedelta() else value.astimezone(UTC).isoformat()
 
     def plain(self, value: Any) -> Any:
-        """Return a value of any type such that its shape reads it back."""
+        """Return a value of any type such that its parser reads it back."""
         if isinstance(value, str):
             return self.handles(escape(value))
         if isinstance(value, dict):
@@ -221,7 +221,7 @@ class Writer:
         return UUIDS.sub(name, text)
 
 
-def _made_there(row: Found) -> bool:
+def _made_there(row: ExtractedRow) -> bool:
     # What the database makes is not known yet when texts are written.
     return specs(row.table)[next(iter(row.table.primary_key.columns)).name].made_there
 

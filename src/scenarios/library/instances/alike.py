@@ -10,8 +10,8 @@ from psycopg import sql
 
 from scenarios.graph.mapped import column_named
 from scenarios.library.closure.reach import name_of
-from scenarios.library.files.shapes import Opaque
-from scenarios.library.files.time_shapes import Duration, When
+from scenarios.library.files.column_parsers import RawText
+from scenarios.library.files.time_parsers import Duration, When
 from scenarios.library.planning.columns import specs
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def _alike_there(conn: psycopg.Connection[Any], column: sa.Column[Any], wanted: 
     """Return whether the database takes two texts for one value: ``[1,4]`` and ``[1,5)``, a padded word."""
     if not (isinstance(wanted, str) and isinstance(found, str)):
         return False
-    shape = specs(column.table)[column.name].shape
-    if not (isinstance(shape, Opaque | Duration | When) or isinstance(column.type, sa.CHAR)):
+    parser = specs(column.table)[column.name].parser
+    if not (isinstance(parser, RawText | Duration | When) or isinstance(column.type, sa.CHAR)):
         return False
     table = sql.Identifier(*name_of(column.table)).as_string(conn)
     row = conn.execute(_TYPE, [table, column.name]).fetchone()

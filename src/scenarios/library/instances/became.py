@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from scenarios.json_text import json_text
-from scenarios.library.closure.gather import rows_of
+from scenarios.library.closure.extract import rows_of
 from scenarios.library.closure.reach import name_of, relations
 from scenarios.library.instances.alike import is_as_planned
 from scenarios.library.planning.columns import key_columns, specs

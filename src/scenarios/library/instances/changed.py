@@ -17,7 +17,7 @@ from psycopg import sql
 from scenarios.domain import PERSONAL
 from scenarios.errors import JournalError
 from scenarios.journal import Change
-from scenarios.library.closure.gather import gather
+from scenarios.library.closure.extract import extract
 from scenarios.library.closure.reach import Name, Reach, name_of
 from scenarios.library.instances.alike import is_as_planned
 from scenarios.library.instances.became import BECAME, plain
@@ -207,12 +207,12 @@ def _compared(
     sections = instance.definition.sections
     reach = _reach(conn, instance)
     became = instance.template.get(BECAME, {})
-    gathered = gather(conn, sections, reach, without=_bookkeeping(instance))
+    extraction = extract(conn, sections, reach, without=_bookkeeping(instance))
     rows: list[ChangedRow] = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
     unkeyed = {row.table.fullname for row in instance.plan.rows if not key_columns(row.table)}
-    gathered.notes += [f"rows of {name} are not compared: the table has no key" for name in sorted(unkeyed)]
-    for found in gathered.rows:
+    extraction.notes += [f"rows of {name} are not compared: the table has no key" for name in sorted(unkeyed)]
+    for found in extraction.rows:
         if not found.key:
             continue
         identity = (found.table.fullname, _key(found.key))
@@ -243,7 +243,7 @@ def _compared(
             change = Change(_label(name_of(row.table)), "deleted", key, dict(row.values), None)
             rows.append(ChangedRow(_masked(change, row.table), row.handle))
     rows.sort(key=lambda each: (each.change.table, _OPS.index(each.change.op)))
-    return InstanceChanges(tuple(rows), "comparison", tuple(gathered.notes))
+    return InstanceChanges(tuple(rows), "comparison", tuple(extraction.notes))
 
 
 def _counted(row: Row, name: str) -> bool:

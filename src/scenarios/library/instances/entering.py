@@ -59,7 +59,7 @@ def enter(
             f"will not put {db.name} back into the state of {definition.name}",
             where=db.safe_url,
             why="the database was not made by this project, and everything written since would be lost",
-            remedy="use load(), which adds an instance, or a database of start_server()",
+            hint="use load(), which adds an instance, or a database of start_server()",
         )
     values = definition.parameters(parameters or {})
     moment = definition.head.anchor.at(now)

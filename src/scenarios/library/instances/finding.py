@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import suggest
+from scenarios.library.files.error_list import suggest
 from scenarios.library.instances.instance import Instance
 from scenarios.library.instances.locking import alone
 from scenarios.library.instances.registry import Record, is_scenario
@@ -49,7 +49,7 @@ def open_instance(
         raise LibraryError(
             f"there is no instance {name!r}",
             where=db.safe_url,
-            remedy=suggest(name, [each.name for each in records])
+            hint=suggest(name, [each.name for each in records])
             or "none is loaded; scenarios load NAME loads one",
         )
     return from_record(db, record, domains=domains)
@@ -74,7 +74,7 @@ def from_record(db: Database, record: Record, *, domains: Mapping[str, Any] | No
     from scenarios.domain import get_domain
     from scenarios.library.definition import TEMPLATE_FORMAT, ScenarioDefinition
     from scenarios.library.files.compose import Composed, from_template
-    from scenarios.library.files.faults import Place
+    from scenarios.library.files.error_list import Place
     from scenarios.library.files.head import Anchor, Head, Parameter
     from scenarios.library.sections import sections_of
 
@@ -84,7 +84,7 @@ def from_record(db: Database, record: Record, *, domains: Mapping[str, Any] | No
             f"the instance {record.name!r} was loaded by another version of pg-scenarios",
             where=db.safe_url,
             why=f"its format is {template.get('format')}, this version reads {TEMPLATE_FORMAT}",
-            remedy="unload it with the version that loaded it, or remove its row by hand",
+            hint="unload it with the version that loaded it, or remove its row by hand",
         )
     system = str(template["system"])
     domain = (domains or {}).get(system) or get_domain(system)

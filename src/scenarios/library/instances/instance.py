@@ -19,7 +19,7 @@ from psycopg import sql
 from scenarios.errors import LibraryError
 from scenarios.graph.mapped import column_named
 from scenarios.library.closure.reach import name_of
-from scenarios.library.files.faults import suggest
+from scenarios.library.files.error_list import suggest
 from scenarios.library.instances import ownership
 from scenarios.library.instances.became import BECAME, became
 from scenarios.library.instances.locking import alone
@@ -116,7 +116,7 @@ class Instance:
                 raise LibraryError(
                     f"{self.name} has no handle {handle!r}",
                     where=self.definition.source,
-                    remedy=suggest(handle, [each.handle for each in self.plan.rows if each.named]),
+                    hint=suggest(handle, [each.handle for each in self.plan.rows if each.named]),
                 )
             found = self._objects[handle] = row_object(row, self.definition.sections)
         return found
@@ -238,14 +238,14 @@ class Instance:
             raise LibraryError(
                 f"there is no instance {self.name!r}",
                 where=self.db.safe_url,
-                remedy="scenarios instances lists them",
+                hint="scenarios instances lists them",
             )
         if not found.same:
             raise LibraryError(
                 f"the instance {self.name!r} is not the one that was opened",
                 where=self.db.safe_url,
                 why="it was unloaded since, and another one was loaded under its name",
-                remedy="open it again",
+                hint="open it again",
             )
         return found.loaded_at
 

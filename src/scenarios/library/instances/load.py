@@ -73,7 +73,7 @@ def load(
             raise LibraryError(
                 f"an instance called {name!r} is loaded already",
                 where=db.safe_url,
-                remedy=f"choose another name, or remove it: scenarios unload {name}",
+                hint=f"choose another name, or remove it: scenarios unload {name}",
             )
         # Planned when the name is known, since ids and unique values follow from it.
         stages.begin("planning the rows")
@@ -114,7 +114,7 @@ def _check_name(name: str) -> None:
     if len(name) > NAME_LIMIT or not _NAME.match(name):
         raise LibraryError(
             f"{name[:60]!r} is not an instance's name",
-            remedy=f"use letters, digits, spaces, . _ and -, at most {NAME_LIMIT} characters",
+            hint=f"use letters, digits, spaces, . _ and -, at most {NAME_LIMIT} characters",
         )
 
 
@@ -131,5 +131,5 @@ def _require_schema(conn: psycopg.Connection[Any], definition: ScenarioDefinitio
             f"this is not a database of {domain.title}",
             where=db.safe_url,
             why=f"it has no table {table.fullname}",
-            remedy=f"create the schema first: scenarios schema ddl {domain.name} | psql ...",
+            hint=f"create the schema first: scenarios schema ddl {domain.name} | psql ...",
         )

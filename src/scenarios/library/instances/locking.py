@@ -155,5 +155,5 @@ def _in_use(db: Database, name: str, cause: BaseException) -> InstanceBusy:
         f"somebody else has a lock on rows of the instance {name!r}; nothing was changed",
         where=db.safe_url,
         why=f"waited {WAIT_SECONDS:g} s for " + "; ".join(who) if who else str(cause).strip().splitlines()[0],
-        remedy="end the open transaction of the application under test, then try again",
+        hint="end the open transaction of the application under test, then try again",
     )

@@ -2,8 +2,8 @@
 
 A foreign key says what a row needs, and not who wrote it: a customer that somebody moved to the instance's
 shop hangs on it as a new one does. So a row is the instance's when its load wrote it; it was added to it when
-it provably came later, by the journal, by a counted key beyond those there were, or by the column that says
-to which instance a row belongs; and it is never the instance's when another one loaded it.
+it provably came later, by the journal, by an identity column beyond those there were, or by the column that
+says to which instance a row belongs; and it is never the instance's when another one loaded it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import JournalError, ScenariosError
-from scenarios.library.closure.gather import rows_of
+from scenarios.library.closure.extract import rows_of
 from scenarios.library.closure.reach import (
     ForeignKey,
     Key,

@@ -180,7 +180,7 @@ class OwnRegistry:
             raise LibraryError(
                 "cannot remember the instance in this database",
                 why=str(error).strip(),
-                remedy="let an owner run: CREATE SCHEMA scenarios_library AUTHORIZATION your_role",
+                hint="let an owner run: CREATE SCHEMA scenarios_library AUTHORIZATION your_role",
             ) from error
 
     def names(self, conn: psycopg.Connection[Any], base: str) -> set[str]:

@@ -99,7 +99,7 @@ def remove(
     ]
     sections = instance.definition.sections
     domain = sections.domain
-    unseen = instance.plan.lost_sight_of(
+    unseen = instance.plan.untrackable_rows(
         {table.fullname for table in domain.metadata.tables.values() if name_of(table) in reach.looked_at}
     )
     for lost, count in unseen.items():
@@ -143,7 +143,7 @@ def _gone(conn: psycopg.Connection[Any], instance: Instance, reach: Reach, forge
             f"cannot remove the instance {instance.name!r}; nothing was removed",
             where=f"{instance.db.safe_url}, table {diagnosis.table_name}",
             why=(diagnosis.message_detail or diagnosis.message_primary or str(error)).strip(),
-            remedy=f"remove the rows that need it first (constraint {diagnosis.constraint_name})",
+            hint=f"remove the rows that need it first (constraint {diagnosis.constraint_name})",
         ) from error
     return refusing
 
@@ -164,15 +164,15 @@ def _in_the_way(instance: Instance, rows: Sequence[InTheWay]) -> RowsInTheWay:
         named.append("and " + ", ".join(f"{count} more of {table}" for table, count in more.items()))
     instances = sorted({each.instance for each in rows if each.instance is not None})
     if instances:
-        remedy = "no instance takes the rows of another with it: unload or reset " + ", ".join(instances)
+        hint = "no instance takes the rows of another with it: unload or reset " + ", ".join(instances)
     else:
-        remedy = "have them refer to something else, or remove them knowingly: --with-added"
+        hint = "have them refer to something else, or remove them knowingly: --with-added"
     error = RowsInTheWay(
         f"cannot remove the rows of the instance {instance.name!r}; nothing was removed",
         where=instance.db.safe_url,
         why=f"{len(rows)} row{'' if len(rows) == 1 else 's'} in the way that neither its load wrote nor "
         "provably came later\n         " + "\n         ".join(named),
-        remedy=remedy,
+        hint=hint,
     )
     error.rows = tuple(rows)
     return error

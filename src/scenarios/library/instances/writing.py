@@ -93,9 +93,7 @@ def _placed(error: GraphError, plan: Plan) -> GraphError:
         row = plan.by_handle.get(handle)
         if row is not None:
             where = f"{row.place}, {row.path}"
-            return GraphError(
-                error.what, where=where, why=error.why, remedy=error.remedy or "nothing was loaded"
-            )
+            return GraphError(error.what, where=where, why=error.why, hint=error.hint or "nothing was loaded")
     rows = plan.of(error.table) if error.table is not None else []
     if not rows:
         return error
@@ -104,7 +102,7 @@ def _placed(error: GraphError, plan: Plan) -> GraphError:
         error.what,
         where=f"{len(rows)} row{'' if len(rows) == 1 else 's'} of {error.table}: {where}",
         why=error.why,
-        remedy=error.remedy,
+        hint=error.hint,
     )
 
 
@@ -123,7 +121,7 @@ _DRAWS = 100
 
 
 def reserve(conn: psycopg.Connection[Any], plan: Plan) -> None:
-    """Have the database make the values that are its to make: counted keys, and any other default.
+    """Have the database make the values that are its to make: identity columns, and any other default.
 
     A default cannot depend on its row, so it is evaluated before the rows are written, once for each.
 
@@ -159,7 +157,7 @@ def _made(
                 raise LibraryError(
                     f"the database does not make {name}.{column}",
                     why="the column has no sequence and no default there",
-                    remedy=f"give {column} in the file",
+                    hint=f"give {column} in the file",
                 )
             # Both texts are the server's own.
             query = sql.SQL("SELECT CAST({} AS {}) FROM generate_series(1, {})").format(
@@ -179,7 +177,7 @@ def _made(
             f"the database does not make {name}.{column}; nothing was written",
             where=f"its default in database {conn.info.dbname!r}, as {conn.info.user!r}",
             why=str(error.diag.message_primary),
-            remedy=f"give {column} in the file, or let the role do what the default needs",
+            hint=f"give {column} in the file, or let the role do what the default needs",
         ) from error
     return made
 
@@ -241,7 +239,7 @@ def handle_rows(plan: Plan) -> Iterator[tuple[str, list[str], list[list[Any]]]]:
             columns = ["id", scope.column, handles.handle, *handles.links, "created_at"]
             values = [
                 [
-                    plan.keyed.at(row.handle).uuid(handles.table),
+                    plan.seeded.at(row.handle).uuid(handles.table),
                     plan.scope_id,
                     row.handle,
                     *(row.values[column] for column in handles.links.values()),

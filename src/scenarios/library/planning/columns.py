@@ -22,20 +22,20 @@ from sqlalchemy.dialects import postgresql as pg
 
 from scenarios.domain import REFERS_TO
 from scenarios.graph.defaults import RowContext, sql_default
-from scenarios.library.files.shapes import (
+from scenarios.library.files.column_parsers import (
     Anything,
+    Bool,
     Bytes,
+    ColumnParser,
+    EnumText,
     Identifier,
     Integer,
     ListOf,
     Number,
-    Opaque,
-    Shape,
+    RawText,
     Text,
-    Truth,
-    Word,
 )
-from scenarios.library.files.time_shapes import Duration, TimeOfDay, When
+from scenarios.library.files.time_parsers import Duration, TimeOfDay, When
 
 
 class _Marker:
@@ -81,7 +81,7 @@ class ColumnSpec:
         name: the column's name.
         label: its name in files: foreign keys without ``_id``.
         column: the column.
-        shape: what its values may be.
+        parser: what its values may be.
         target: where it points, or None.
         default: its value when not given: a value, or one of the markers of this module.
         required: a file has to give it.
@@ -90,7 +90,7 @@ class ColumnSpec:
     name: str
     label: str
     column: sa.Column[Any]
-    shape: Shape
+    parser: ColumnParser
     target: Target | None
     default: Any
     required: bool
@@ -260,12 +260,12 @@ def specs(table: sa.Table) -> Mapping[str, ColumnSpec]:
         if label != name and label in table.columns:
             label = name
         type_: Any = column.type
-        shape = shape_of(type_, words.get(name), name.replace("_", " "))
+        parser = parser_of(type_, words.get(name), name.replace("_", " "))
         if isinstance(type_, pg.UUID):
-            shape = Identifier()
+            parser = Identifier()
         default = default_of(column)
         found[name] = ColumnSpec(
-            name, label, column, shape, target, default, default is MISSING, _is_serial(column)
+            name, label, column, parser, target, default, default is MISSING, _is_serial(column)
         )
     return found
 
@@ -282,8 +282,8 @@ _RANGES: Mapping[type, tuple[int, int]] = {
 }
 
 
-def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "value") -> Shape:
-    """Return the shape of a column of the SQLAlchemy type *type_*.
+def parser_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "value") -> ColumnParser:
+    """Return the parser of a column of the SQLAlchemy type *type_*.
 
     Args:
         type_: the column's type.
@@ -295,20 +295,22 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
     if isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
     if isinstance(type_, pg.DOMAIN):
-        return shape_of(type_.data_type, vocabulary, what)
+        return parser_of(type_.data_type, vocabulary, what)
     if isinstance(type_, sa.ARRAY):
-        shape: Shape = ListOf(shape_of(type_.item_type, vocabulary, what), deep=type_.dimensions is None)
+        parser: ColumnParser = ListOf(
+            parser_of(type_.item_type, vocabulary, what), deep=type_.dimensions is None
+        )
         for _ in range((type_.dimensions or 1) - 1):
-            shape = ListOf(shape)
-        return shape
+            parser = ListOf(parser)
+        return parser
     if isinstance(type_, sa.Enum):
-        return Word([str(word) for word in type_.enums], what)
+        return EnumText([str(word) for word in type_.enums], what)
     if vocabulary:
-        return Word(vocabulary, what)
+        return EnumText(vocabulary, what)
     if isinstance(type_, sa.JSON):
         return Anything()
     if isinstance(type_, sa.Boolean):
-        return Truth()
+        return Bool()
     for kind, (low, high) in _RANGES.items():
         if isinstance(type_, kind):
             return Integer(low, high)
@@ -329,7 +331,7 @@ def shape_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "v
     if isinstance(type_, sa.String):
         return Text(type_.length)
     # What SQLAlchemy has no type for (composite types, xml, geometry) PostgreSQL reads from its text as well.
-    return Opaque("value" if isinstance(type_, sa.types.NullType) else type(type_).__name__.lower())
+    return RawText("value" if isinstance(type_, sa.types.NullType) else type(type_).__name__.lower())
 
 
 def key_columns(table: sa.Table) -> list[str]:

@@ -1,6 +1,6 @@
 """What a model's own functions make for the columns of a scenario, the same again when it is loaded again.
 
-A default such as ``lambda: secrets.token_hex(4)`` is asked once for each row. Its values are keyed where it
+A default such as ``lambda: secrets.token_hex(4)`` is asked once for each row. Its values are seeded where it
 is plain what they are (a UUID, a text of hexadecimal digits) and where the function uses Python's own random
 numbers; whatever else it makes is kept with the instance, so that a reset gives it again.
 """

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from scenarios.library.files.faults import Faults, suggest
-from scenarios.library.files.shapes import INVALID, Identifier, Reference, Template
+from scenarios.library.files.column_parsers import INVALID, Identifier, Reference, Template
+from scenarios.library.files.error_list import ErrorList, suggest
 from scenarios.library.planning.columns import ColumnSpec, key_columns, specs
 from scenarios.library.planning.plan import Plan, Serial, value_of
 from scenarios.library.planning.rows import Row
@@ -26,12 +26,12 @@ class Handles:
         self,
         plan: Plan,
         left_out: Collection[str],
-        faults: Faults,
+        errors: ErrorList,
         late: Iterable[tuple[Row, str, Any]] = (),
     ) -> None:
         self.plan = plan
         self.left_out = left_out
-        self.faults = faults
+        self.errors = errors
         self.late = {(id(row), column): value for row, column, value in late}
 
     def settle(self, row: Row, column: str) -> None:
@@ -41,18 +41,18 @@ class Handles:
             row.values[column] = self.resolve(row, specs(row.table)[column], value)
 
     def resolve(self, row: Row, spec: ColumnSpec, value: Any) -> Any:
-        """Return the value of a column that names rows, or INVALID with a fault."""
+        """Return the value of a column that names rows, or INVALID with an error."""
         if isinstance(value, Reference):
             return self._reference(row, spec, value)
         filled = self._texts(row, value)
         if filled is INVALID:
             return INVALID
-        if isinstance(spec.shape, Identifier) and isinstance(filled, str):
+        if isinstance(spec.parser, Identifier) and isinstance(filled, str):
             try:
                 return UUID(filled)
             except ValueError:
                 assert isinstance(value, Template)
-                self.faults.add(value.node.place, value.path, f"{filled!r} is not a UUID")
+                self.errors.add(value.node.place, value.path, f"{filled!r} is not a UUID")
                 return INVALID
         return filled
 
@@ -78,7 +78,7 @@ class Handles:
             return INVALID
         if target.table not in (found.table.fullname, found.table.name):
             what = self._noun(target.table)
-            self.faults.add(
+            self.errors.add(
                 value.node.place,
                 value.path,
                 f"{value.handle} is a {found.section.unit}, this has to be a {what}",
@@ -86,7 +86,7 @@ class Handles:
             )
             return INVALID
         if target.column not in specs(found.table):
-            self.faults.add(
+            self.errors.add(
                 value.node.place,
                 value.path,
                 f"the {target.column!r} of {value.handle} is computed by the database",
@@ -104,7 +104,7 @@ class Handles:
         what = (
             f"no {self._noun(table)} has the handle {name!r}" if table else f"nothing has the handle {name!r}"
         )
-        self.faults.add(value.node.place, value.path, what, hint)
+        self.errors.add(value.node.place, value.path, what, hint)
 
     def _near(self, row: Row, table: str | None) -> list[str]:
         root = f"{row.root.handle}."
@@ -145,14 +145,14 @@ class Handles:
         if label == "id" and "id" not in columns:
             columns["id"] = key_columns(found.table)[0]
         if label not in columns:
-            self.faults.add(
+            self.errors.add(
                 reference.node.place, reference.path, f"{name} has no {label!r}", suggest(label, columns)
             )
             return INVALID
         value = found.values.get(columns[label])
         made = columns[label] not in found.values and specs(found.table)[columns[label]].made_there
         if made or isinstance(value, Serial):
-            self.faults.add(
+            self.errors.add(
                 reference.node.place,
                 reference.path,
                 f"the {columns[label]!r} of {name} is made by the database",
@@ -160,7 +160,7 @@ class Handles:
             )
             return INVALID
         if value is None and waits(found.given.get(columns[label])):
-            self.faults.add(reference.node.place, reference.path, f"{name}.{label} has handles itself")
+            self.errors.add(reference.node.place, reference.path, f"{name}.{label} has handles itself")
             return INVALID
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat()

@@ -16,8 +16,8 @@ from scenarios.library.planning.columns import Target, key_columns, specs
 from scenarios.library.planning.links import Links
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
-from scenarios.values.keyed import Keyed
-from scenarios.values.keyed import Row as Values
+from scenarios.values.seeded import Row as Values
+from scenarios.values.seeded import Seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Plan:
     sections: Sections
     instance: str
     anchor: datetime
-    keyed: Keyed
+    seeded: Seeded
     rows: list[Row] = field(default_factory=list)
     by_handle: dict[str, Row] = field(default_factory=dict)
     scope_id: UUID | None = None
@@ -52,7 +52,7 @@ class Plan:
 
     def values(self, row: Row) -> Values:
         """Return the generated values of *row*; instances of a scenario share them, except for ids."""
-        return self.keyed.at(row.handle)
+        return self.seeded.at(row.handle)
 
     def of(self, table: str) -> list[Row]:
         """Return the rows of *table*."""
@@ -77,7 +77,7 @@ class Plan:
                 if isinstance(value, Serial) and value.row is not row:
                     row.values[name] = value.row.values[value.column]
 
-    def lost_sight_of(self, searched: Collection[str]) -> dict[str, int]:
+    def untrackable_rows(self, searched: Collection[str]) -> dict[str, int]:
         """Return the number of rows that nothing tells from other people's, by table.
 
         Their table has no key, and is none of *searched*: no foreign key leads there either.

@@ -13,10 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scenarios.library.files.column_parsers import INVALID
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.expressions import Filler
-from scenarios.library.files.faults import Faults
-from scenarios.library.files.shapes import INVALID
-from scenarios.library.files.time_shapes import Moment, moment
+from scenarios.library.files.time_parsers import Moment, moment
 from scenarios.library.files.times import SYNTAX, Offset, of_one_kind
 from scenarios.library.files.tree import Branch
 from scenarios.library.planning.columns import (
@@ -35,8 +35,8 @@ from scenarios.library.planning.plan import Plan, Serial, value_of
 from scenarios.library.planning.reader import RowReader
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Sections
-from scenarios.values.keyed import Keyed
-from scenarios.values.keyed import Row as Values
+from scenarios.values.seeded import Row as Values
+from scenarios.values.seeded import Seeded
 
 
 class Planner:
@@ -48,26 +48,26 @@ class Planner:
         *,
         instance: str,
         anchor: datetime,
-        keyed: Keyed,
+        seeded: Seeded,
         parameters: Mapping[str, Any],
-        faults: Faults,
+        errors: ErrorList,
         made: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self.plan = Plan(sections, instance, anchor, keyed.for_instance(instance))
+        self.plan = Plan(sections, instance, anchor, seeded.for_instance(instance))
         self.plan.made = {handle: dict(values) for handle, values in (made or {}).items()}
         self._functions: list[tuple[Row, ColumnSpec]] = []
-        self.faults = faults
-        self.filler = Filler(parameters, faults)
+        self.errors = errors
+        self.filler = Filler(parameters, errors)
         if sections.scoped:
-            self.plan.scope_id = self.plan.keyed.at("").uuid("instance")
+            self.plan.scope_id = self.plan.seeded.at("").uuid("instance")
 
     @property
     def anchor(self) -> datetime:
         return self.plan.anchor
 
     @property
-    def keyed(self) -> Keyed:
-        return self.plan.keyed
+    def seeded(self) -> Seeded:
+        return self.plan.seeded
 
     @property
     def instance(self) -> str:
@@ -78,8 +78,8 @@ class Planner:
         return self.plan.values(row)
 
     def make(self, tree: Branch) -> Plan:
-        """Return the plan; what is wrong is in the faults, and then the plan is not to be loaded."""
-        reader = RowReader(self.plan.sections, self.filler, self, self.faults)
+        """Return the plan; what is wrong is in the errors, and then the plan is not to be loaded."""
+        reader = RowReader(self.plan.sections, self.filler, self, self.errors)
         self.plan.rows = reader.read(tree)
         self.plan.by_handle = reader.by_handle
         for row in self.plan.rows:
@@ -93,7 +93,7 @@ class Planner:
         for row, spec in self._functions:
             if not asks_for_row(spec):
                 self._function(row, spec)
-        handles = Handles(self.plan, reader.left_out, self.faults, late)
+        handles = Handles(self.plan, reader.left_out, self.errors, late)
         for row, column, _ in late:
             handles.settle(row, column)
         for row, spec in self._functions:
@@ -106,14 +106,14 @@ class Planner:
     def _keys(self, row: Row) -> None:
         reference = row.section.table in self.plan.sections.domain.reference
         # Rows that instances share have the same key in each of them.
-        keyed = self.plan.keyed.for_instance("") if reference else self.plan.keyed
+        seeded = self.plan.seeded.for_instance("") if reference else self.plan.seeded
         for name, spec in specs(row.table).items():
             if not spec.column.primary_key or name in row.given or spec.target is not None:
                 continue
             if spec.made_there:
                 row.values[name] = Serial(row, name)
             elif spec.default is KEY:
-                found = keyed.at(row.handle).uuid(name)
+                found = seeded.at(row.handle).uuid(name)
                 row.values[name] = found if isinstance(spec.column.type, sa.Uuid) else str(found)
             elif spec.default is FUNCTION:
                 self._function(row, spec)
@@ -166,14 +166,14 @@ class Planner:
         try:
             found = moment(value.when, base)
         except (OverflowError, ValueError):
-            self.faults.add(value.node.place, value.path, "this time is outside the calendar", SYNTAX)
+            self.errors.add(value.node.place, value.path, "this time is outside the calendar", SYNTAX)
             return self.plan.anchor
         return found.date() if value.kind is date else found
 
     def _outside(self, row: Row, column: str) -> None:
         """A time that nobody wrote, derived from one at the calendar's edge."""
         hint = "move what it follows, or the scenario's clock, away from the first and the last year"
-        self.faults.add(row.place, row.path, f"its {column!r} would be outside the calendar", hint)
+        self.errors.add(row.place, row.path, f"its {column!r} would be outside the calendar", hint)
 
     # -- columns ---------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Planner:
             value = self._key_of(value, spec)
         if value is MISSING:
             label = row.section.names.get(spec.name, spec.label)
-            self.faults.add(
+            self.errors.add(
                 row.place,
                 row.path,
                 f"the {row.section.unit} lacks {label!r}",
@@ -223,12 +223,12 @@ class Planner:
         elif value is CLOCK:
             moment = self.plan.anchor
             row.values[spec.name] = (
-                moment.date() if spec.shape.name == "a time" and _is_date(spec) else moment
+                moment.date() if spec.parser.name == "a time" and _is_date(spec) else moment
             )
         elif value is KEY and spec.serial:
             row.values[spec.name] = Serial(row, spec.name)
         elif value is KEY:
-            row.values[spec.name] = self.plan.keyed.at(row.handle).uuid(spec.name)
+            row.values[spec.name] = self.plan.seeded.at(row.handle).uuid(spec.name)
         elif value is FUNCTION:
             row.values[spec.name] = None
             self._functions.append((row, spec))
@@ -244,7 +244,7 @@ class Planner:
             if asks_for_row(spec) and any(isinstance(value, Serial) for value in row.values.values()):
                 return  # it may have asked for a number that only the writer will know
             label = row.section.names.get(spec.name, spec.label)
-            self.faults.add(
+            self.errors.add(
                 row.place,
                 row.path,
                 f"the default of {label!r} cannot be made here: {error}",
@@ -252,9 +252,9 @@ class Planner:
             )
 
     def _fits(self, row: Row, spec: ColumnSpec, value: str) -> None:
-        limit = getattr(spec.shape, "limit", None)
+        limit = getattr(spec.parser, "limit", None)
         if limit is not None and len(value) > limit:
-            self.faults.add(
+            self.errors.add(
                 row.place,
                 f"{row.path}.{spec.label}",
                 f"with the suffix of the instance {self.plan.instance!r} this has {len(value)} characters, "
@@ -279,7 +279,7 @@ def _copy(value: Any) -> Any:
 
 
 def _example(spec: ColumnSpec) -> str:
-    words = getattr(spec.shape, "words", None)
+    words = getattr(spec.parser, "words", None)
     if words:
         return str(words[0])
-    return {"a text": "TEXT", "a time": "-1d 2h", "true or false": "true"}.get(spec.shape.name, "VALUE")
+    return {"a text": "TEXT", "a time": "-1d 2h", "true or false": "true"}.get(spec.parser.name, "VALUE")

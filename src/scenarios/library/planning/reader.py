@@ -1,7 +1,7 @@
 """From the tree of a file to rows: which row each part of the file is, and what it says of it.
 
 This is the half of reading that knows where things stand; it fills in nothing. Every key that is not a
-column, an inner section or one of the few words of the format is a fault with the nearest key that would
+column, an inner section or one of the few words of the format is an error with the nearest key that would
 have been right, since a misspelt key that is silently ignored loads a state nobody described.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from scenarios.library.files.column_parsers import INVALID, Reference, Template
+from scenarios.library.files.error_list import ErrorList, Place, suggest
 from scenarios.library.files.expressions import Filler
-from scenarios.library.files.faults import Faults, Place, suggest
 from scenarios.library.files.head import HANDLE, HEAD_KEYS
-from scenarios.library.files.shapes import INVALID, Reference, Template
-from scenarios.library.files.time_shapes import Duration
+from scenarios.library.files.time_parsers import Duration
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, from_plain, kind_of, to_plain
 from scenarios.library.planning.columns import ColumnSpec, specs
 from scenarios.library.planning.rows import Row
@@ -31,14 +31,14 @@ class RowReader:
         sections: the system's sections.
         filler: puts parameters in place and judges conditions.
         situation: what generated rows depend on.
-        faults: collects what is wrong.
+        errors: collects what is wrong.
     """
 
-    def __init__(self, sections: Sections, filler: Filler, situation: Situation, faults: Faults) -> None:
+    def __init__(self, sections: Sections, filler: Filler, situation: Situation, errors: ErrorList) -> None:
         self.sections = sections
         self.filler = filler
         self.situation = situation
-        self.faults = faults
+        self.errors = errors
         self.rows: list[Row] = []
         self.by_handle: dict[str, Row] = {}
         self.left_out: set[str] = set()
@@ -53,7 +53,7 @@ class RowReader:
             elif key == EXTRA:
                 self.extra(self.filler.fill(node, key))
             elif key not in HEAD_KEYS:
-                self.faults.add(
+                self.errors.add(
                     tree.key_place(key),
                     key,
                     f"a {self.sections.domain.title} scenario has no {key!r}",
@@ -72,7 +72,7 @@ class RowReader:
             table = tables.get(name)
             if table is None:
                 where = node.key_place(name)
-                self.faults.add(
+                self.errors.add(
                     where, path, f"{self.sections.domain.title} has no table {name!r}", suggest(name, tables)
                 )
                 continue
@@ -108,7 +108,7 @@ class RowReader:
                 self.generated(section, item, parent, path, own)
                 continue
             if not HANDLE.match(handle):
-                self.faults.add(
+                self.errors.add(
                     node.key_place(handle),
                     where,
                     f"{handle!r} is not a handle",
@@ -137,7 +137,7 @@ class RowReader:
                 continue
             if section.form == "turns" and isinstance(item, Branch) and _PAUSE in item.items:
                 self.only(item, _PAUSE, where)
-                length = Duration().read(item.items[_PAUSE], f"{where}.{_PAUSE}", self.faults)
+                length = Duration().read(item.items[_PAUSE], f"{where}.{_PAUSE}", self.errors)
                 pause += length if isinstance(length, timedelta) else timedelta()
                 continue
             row = self.element(section, item, parent, where, own)
@@ -148,7 +148,7 @@ class RowReader:
         """Complain about keys beside *key*."""
         for other in node.items:
             if other not in (key, _WHEN):
-                self.faults.add(
+                self.errors.add(
                     node.key_place(other), f"{path}.{other}", f"{key} stands alone", "give it its own dash"
                 )
 
@@ -164,7 +164,7 @@ class RowReader:
         if chosen is not None:
             word = chosen.value if isinstance(chosen, Leaf) else None
             if not isinstance(word, str) or not HANDLE.match(word):
-                self.faults.add(
+                self.errors.add(
                     chosen.place,
                     f"{path}.{_AS}",
                     f"{kind_of(chosen)} is not a handle",
@@ -192,7 +192,7 @@ class RowReader:
             del options[_WHEN]
         for key in options:
             if key not in section.options:
-                self.faults.add(
+                self.errors.add(
                     node.key_place(key),
                     f"{where}.{key}",
                     f"generate has no {key!r}",
@@ -203,7 +203,7 @@ class RowReader:
             good = self.option(section.options[key], node.items[key], f"{where}.{key}") and good
         for key, schema in section.options.items():
             if schema.get("required") and key not in options:
-                self.faults.add(
+                self.errors.add(
                     node.place,
                     where,
                     f"generate lacks {key!r}",
@@ -241,13 +241,13 @@ class RowReader:
             )
             return False
         if "enum" in schema and value not in schema["enum"]:
-            self.faults.add(
+            self.errors.add(
                 node.place, path, f"{value!r} cannot be chosen", suggest(str(value), schema["enum"])
             )
             return False
         low, high = schema.get("minimum"), schema.get("maximum")
         if (low is not None and value < low) or (high is not None and value > high):
-            self.faults.add(node.place, path, f"{value} is out of bounds", f"it can be {low} to {high}")
+            self.errors.add(node.place, path, f"{value} is out of bounds", f"it can be {low} to {high}")
             return False
         return True
 
@@ -275,7 +275,7 @@ class RowReader:
         row = Row(handle, section, table, parent, place, path, origin, named=named)
         other = self.by_handle.get(handle)
         if other is not None:
-            self.faults.add(
+            self.errors.add(
                 place,
                 path,
                 f"the handle {handle} is taken",
@@ -325,7 +325,7 @@ class RowReader:
                 self.column(row, columns[key], item, path)
             elif section.form == "turns" and key in section.speakers:
                 if spoken is not None:
-                    self.faults.add(
+                    self.errors.add(
                         node.key_place(key),
                         path,
                         f"{spoken} speaks in this turn already",
@@ -337,9 +337,9 @@ class RowReader:
             elif key not in (_AS, _WHEN):
                 extra = [*section.speakers, _PAUSE, _GENERATE] if section.form == "turns" else []
                 hint = suggest(key, [*extra, *columns, *inner, _AS, _WHEN])
-                self.faults.add(node.key_place(key), path, f"a {section.unit} has no {key!r}", hint)
+                self.errors.add(node.key_place(key), path, f"a {section.unit} has no {key!r}", hint)
         if section.form == "turns" and spoken is None:
-            self.faults.add(
+            self.errors.add(
                 row.place,
                 row.path,
                 "nobody speaks in this turn",
@@ -363,7 +363,7 @@ class RowReader:
         """Read the value of one column."""
         if isinstance(node, Leaf) and node.value is None:
             if not spec.column.nullable:
-                self.faults.add(
+                self.errors.add(
                     node.place,
                     path,
                     "this cannot be empty",
@@ -376,12 +376,12 @@ class RowReader:
         if spec.target is not None:
             row.given[spec.name] = self.reference(spec, node, path)
             return
-        row.given[spec.name] = spec.shape.read(node, path, self.faults)
+        row.given[spec.name] = spec.parser.read(node, path, self.errors)
 
     def reference(self, spec: ColumnSpec, node: Node, path: str) -> Any:
         """Read a foreign key: a handle, or ``{key: VALUE}`` for a row that is in the database already."""
         if isinstance(node, Branch) and set(node.items) == {"key"}:
-            return spec.shape.read(node.items["key"], f"{path}.key", self.faults)
+            return spec.parser.read(node.items["key"], f"{path}.key", self.errors)
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, Template):
             return value
@@ -397,8 +397,8 @@ class RowReader:
         return name if parent is None else f"{parent.handle}.{name}"
 
     def wrong(self, node: Node, path: str, wanted: str, hint: str | None = None) -> None:
-        """Add the fault that *node* is not what was wanted."""
-        self.faults.add(node.place, path, f"this has to be {wanted}, not {kind_of(node)}", hint)
+        """Add the error that *node* is not what was wanted."""
+        self.errors.add(node.place, path, f"this has to be {wanted}, not {kind_of(node)}", hint)
 
 
 def _point(node: Node, place: Place) -> None:

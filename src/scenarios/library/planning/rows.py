@@ -1,6 +1,6 @@
 """A row of a scenario while it is made: what the file says of it, and what is written.
 
-Reading, planning, loading and showing all speak of the same row; with a shape of its own each would have to
+Reading, planning, loading and showing all speak of the same row; with a parser of its own each would have to
 keep its place in the file, its handle and its neighbours in step with the others.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scenarios.library.files.faults import Place
+from scenarios.library.files.error_list import Place
 from scenarios.library.planning.sections import Section
 
 
@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         handle: its full name, ``maya.maker``.
-        given: what the file says, by column, as its shape read it.
+        given: what the file says, by column, as its parser read it.
         values: what is written, by column; filled by `scenarios.library.planning.plan`.
     """
 

@@ -22,10 +22,10 @@ from scenarios.library.planning.columns import CLOCK, ColumnSpec, specs
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-    from scenarios.library.planning.found import Found, Gathered
+    from scenarios.library.planning.extracted import ExtractedRow, Extraction
     from scenarios.library.planning.rows import Row
-    from scenarios.values.keyed import Keyed
-    from scenarios.values.keyed import Row as Values
+    from scenarios.values.seeded import Row as Values
+    from scenarios.values.seeded import Seeded
 
 Form = Literal["named", "list", "one", "turns"]
 
@@ -36,7 +36,7 @@ class Situation(Protocol):
     @property
     def anchor(self) -> datetime: ...
     @property
-    def keyed(self) -> Keyed: ...
+    def seeded(self) -> Seeded: ...
     @property
     def instance(self) -> str: ...
     def values(self, row: Row) -> Values: ...
@@ -124,8 +124,8 @@ class Section:
     kind: str = ""
     says: str = ""
     silent: bool = False
-    spoken: Callable[[Sequence[Found]], Sequence[str]] | None = None
-    above: Callable[[Found, Gathered], Found | None] | None = None
+    spoken: Callable[[Sequence[ExtractedRow]], Sequence[str]] | None = None
+    above: Callable[[ExtractedRow, Extraction], ExtractedRow | None] | None = None
     pace: Callable[[Row, Row | None, Situation], timedelta] | None = None
     generate: (
         Callable[[Mapping[str, Any], Row | None, list[Row], Situation], list[Mapping[str, Any]]] | None

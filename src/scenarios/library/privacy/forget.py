@@ -178,7 +178,7 @@ def require_owned(db: Database, action: str) -> None:
     """Refuse *action* (``"forget somebody"``) in a database that is not ours, before its tables are asked.
 
     Raises:
-        SafetyError: the database does not carry the mark of this project.
+        SafetyError: the database does not carry the tag of this project.
     """
     from scenarios.ownership import is_ours
 
@@ -187,8 +187,8 @@ def require_owned(db: Database, action: str) -> None:
             raise SafetyError(
                 f"will not {action} in {db.name}",
                 where=db.safe_url,
-                why="the database does not carry the mark of this project",
-                remedy="work on a copy: scenarios snapshot, or a database made by start_server()",
+                why="the database does not carry the tag of this project",
+                hint="work on a copy: scenarios snapshot, or a database made by start_server()",
             )
 
 

@@ -1,7 +1,7 @@
 """Names that stand for people, the same person by the same name everywhere.
 
 A frozen state that says "Maya" in one table and "Person 7" in a text is useless, and one that keeps "Maya"
-is a leak. Each value is replaced by a keyed pick: without the key nobody can tell who is meant, and with
+is a leak. Each value is replaced by a seeded pick: without the key nobody can tell who is meant, and with
 the same key the same address becomes the same pseudonym in every table, text and run.
 """
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from scenarios.domain import PERSONAL
 from scenarios.errors import FreezeError
-from scenarios.values.keyed import Keyed, Row, slug
+from scenarios.values.seeded import Row, Seeded, slug
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(?:\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?(?:[ ./-]?\d{2,5}){2,4}(?!\w)")
@@ -72,7 +72,7 @@ def require_classified(tables: Iterable[sa.Table]) -> None:
             f"nobody said whether {len(found)} column{'' if len(found) == 1 else 's'} hold personal data",
             where=", ".join(found),
             why="what is not classified might leave the database as it is",
-            remedy='give each column info={"personal": KIND}, where KIND is one of '
+            hint='give each column info={"personal": KIND}, where KIND is one of '
             + ", ".join(KINDS)
             + ", or None for not personal",
         )
@@ -87,7 +87,7 @@ class Pseudonyms:
     """
 
     def __init__(self, key: str, locale: str = "en_US") -> None:
-        self.keyed = Keyed(key, "pseudonyms", locale)
+        self.seeded = Seeded(key, "pseudonyms", locale)
         self._words: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._emails: dict[str, str] = {}
@@ -95,7 +95,7 @@ class Pseudonyms:
         self.replaced = 0
 
     def _at(self, kind: str, value: str) -> Row:
-        return self.keyed.at(f"{kind}:{value.casefold()}")
+        return self.seeded.at(f"{kind}:{value.casefold()}")
 
     def know(self, person: Mapping[str, Any], columns: Iterable[sa.Column[Any]]) -> None:
         """Learn the names and addresses of a person, so that texts that mention them are replaced as well."""
@@ -131,7 +131,7 @@ class Pseudonyms:
             "text": self.text,
         }
         if kind not in makers:
-            raise FreezeError(f"no pseudonym is known for {kind!r}", remedy=f"kinds are {', '.join(KINDS)}")
+            raise FreezeError(f"no pseudonym is known for {kind!r}", hint=f"kinds are {', '.join(KINDS)}")
         found = makers[kind](value)
         self.replaced += found != value
         return found

@@ -33,6 +33,6 @@ def sections_of(domain: Domain) -> Sections:
         raise DomainError(
             f"the sections of {domain.title} are not usable",
             where=name,
-            remedy="define SECTIONS = Sections(domain, ...) there",
+            hint="define SECTIONS = Sections(domain, ...) there",
         )
     return found

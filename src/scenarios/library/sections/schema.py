@@ -191,7 +191,7 @@ def _generate(section: Section) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "description": "Rows made from the text banks; the same each time.",
+        "description": "Rows made from the text corpora; the same each time.",
         "required": [key for key, option in section.options.items() if option.get("required")],
         "properties": {
             **{key: {"anyOf": [option, _EXPRESSION]} for key, option in options.items()},
@@ -208,8 +208,8 @@ def _row(section: Section, sections: Sections, definitions: dict[str, Any], path
         properties["as"] = {"type": "string", "description": "the row's handle"}
     required = []
     for label, spec in visible(section, table, sections, keys=section.keys).items():
-        shape = spec.shape.schema() if spec.target is None else {**_HANDLE, "type": ["string", "object"]}
-        choices = [shape, _EXPRESSION] if shape else []
+        parser = spec.parser.schema() if spec.target is None else {**_HANDLE, "type": ["string", "object"]}
+        choices = [parser, _EXPRESSION] if parser else []
         if spec.column.nullable and choices:
             choices.append({"type": "null"})
         properties[label] = {"anyOf": choices} if choices else {}
@@ -218,7 +218,7 @@ def _row(section: Section, sections: Sections, definitions: dict[str, Any], path
         if spec.required and spec.name not in section.defaults:
             required.append(label)
     if section.form == "turns":
-        text = specs(table)[section.text].shape.schema()
+        text = specs(table)[section.text].parser.schema()
         for speaker in section.speakers:
             properties[speaker] = text
     for inner in section.inner:

@@ -15,8 +15,8 @@ from scenarios.domains.dev_coach.sections.moments import SECOND, after_parent
 from scenarios.domains.dev_coach.sections.progress import first_name_of, phase_by_default
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.values import bank, conversation
-from scenarios.values.keyed import Row as Values
+from scenarios.values import conversation, corpus
+from scenarios.values.seeded import Row as Values
 
 
 def _pace(row: Row, before: Row | None, situation: Situation) -> timedelta:
@@ -33,7 +33,7 @@ def _pace(row: Row, before: Row | None, situation: Situation) -> timedelta:
 def _notes(values: Values, field: str, own: list[Row]) -> Iterator[str]:
     """Yield different notes about a person, and different from those they have."""
     have = {child.given.get("note") for row in own for child in row.children}
-    texts = values.shuffle(f"{field}.notes", bank("dev_coach.texts.notes"))
+    texts = values.shuffle(f"{field}.notes", corpus("dev_coach.texts.notes"))
     for lap in count(1):
         for text in texts:
             note = text if lap == 1 else f"{text} (Said {lap} times.)"

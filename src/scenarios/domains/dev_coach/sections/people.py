@@ -35,7 +35,7 @@ def _password(_row: Row, _situation: Situation) -> str:
 
 
 def _token(row: Row, situation: Situation) -> str:
-    ids = situation.keyed.at(row.handle)
+    ids = situation.seeded.at(row.handle)
     return ids.uuid("token.head").hex + ids.uuid("token.tail").hex
 
 

@@ -24,7 +24,7 @@ from scenarios.domains.dev_coach.sections.moments import (
 from scenarios.factories.dev_coach import texts
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
-from scenarios.values import bank
+from scenarios.values import corpus
 
 
 def first_name_of(row: Row, situation: Situation) -> str:
@@ -80,7 +80,7 @@ def _some_identities(
     found: list[Mapping[str, Any]] = []
     state = options.get("state", IdentityState.ACCEPTED.value)
     for number, category in enumerate(categories):
-        names = [*bank(f"dev_coach.identity_names.{category}"), *bank("dev_coach.identity_names.OTHER")]
+        names = [*corpus(f"dev_coach.identity_names.{category}"), *corpus("dev_coach.identity_names.OTHER")]
         shuffled = values.shuffle(f"identity.{number}.name", names)
         name = next((each for each in shuffled if each.casefold() not in taken), None)
         if name is None:

@@ -23,7 +23,7 @@ from scenarios.domains.dev_coach import (
 )
 from scenarios.domains.dev_coach.volume.talk import Said, Talk, moment_of
 from scenarios.graph.encoding import escaped
-from scenarios.values import Keyed, Row, bank, password_hash, slug
+from scenarios.values import Row, Seeded, corpus, password_hash, slug
 from scenarios.volume.parts import Collector, Part, TableData
 from scenarios.volume.rhythm import HOURS, WEEKDAYS
 
@@ -89,7 +89,7 @@ class DevCoachRecipe:
 
     domain = DOMAIN
     tables = tuple(name for name, _ in _TABLES)
-    stand_in = DOMAIN.resting or frozenset()
+    stand_in = DOMAIN.suspendable or frozenset()
 
     def owner(self, part: Part) -> TableData:
         """Return the run's test scenario, to which all its rows belong."""
@@ -113,25 +113,25 @@ class DevCoachRecipe:
 
     def keys(self, part: Part) -> tuple[str, str, list[str]]:
         """Return table and key column of the part's users, and their keys."""
-        keyed = _keyed(part)
-        return "users_user", "id", [str(keyed.at(_handle(index)).uuid()) for index in part.indexes]
+        seeded = _seeded(part)
+        return "users_user", "id", [str(seeded.at(_handle(index)).uuid()) for index in part.indexes]
 
     def make(self, part: Part) -> list[TableData]:
         """Return everything of the part's users."""
         rows = Collector(DOMAIN, _TABLES)
-        keyed = _keyed(part)
+        seeded = _seeded(part)
         scope = _scope(part)
-        key = keyed.key("messages")
+        key = seeded.key("messages")
         for index in part.indexes:
-            _User(keyed.at(_handle(index)), index, part.anchor, scope, key, rows).make()
+            _User(seeded.at(_handle(index)), index, part.anchor, scope, key, rows).make()
         return list(rows.finish())
 
 
 RECIPE = DevCoachRecipe()
 
 
-def _keyed(part: Part) -> Keyed:
-    return Keyed(part.seed, "volume/dev_coach", part.locale)
+def _seeded(part: Part) -> Seeded:
+    return Seeded(part.seed, "volume/dev_coach", part.locale)
 
 
 def _handle(index: int) -> str:
@@ -139,7 +139,7 @@ def _handle(index: int) -> str:
 
 
 def _scope(part: Part) -> UUID:
-    return _keyed(part).at("scenario").uuid()
+    return _seeded(part).at("scenario").uuid()
 
 
 class _User:
@@ -248,7 +248,7 @@ class _User:
             if category in skipped:
                 continue
             more = 2 if category is IdentityCategory.PASSIONS_AND_TALENTS else 1
-            options = bank(f"dev_coach.identity_names.{category}")
+            options = corpus(f"dev_coach.identity_names.{category}")
             names += [(name, category) for name in _few(row, f"names {category}", options, more)]
         return names
 
@@ -334,7 +334,7 @@ class _User:
     def _notes(self, user: Sequence[Said]) -> None:
         row = self.row
         count = min(row.skewed("notes", 0, 20, 3), len(user))
-        texts = _few(row, "notes about", bank("dev_coach.texts.notes"), count)
+        texts = _few(row, "notes about", corpus("dev_coach.texts.notes"), count)
         sources = sorted(_few(row, "note sources", range(len(user)), count))
         self.rows.add(
             "user_notes_usernote",
@@ -349,7 +349,7 @@ class _User:
 
 
 def _words(row: Row, field: str, name: str, most: int) -> list[str]:
-    return _few(row, f"words {field}", bank(f"dev_coach.texts.{name}"), row.integer(field, 2, most))
+    return _few(row, f"words {field}", corpus(f"dev_coach.texts.{name}"), row.integer(field, 2, most))
 
 
 def _few(row: Row, field: str, options: Sequence[T], count: int) -> list[T]:

@@ -1,7 +1,7 @@
 """What generated users of Dev Coach and their coach say to each other, as finished lines for COPY.
 
 Nine of ten rows of a run are messages and their links to sittings. Made like other rows they would take most
-of the run's time; here they come from one keyed stream a sitting, cut into pieces.
+of the run's time; here they come from one seeded stream a sitting, cut into pieces.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Talk:
         today, tomorrow = f"{start:%Y-%m-%d} ", f"{start + _DAY:%Y-%m-%d} "
         second = start.hour * 3600 + start.minute * 60 + start.second
         began = second
-        # One keyed stream a sitting, cut into pieces: a hash an exchange costs as much as its text.
+        # One seeded stream a sitting, cut into pieces: a hash an exchange costs as much as its text.
         count = len(questions)
         stream = shake_128(self.key + number.to_bytes(8, "little")).digest(count * _STREAM)
         keys = stream.hex()
@@ -95,7 +95,7 @@ class Talk:
             pick = stream[place_of_picks : place_of_picks + _PICKS]
             place_of_picks += _PICKS
             lap, place = divmod(question, size)
-            asks, asked_count, says, said_count, acks, ack_count, named = exchanges[place]
+            asks, asked_count, says, explicit_count, acks, ack_count, named = exchanges[place]
             if question == questions.start:
                 lead = text.openers[pick[0] % len(text.openers)]
             elif place == 0:
@@ -103,7 +103,7 @@ class Talk:
             else:
                 lead = ack
             asked = asks[(pick[1] + lap) % asked_count]
-            replied = says[(pick[2] + lap) % said_count]
+            replied = says[(pick[2] + lap) % explicit_count]
             if named or "{" in lead:
                 identity = identities[(place // 2 + lap) % len(identities)]
                 lead = lead.replace("{name}", client).replace("{identity}", identity)
@@ -150,7 +150,7 @@ def _spoken(phase: str) -> _Spoken:
     found = script(phase, "dev_coach")
     texts = [*found.openers, *found.revisits]
     texts += [text for each in found.exchanges for text in (*each.ask, *each.say, *each.ack)]
-    assert all(escaped(text) == text for text in texts), "a bank text needs escaping"
+    assert all(escaped(text) == text for text in texts), "a corpus text needs escaping"
     return _Spoken(
         found.openers,
         found.revisits,

@@ -9,7 +9,7 @@ from typing import Any
 
 from scenarios.domains.essay_coach.enums import RevokeReason
 from scenarios.domains.essay_coach.sections.facts import DAY, fixed, word_of
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.plan import Serial
 from scenarios.library.planning.rows import Row
 from scenarios.library.planning.sections import Section, Situation
@@ -90,12 +90,16 @@ def _created(row: Row, _: Situation) -> Any:
     return row.values["created_at"]
 
 
-def _subject(entry: Found, gathered: Gathered) -> Found | None:
+def _subject(entry: ExtractedRow, extraction: Extraction) -> ExtractedRow | None:
     """Return the row that an entry tells of; it names table and key as texts, since it outlives the row."""
     key = f"{__name__}.rows"
-    if key not in gathered.indexes:
-        gathered.indexes[key] = {(row.table.name, str(row.key[0])): row for row in gathered.rows if row.key}
-    found: Found | None = gathered.indexes[key].get((entry.values["table_name"], entry.values["row_pk"]))
+    if key not in extraction.indexes:
+        extraction.indexes[key] = {
+            (row.table.name, str(row.key[0])): row for row in extraction.rows if row.key
+        }
+    found: ExtractedRow | None = extraction.indexes[key].get(
+        (entry.values["table_name"], entry.values["row_pk"])
+    )
     return found
 
 

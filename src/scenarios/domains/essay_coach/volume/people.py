@@ -29,7 +29,7 @@ from scenarios.factories.essay_coach.texts import (
     reading_minutes,
     verdict,
 )
-from scenarios.values import Keyed, Row, password_hash, slug
+from scenarios.values import Row, Seeded, password_hash, slug
 from scenarios.volume.parts import Collector
 from scenarios.volume.rhythm import moments
 
@@ -116,7 +116,7 @@ class Person:
     """Makes one user with everything of theirs.
 
     Args:
-        keyed: the run's source of values.
+        seeded: the run's source of values.
         index: the user's number in the run.
         begin: the first key of the run in every table.
         school: the key of the user's institution.
@@ -125,11 +125,11 @@ class Person:
     """
 
     def __init__(
-        self, keyed: Keyed, index: int, begin: int, school: int, anchor: datetime, rows: Collector
+        self, seeded: Seeded, index: int, begin: int, school: int, anchor: datetime, rows: Collector
     ) -> None:
-        self.keyed, self.index, self.school, self.anchor, self.rows = keyed, index, school, anchor, rows
+        self.seeded, self.index, self.school, self.anchor, self.rows = seeded, index, school, anchor, rows
         self.handle = f"user-{index:08d}"
-        self.row = keyed.at(self.handle)
+        self.row = seeded.at(self.handle)
         self.id = begin + index
         self._first = begin + index * PER_USER
         self._used: dict[str, int] = {}
@@ -221,7 +221,7 @@ class Person:
     # -- essays ----------------------------------------------------------------------------------------
 
     def _essay(self, number: int, latest: bool, begun: datetime, quality: int) -> None:
-        row = self.keyed.at(f"{self.handle}.essay-{number}")
+        row = self.seeded.at(f"{self.handle}.essay-{number}")
         status = row.weighted("status", _LATEST if latest else _FINISHED)
         text = essay_text(row, number)
         content = text.content

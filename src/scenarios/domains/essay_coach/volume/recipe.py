@@ -20,7 +20,7 @@ from scenarios.domains.essay_coach import DOMAIN
 from scenarios.domains.essay_coach.loading import QUIET, after_load, before_load
 from scenarios.domains.essay_coach.volume.people import OLDEST, PER_USER, TABLES, Person
 from scenarios.errors import ValuesError
-from scenarios.values import Keyed
+from scenarios.values import Seeded
 from scenarios.volume.parts import Collector, Part, TableData
 
 STRETCH = 1 << 41
@@ -92,11 +92,11 @@ class EssayCoachRecipe:
     def make(self, part: Part) -> list[TableData]:
         """Return everything of the part's users."""
         rows = Collector(DOMAIN, TABLES)
-        keyed = _keyed(part)
+        seeded = _seeded(part)
         begin = stretch(part.seed)
         for index in part.indexes:
-            school = begin + _school(keyed, index)
-            Person(keyed, index, begin, school, part.anchor, rows).make()
+            school = begin + _school(seeded, index)
+            Person(seeded, index, begin, school, part.anchor, rows).make()
         return list(rows.finish())
 
     def before(self, parts: Sequence[Part]) -> Generator[Statement, Any, None]:
@@ -138,19 +138,19 @@ def stretch(seed: str) -> int:
     ) * STRETCH
 
 
-def _keyed(part: Part) -> Keyed:
-    return Keyed(part.seed, "volume/essay_coach", part.locale)
+def _seeded(part: Part) -> Seeded:
+    return Seeded(part.seed, "volume/essay_coach", part.locale)
 
 
-def _school(keyed: Keyed, index: int) -> int:
+def _school(seeded: Seeded, index: int) -> int:
     """Return the number of the school of the user *index*."""
     block = index // SCHOOL_BLOCK
-    return block * len(_SCHOOLS) + keyed.at(f"user-{index:08d}").weighted("school", _SCHOOLS)
+    return block * len(_SCHOOLS) + seeded.at(f"user-{index:08d}").weighted("school", _SCHOOLS)
 
 
 def _schools(parts: Sequence[Part]) -> tuple[list[int], list[str], list[datetime]]:
     """Return keys, names and beginnings of all schools the users of *parts* may be at."""
-    keyed, begin = _keyed(parts[0]), stretch(parts[0].seed)
+    seeded, begin = _seeded(parts[0]), stretch(parts[0].seed)
     mark = blake2b(parts[0].seed.encode(), digest_size=3, person=b"school").hexdigest()
     blocks = sorted(
         {block for part in parts
@@ -158,7 +158,7 @@ def _schools(parts: Sequence[Part]) -> tuple[list[int], list[str], list[datetime
     )  # fmt: skip
     ids, names, made = [], [], []
     for number in (block * len(_SCHOOLS) + place for block in blocks for place, _ in _SCHOOLS):
-        row = keyed.at(f"school-{number}")
+        row = seeded.at(f"school-{number}")
         ids.append(begin + number)
         names.append(f"{row.city()[:60]} {row.choice('kind', _KINDS)} {mark}-{number}")
         made.append(parts[0].anchor - timedelta(days=OLDEST + row.integer("age", 30, 3000)))
@@ -172,7 +172,7 @@ def _not_taken(seed: str, ids: list[int], names: list[str]) -> Generator[Stateme
             f"the keys of the run {seed!r} are taken",
             where=f"institutions {key}",
             why=f"another run's {name!r} has the key; seeds share {STRETCHES:,} stretches of keys",
-            remedy="generate with another seed",
+            hint="generate with another seed",
         )
 
 

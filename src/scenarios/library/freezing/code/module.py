@@ -14,9 +14,9 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from scenarios.library.files.tree import to_plain
+from scenarios.library.freezing.code.generator import CodeGenerator
 from scenarios.library.freezing.code.proof import prove
-from scenarios.library.freezing.code.speaker import Speaker
-from scenarios.library.freezing.code.words import CannotSay, call, literal
+from scenarios.library.freezing.code.words import NotExpressible, call, literal
 from scenarios.library.progress import Progress, Stages
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ def as_python(frozen: Frozen, *, progress: Progress | None = None) -> Module:
     definition = frozen.definition
     if not {"builder", "as_code"} <= set(definition.domain.parts):
         return _as_data(frozen, f"{definition.domain.title} has no builder")
-    speaker: type[Speaker] = definition.domain.part("as_code").SPEAKER
+    speaker: type[CodeGenerator] = definition.domain.part("as_code").SPEAKER
     try:
         stages.begin("saying it with the builder")
         text = _with_builder(frozen, speaker(definition.name, definition.plan()))
         stages.begin("running what was said, and comparing")
         prove(text, definition)
-    except CannotSay as reason:
+    except NotExpressible as reason:
         return _as_data(frozen, f"the builder cannot say it all: {reason}")
     return Module(text)
 
 
-def _with_builder(frozen: Frozen, speaker: Speaker) -> str:
+def _with_builder(frozen: Frozen, speaker: CodeGenerator) -> str:
     body = speaker.body()
     words = [word for word in speaker.vocabulary if re.search(rf"\b{word}\.", body)]
     times = [word for word in ("date", "timedelta") if re.search(rf"\b{word}\(", body)]

@@ -16,9 +16,9 @@ from scenarios.domain import PERSONAL
 from scenarios.errors import ScenariosError
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.compose import compose
-from scenarios.library.files.faults import Faults
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.tree import Branch, from_plain
-from scenarios.library.freezing.code.words import CannotSay
+from scenarios.library.freezing.code.words import NotExpressible
 from scenarios.library.freezing.from_builder import from_builder
 from scenarios.library.planning.plan import Plan, Serial
 
@@ -36,7 +36,7 @@ def prove(text: str, definition: ScenarioDefinition) -> None:
     """Run the module *text* and compare what its function builds with *definition*.
 
     Raises:
-        CannotSay: it cannot be built, or something differs.
+        NotExpressible: it cannot be built, or something differs.
     """
     space: dict[str, Any] = {"__name__": "frozen"}
     try:
@@ -46,20 +46,20 @@ def prove(text: str, definition: ScenarioDefinition) -> None:
         again = _definition({"scenario": definition.name, **rows}, definition)
         wanted, got = comparable(definition.plan()), comparable(again.plan())
     except ScenariosError as error:
-        raise CannotSay(f"{error.what}: {error.why}" if error.why else error.what) from error
+        raise NotExpressible(f"{error.what}: {error.why}" if error.why else error.what) from error
     except Exception as error:
-        raise CannotSay(f"{type(error).__name__}: {error}") from error
+        raise NotExpressible(f"{type(error).__name__}: {error}") from error
     lost, extra = wanted - got, got - wanted
     if lost or extra:
-        raise CannotSay(_difference(lost, extra))
+        raise NotExpressible(_difference(lost, extra))
 
 
 def _definition(content: Mapping[str, Any], like: ScenarioDefinition) -> ScenarioDefinition:
     tree = from_plain(content, _FILE)
     assert isinstance(tree, Branch)
-    faults = Faults()
-    composed = compose(tree, lambda _name, _values: None, list, faults)
-    faults.raise_if_any(_FILE)
+    errors = ErrorList()
+    composed = compose(tree, lambda _name, _values: None, list, errors)
+    errors.raise_if_any(_FILE)
     return ScenarioDefinition(composed, like.sections)
 
 

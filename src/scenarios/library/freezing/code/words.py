@@ -18,7 +18,7 @@ WIDTH = 100
 _FRACTION = re.compile(r"(\d+)\.(\d+)s")
 
 
-class CannotSay(Exception):
+class NotExpressible(Exception):
     """A builder has no words for a state; the message says for what."""
 
 

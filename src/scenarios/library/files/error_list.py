@@ -1,7 +1,7 @@
 """Everything that is wrong with a scenario file, collected, each with its place and what would be right.
 
-A reader that stops at the first fault makes its user run it once per fault, and a message without a line
-makes them search. Faults are gathered while a file is read, composed and checked, and raised together;
+A reader that stops at the first error makes its user run it once per error, and a message without a line
+makes them search. ErrorList are extraction while a file is read, composed and checked, and raised together;
 nothing is loaded while there is one.
 """
 
@@ -30,7 +30,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class ErrorDetails:
     """One thing that is wrong.
 
     Attributes:
@@ -50,7 +50,7 @@ class Fault:
         return f"{head}; {self.hint}" if self.hint else head
 
     def as_dict(self) -> dict[str, object]:
-        """Return the fault for ``--json``."""
+        """Return the error for ``--json``."""
         return {
             "file": self.place.file,
             "line": self.place.line,
@@ -61,46 +61,46 @@ class Fault:
         }
 
 
-class FaultyScenario(ScenarioFileError):
-    """A scenario cannot be used; ``faults`` has every reason."""
+class InvalidScenario(ScenarioFileError):
+    """A scenario cannot be used; ``errors`` has every reason."""
 
-    def __init__(self, name: str, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(set(faults), key=lambda fault: (fault.place, fault.path, fault.what)))
-        count = len(self.faults)
-        first = self.faults[0]
+    def __init__(self, name: str, errors: Iterable[ErrorDetails]) -> None:
+        self.errors = tuple(sorted(set(errors), key=lambda error: (error.place, error.path, error.what)))
+        count = len(self.errors)
+        first = self.errors[0]
         if count == 1:
             super().__init__(
-                f"{name} has a fault: {_clause(first)}",
+                f"{name} has an error: {_clause(first)}",
                 where=str(first.place),
-                remedy=f"{first.hint}; nothing was loaded" if first.hint else "nothing was loaded",
+                hint=f"{first.hint}; nothing was loaded" if first.hint else "nothing was loaded",
             )
         else:
-            listing = "\n".join(f"    {fault}" for fault in self.faults)
-            super().__init__(f"{name} has {count} faults; nothing was loaded\n{listing}")
+            listing = "\n".join(f"    {error}" for error in self.errors)
+            super().__init__(f"{name} has {count} errors; nothing was loaded\n{listing}")
 
 
-def _clause(fault: Fault) -> str:
-    return f"{fault.path}: {fault.what}" if fault.path else fault.what
+def _clause(error: ErrorDetails) -> str:
+    return f"{error.path}: {error.what}" if error.path else error.what
 
 
-class Faults:
-    """The faults found so far."""
+class ErrorList:
+    """The errors found so far."""
 
     def __init__(self) -> None:
-        self.found: list[Fault] = []
+        self.found: list[ErrorDetails] = []
 
     def add(self, place: Place, path: str, what: str, hint: str | None = None) -> None:
-        """Note a fault."""
-        self.found.append(Fault(place, path, what, hint))
+        """Note an error."""
+        self.found.append(ErrorDetails(place, path, what, hint))
 
     def raise_if_any(self, name: str) -> None:
         """Raise what was found, if anything was.
 
         Raises:
-            FaultyScenario: there are faults.
+            InvalidScenario: there are errors.
         """
         if self.found:
-            raise FaultyScenario(name, self.found)
+            raise InvalidScenario(name, self.found)
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

@@ -17,40 +17,40 @@ from scenarios.library.planning.sections import Section, Sections
 
 
 @dataclass(eq=False, slots=True, repr=False)
-class Found:
+class ExtractedRow:
     """A row found in the database, and where it will stand in the file."""
 
     table: sa.Table
     values: dict[str, Any]
     section: Section | None = None
-    parent: Found | None = None
+    parent: ExtractedRow | None = None
     handle: str = ""
     named: bool = False
-    children: list[Found] = field(default_factory=list)
+    children: list[ExtractedRow] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return f"<Found {self.key} of {self.table.fullname}>"
+        return f"<ExtractedRow {self.key} of {self.table.fullname}>"
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Its primary key."""
         return tuple(self.values[column] for column in key_columns(self.table))
 
-    def up(self, levels: int) -> Found | None:
+    def up(self, levels: int) -> ExtractedRow | None:
         """Return the row *levels* above, None beyond the top."""
-        row: Found | None = self
+        row: ExtractedRow | None = self
         for _ in range(levels):
             row = row.parent if row is not None else None
         return row
 
     @property
-    def root(self) -> Found:
+    def root(self) -> ExtractedRow:
         """The topmost row this one stands under."""
         return self if self.parent is None else self.parent.root
 
 
 @dataclass(slots=True)
-class Gathered:
+class Extraction:
     """All rows found.
 
     Attributes:
@@ -62,15 +62,15 @@ class Gathered:
         searched: the tables in which rows were looked for.
     """
 
-    rows: list[Found] = field(default_factory=list)
-    by_key: dict[tuple[str, tuple[Any, ...]], Found] = field(default_factory=dict)
+    rows: list[ExtractedRow] = field(default_factory=list)
+    by_key: dict[tuple[str, tuple[Any, ...]], ExtractedRow] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     indexes: dict[str, Any] = field(default_factory=dict)
     searched: set[str] = field(default_factory=set)
-    _links: Links[Found] = field(default_factory=Links)
+    _links: Links[ExtractedRow] = field(default_factory=Links)
 
-    def referred(self, row: Found, target: Target) -> Found | None:
+    def referred(self, row: ExtractedRow, target: Target) -> ExtractedRow | None:
         """Return the row that *row* refers to by the foreign key of *target*, None where it is not here."""
         return self._links.referred(self.rows, row, target)
 

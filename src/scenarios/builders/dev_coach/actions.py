@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from scenarios.builders.dev_coach.conversations import ConversationRenderer
+from scenarios.builders.dev_coach.generated_blocks import GeneratedBlockIds
 from scenarios.builders.dev_coach.plans import ActionPlan
-from scenarios.builders.dev_coach.stretches import GeneratedStretch
 from scenarios.domains.dev_coach import (
     Action,
     ActionResult,
@@ -36,10 +36,10 @@ _ACTIONS = (
 )
 
 
-class DeedRenderer(ConversationRenderer):
+class ActionRenderer(ConversationRenderer):
     """Makes what came of one person's conversations; the person is made by `render`'s subclass."""
 
-    def _deeds(self, user: User) -> None:
+    def _actions(self, user: User) -> None:
         """Make the actions and notes, those of the generated stretches first."""
         for stretch in self.stretches:
             if stretch.block.actions:
@@ -48,7 +48,7 @@ class DeedRenderer(ConversationRenderer):
             self._action(user, action)
         self._notes(user)
 
-    def _journey(self, user: User, stretch: GeneratedStretch) -> None:
+    def _journey(self, user: User, stretch: GeneratedBlockIds) -> None:
         """Record on the way what brought the person to where they are."""
         rows: list[tuple[Any, ...]] = []
         block, ids, times = stretch.block, stretch.ids, stretch.times
@@ -113,26 +113,28 @@ class DeedRenderer(ConversationRenderer):
         row = self.context.row(plan.handle)
         message = None if plan.message is None else self.messages[plan.message]
         if message is not None:
-            message_id, said_at = message.id, message.timestamp
+            message_id, explicit_at = message.id, message.timestamp
         else:
             free = [each for each in self.spoken if (each[1], plan.type) not in self.triggered]
             if not free:
                 self.refuse(
                     f"nothing the coach said to {self.plan.handle} could have triggered {plan.type}",
                     plan.source,
-                    remedy="say .coach(...) before it: one message has one action of a type",
+                    hint="say .coach(...) before it: one message has one action of a type",
                 )
-            said_at, message_id = free[-1]
+            explicit_at, message_id = free[-1]
         self.triggered.add((message_id, plan.type))
         parameters = self._with_ids(plan.parameters) or (
             {} if self.program.as_given else texts.parameters(plan.type, row)
         )
-        moment = said_at + timedelta(milliseconds=350) if plan.at is None else self.context.clock.at(plan.at)
-        if moment < said_at and not self.program.as_given:
+        moment = (
+            explicit_at + timedelta(milliseconds=350) if plan.at is None else self.context.clock.at(plan.at)
+        )
+        if moment < explicit_at and not self.program.as_given:
             self.refuse(
                 f"{plan.handle} happens before the message that triggers it",
                 plan.source,
-                remedy="give it a later at=, or none",
+                hint="give it a later at=, or none",
             )
         if plan.type is ActionType.TRANSITION_PHASE and parameters.get("to_phase") in list(CoachingPhase):
             self.transitions.append((moment, CoachingPhase(parameters["to_phase"]), plan.source))
@@ -201,13 +203,13 @@ class DeedRenderer(ConversationRenderer):
                 self.refuse(
                     f"{plan.handle} is older than the first thing {self.plan.handle} said",
                     plan.source,
-                    remedy="give it a later at=, or none",
+                    hint="give it a later at=, or none",
                 )
             if source is not None and created < source.timestamp and not self.program.as_given:
                 self.refuse(
                     f"{plan.handle} is older than the message it was learned from",
                     plan.source,
-                    remedy="give it a later at=, or none",
+                    hint="give it a later at=, or none",
                 )
             note = UserNote(
                 id=self.context.id(plan.handle),

@@ -13,20 +13,20 @@ from scenarios.errors import FreezeError
 from scenarios.graph.mapped import column_named
 from scenarios.library.closure.exact import fetch
 from scenarios.library.closure.reach import Reach, name_of, shown
-from scenarios.library.files.shapes import ListOf, Opaque, Shape, Word
+from scenarios.library.files.column_parsers import ColumnParser, EnumText, ListOf, RawText
 from scenarios.library.files.times import of_one_kind
 from scenarios.library.planning.columns import key_columns, specs
-from scenarios.library.planning.found import Found, Gathered
+from scenarios.library.planning.extracted import ExtractedRow, Extraction
 from scenarios.library.planning.sections import Section, Sections
 
 
-def gather(
+def extract(
     conn: psycopg.Connection[Any],
     sections: Sections,
     reach: Reach,
     *,
     without: set[str],
-) -> Gathered:
+) -> Extraction:
     """Return the rows within *reach*.
 
     Args:
@@ -36,7 +36,7 @@ def gather(
         without: tables whose rows are followed but not taken (the scope table, tables of handles).
     """
     tables = {name_of(table): table for table in sections.domain.metadata.tables.values()}
-    found = Gathered()
+    found = Extraction()
     found.searched = {table.fullname for name, table in tables.items() if name in reach.looked_at}
     for name, condition in reach.conditions.items():
         table = tables.get(name)
@@ -46,7 +46,7 @@ def gather(
         if table.fullname in without:
             continue
         for values in rows_of(conn, table, condition, found.notes):
-            row_found = Found(table, values)
+            row_found = ExtractedRow(table, values)
             found.rows.append(row_found)
             found.by_key[table.fullname, row_found.key] = row_found
     for unknown, count in found.unknown.items():
@@ -57,12 +57,12 @@ def gather(
     return found
 
 
-def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sections) -> None:
-    """Add the rows without which those gathered cannot exist: a person's institution, say.
+def add_needed(conn: psycopg.Connection[Any], extraction: Extraction, sections: Sections) -> None:
+    """Add the rows without which those extraction cannot exist: a person's institution, say.
 
     They come alone, without what hangs on them. Rows that every database has are left out.
     """
-    waiting = list(gathered.rows)
+    waiting = list(extraction.rows)
     while waiting:
         row = waiting.pop(0)
         for name, spec in specs(row.table).items():
@@ -70,24 +70,24 @@ def add_needed(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sect
             if target is None or value is None or spec.column.nullable or not spec.column.foreign_keys:
                 continue
             table = sections.domain.metadata.tables[target.table]
-            if target.table in sections.domain.reference or gathered.referred(row, target) is not None:
+            if target.table in sections.domain.reference or extraction.referred(row, target) is not None:
                 continue
             condition = sql.SQL(" AND ").join(
                 sql.SQL("{} = {}").format(sql.Identifier(theirs), sql.Literal(row.values[own]))
                 for own, theirs in target.pairs
             )
-            for values in rows_of(conn, table, condition, gathered.notes):
-                needed = Found(table, values)
-                gathered.rows.insert(0, needed)
-                gathered.by_key[table.fullname, needed.key] = needed
+            for values in rows_of(conn, table, condition, extraction.notes):
+                needed = ExtractedRow(table, values)
+                extraction.rows.insert(0, needed)
+                extraction.by_key[table.fullname, needed.key] = needed
                 waiting.append(needed)
 
 
-def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sections) -> list[str]:
-    """Add what a table to which rows are only ever added says of those gathered; return notes.
+def add_history(conn: psycopg.Connection[Any], extraction: Extraction, sections: Sections) -> list[str]:
+    """Add what a table to which rows are only ever added says of those extraction; return notes.
 
     No foreign key leads there, since such a table outlives what it tells of. Whom it names and who is not
-    among those gathered is left out.
+    among those extraction is left out.
     """
     notes: list[str] = []
     for name in sorted(sections.domain.append_only):
@@ -95,7 +95,7 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
         finders = [each.above for each in sections.walk() if each.table == name and each.above is not None]
         targets = {spec.name: spec.target for spec in specs(table).values() if spec.target is not None}
         keys = {
-            column: [row.key[0] for row in gathered.rows if row.table.fullname == target.table]
+            column: [row.key[0] for row in extraction.rows if row.table.fullname == target.table]
             for column, target in targets.items()
         }
         conditions = [
@@ -106,19 +106,19 @@ def add_history(conn: psycopg.Connection[Any], gathered: Gathered, sections: Sec
         if not finders or not conditions:
             continue
         for values in rows_of(conn, table, sql.SQL(" OR ").join(conditions), notes):
-            entry = Found(table, values)
-            if (table.fullname, entry.key) not in gathered.by_key and any(
-                find(entry, gathered) is not None for find in finders
+            entry = ExtractedRow(table, values)
+            if (table.fullname, entry.key) not in extraction.by_key and any(
+                find(entry, extraction) is not None for find in finders
             ):
-                gathered.rows.append(entry)
-                gathered.by_key[table.fullname, entry.key] = entry
+                extraction.rows.append(entry)
+                extraction.by_key[table.fullname, entry.key] = entry
         strangers = 0
-        for row in gathered.rows:
+        for row in extraction.rows:
             if row.table is not table:
                 continue
             for column, target in targets.items():
                 value = row.values[column]
-                if value is not None and (target.table, (value,)) not in gathered.by_key:
+                if value is not None and (target.table, (value,)) not in extraction.by_key:
                     row.values[column] = None
                     strangers += 1
         if strangers:
@@ -130,7 +130,7 @@ def rows_of(
     conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable, notes: list[str]
 ) -> list[dict[str, Any]]:
     columns = specs(table)
-    names = [_read_as(spec.shape).format(sql.Identifier(name)) for name, spec in columns.items()]
+    names = [_read_as(spec.parser).format(sql.Identifier(name)) for name, spec in columns.items()]
     # Rows without a key come as they lie there, which is mostly as they were written.
     order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table) or ["ctid"]))
     query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
@@ -142,7 +142,7 @@ def rows_of(
         raise FreezeError(
             f"the table {table.fullname} is not as this version of the system has it",
             why=str(error.diag.message_primary),
-            remedy="compare them: scenarios schema check SYSTEM --url URL",
+            hint="compare them: scenarios schema check SYSTEM --url URL",
         ) from error
     for what, times in lost.items():
         notes.append(f"{table.fullname}: {what}{f' ({times} times)' if times > 1 else ''}")
@@ -153,20 +153,22 @@ def _of_one_kind(value: Any) -> Any:
     return of_one_kind(value) if isinstance(value, list) else value
 
 
-def _read_as(shape: Shape) -> sql.SQL:
-    """Return how to select a column such that its values come as its shape reads them."""
-    if isinstance(shape, Opaque):
+def _read_as(parser: ColumnParser) -> sql.SQL:
+    """Return how to select a column such that its values come as its parser reads them."""
+    if isinstance(parser, RawText):
         return sql.SQL("{}::text")
     # psycopg takes an array of a type it does not know (an enumeration's) for one text.
-    while isinstance(shape, ListOf):
-        shape = shape.element
-        if isinstance(shape, Opaque | Word):
+    while isinstance(parser, ListOf):
+        parser = parser.element
+        if isinstance(parser, RawText | EnumText):
             return sql.SQL("{}::text[]")
     return sql.SQL("{}")
 
 
 def arrange(
-    gathered: Gathered, sections: Sections, positions: Mapping[tuple[str, tuple[Any, ...]], int] | None = None
+    extraction: Extraction,
+    sections: Sections,
+    positions: Mapping[tuple[str, tuple[Any, ...]], int] | None = None,
 ) -> None:
     """Find for each row the section it stands in and the row it stands under.
 
@@ -187,24 +189,24 @@ def arrange(
     # Outer rows first, so that the row above has its place when an inner one looks for it; of several places
     # the deepest wins (a note under its message, not merely under its user).
     order = {table: max(depth for depth, _, _ in places) for table, places in candidates.items()}
-    for row in sorted(gathered.rows, key=lambda each: order.get(each.table.fullname, 99)):
+    for row in sorted(extraction.rows, key=lambda each: order.get(each.table.fullname, 99)):
         places = sorted(candidates.get(row.table.fullname, ()), key=lambda place: -place[0])
         for _, section, parent in places:
-            if _stands(row, section, parent, gathered):
+            if _stands(row, section, parent, extraction):
                 break
-    for row in gathered.rows:
+    for row in extraction.rows:
         if row.parent is not None:
             row.parent.children.append(row)
-    _sort(gathered.rows, positions or {})
+    _sort(extraction.rows, positions or {})
 
 
-def _stands(row: Found, section: Section, parent: Section | None, gathered: Gathered) -> bool:
+def _stands(row: ExtractedRow, section: Section, parent: Section | None, extraction: Extraction) -> bool:
     if any(row.values.get(name) != value for name, value in section.fixed.items()):
         return False
     if parent is None:
         row.section, row.parent = section, None
         return True
-    for above in _near(row, section, parent, gathered):
+    for above in _near(row, section, parent, extraction):
         if above.section is not parent:
             continue
         row.parent = above
@@ -215,29 +217,31 @@ def _stands(row: Found, section: Section, parent: Section | None, gathered: Gath
     return False
 
 
-def _near(row: Found, section: Section, parent: Section, gathered: Gathered) -> Iterator[Found]:
+def _near(
+    row: ExtractedRow, section: Section, parent: Section, extraction: Extraction
+) -> Iterator[ExtractedRow]:
     """Yield the rows that *row* may stand under."""
     if section.above is not None:
-        above = section.above(row, gathered)
+        above = section.above(row, extraction)
         if above is not None:
             yield above
     columns = specs(row.table)
     for name, level in section.links.items():
         value = row.values.get(name)
         if level == 1 and value is not None and columns[name].target is not None:
-            above = gathered.by_key.get((parent.table, (value,)))
+            above = extraction.by_key.get((parent.table, (value,)))
             if above is not None:
                 yield above
 
 
-def _linked(row: Found, column: str, level: int) -> bool:
+def _linked(row: ExtractedRow, column: str, level: int) -> bool:
     target = specs(row.table)[column].target
     above = row.up(level)
     return above is not None and target is not None and row.values[column] == above.values.get(target.column)
 
 
-def _sort(rows: list[Found], positions: Mapping[tuple[str, tuple[Any, ...]], int]) -> None:
-    def place(row: Found) -> tuple[Any, ...]:
+def _sort(rows: list[ExtractedRow], positions: Mapping[tuple[str, tuple[Any, ...]], int]) -> None:
+    def place(row: ExtractedRow) -> tuple[Any, ...]:
         order = row.section.order if row.section is not None else ()
         found: list[Any] = []
         for column in order:
@@ -250,17 +254,17 @@ def _sort(rows: list[Found], positions: Mapping[tuple[str, tuple[Any, ...]], int
 
     rows.sort(key=lambda row: row.table.fullname)
     for group in {id(row.parent): row.parent for row in rows if row.parent is not None}.values():
-        by_section: dict[int, list[Found]] = {}
+        by_section: dict[int, list[ExtractedRow]] = {}
         for child in group.children:
             by_section.setdefault(id(child.section), []).append(child)
         group.children[:] = [child for some in by_section.values() for child in sorted(some, key=place)]
-    top: dict[int, list[Found]] = {}
+    top: dict[int, list[ExtractedRow]] = {}
     for row in rows:
         if row.parent is None:
             top.setdefault(id(row.section), []).append(row)
-    ordered: list[Found] = []
+    ordered: list[ExtractedRow] = []
 
-    def visit(row: Found) -> None:
+    def visit(row: ExtractedRow) -> None:
         ordered.append(row)
         for child in row.children:
             visit(child)

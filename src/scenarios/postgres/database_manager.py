@@ -1,6 +1,6 @@
 """What we own on a server: every database of ours is created, replaced and dropped here.
 
-In one place, so that each one is marked as ours before anyone is given it, none is dropped that is not, a
+In one place, so that each one is tagged as ours before anyone is given it, none is dropped that is not, a
 crash at any point leaves something clean-up can tell from other people's databases, and a drop, which forces
 a checkpoint, does not happen while a test waits.
 """
@@ -24,11 +24,11 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import DatabaseError, SafetyError, ScenariosError, ServerError
-from scenarios.ownership import Mark, all_marks, mark, mark_again, read_mark
+from scenarios.ownership import OwnershipTag, all_tags, mark_again, read_tag, tag
 from scenarios.postgres import clones, leases
 from scenarios.postgres.connections import APPLICATION, answers, stay_open
+from scenarios.postgres.creation_markers import DATABASE_PREFIX, abandoned, creation_marker, is_generated
 from scenarios.postgres.database_settings import copy_settings
-from scenarios.postgres.intents import DATABASE_PREFIX, abandoned, intent, is_generated
 
 DISCARDED_AT_MOST = 32
 """Databases out of use that may pile up during a run before the oldest are dropped in the background."""
@@ -42,16 +42,16 @@ class _Stock:
     """Clones made in advance."""
 
     size: int
-    content: Mark
+    content: OwnershipTag
     ready: deque[str] = field(default_factory=deque)
 
 
-class Estate:
+class DatabaseManager:
     """Our databases on one server.
 
     Args:
         connect: returns an autocommit connection to the administrative database.
-        notes: a directory for intents and measurements.
+        notes: a directory for creation_markers and measurements.
         preferred: the clone strategy to use before one was measured.
     """
 
@@ -70,7 +70,7 @@ class Estate:
         )
         self._helper: threading.Thread | None = None
         self._closed = False
-        self._made: dict[int, Mark] = {}
+        self._made: dict[int, OwnershipTag] = {}
         self._control = self._connect()
         self._lease = leases.take(self._control)
         self._leased = True
@@ -85,7 +85,7 @@ class Estate:
         """
         with self._lock:
             if self._closed:
-                raise ServerError("the server was closed", remedy="start another one")
+                raise ServerError("the server was closed", hint="start another one")
             if not answers(self._control):
                 self._control.close()
                 self._control = self._connect()
@@ -106,8 +106,8 @@ class Estate:
 
     # Making
 
-    def create(self, name: str, source: str, content: Mark) -> Mark:
-        """Create the database *name* as a copy of *source*, marked with *content*.
+    def create(self, name: str, source: str, content: OwnershipTag) -> OwnershipTag:
+        """Create the database *name* as a copy of *source*, tagged with *content*.
 
         Raises:
             DatabaseError: it cannot be created; nothing is left of it.
@@ -116,18 +116,20 @@ class Estate:
             raise DatabaseError(
                 f"cannot create the database {name!r}",
                 why=f"PostgreSQL would cut the name to {LONGEST_NAME} bytes, and it might be another's",
-                remedy="choose a shorter name",
+                hint="choose a shorter name",
             )
         with self._lock:
             return self._create(self.control, name, source, content)
 
-    def _create(self, conn: psycopg.Connection[Any], name: str, source: str, content: Mark) -> Mark:
+    def _create(
+        self, conn: psycopg.Connection[Any], name: str, source: str, content: OwnershipTag
+    ) -> OwnershipTag:
         content = replace(content, lease=self._lease)
         if is_generated(name):
-            return self._create_marked(conn, name, source, content)
-        # A name somebody chose may be somebody's database. It is given last, when ours is marked.
+            return self._create_tagged(conn, name, source, content)
+        # A name somebody chose may be somebody's database. It is given last, when ours is tagged.
         working = self.next_name()
-        made = self._create_marked(conn, working, source, content)
+        made = self._create_tagged(conn, working, source, content)
         try:
             self.rename(conn, working, name)
         except BaseException:
@@ -135,14 +137,16 @@ class Estate:
             raise
         return made
 
-    def _create_marked(self, conn: psycopg.Connection[Any], name: str, source: str, content: Mark) -> Mark:
+    def _create_tagged(
+        self, conn: psycopg.Connection[Any], name: str, source: str, content: OwnershipTag
+    ) -> OwnershipTag:
         strategy = self._strategy_for(source)
-        with intent(self._notes, name):
+        with creation_marker(self._notes, name):
             clones.copy_database(conn, name, source, strategy)
             try:
                 if source != "template0":
                     content = replace(content, comment=self._comment_of(conn, source))
-                made = mark(conn, name, content)
+                made = tag(conn, name, content)
                 if source != "template0":
                     copy_settings(conn, source, name)
             except BaseException:
@@ -155,9 +159,9 @@ class Estate:
         found = self._mark_of(conn, source)
         return found.comment if found is not None else ""
 
-    def _mark_of(self, conn: psycopg.Connection[Any], name: str) -> Mark | None:
-        """Return our mark on the database *name*, put back where a comment has taken its place."""
-        found = read_mark(conn, name)
+    def _mark_of(self, conn: psycopg.Connection[Any], name: str) -> OwnershipTag | None:
+        """Return our tag on the database *name*, put back where a comment has taken its place."""
+        found = read_tag(conn, name)
         if found is not None:
             return found
         row = conn.execute("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]).fetchone()
@@ -165,7 +169,7 @@ class Estate:
         return mark_again(conn, name, made) if made is not None else None
 
     def rename(self, conn: psycopg.Connection[Any], old: str, new: str) -> None:
-        """Rename the database *old*; its mark stays valid.
+        """Rename the database *old*; its tag stays valid.
 
         Raises:
             DatabaseError: there is a database *new*, or somebody is connected to *old*.
@@ -186,7 +190,7 @@ class Estate:
             self.strategy = str(json.loads(file.read_text())["strategy"])
         except (OSError, ValueError, KeyError):
             scratch = self.next_name()
-            with intent(self._notes, scratch):
+            with creation_marker(self._notes, scratch):
                 self.strategy, took = clones.quickest(self.control, source, scratch)
             with suppress(OSError):
                 half = file.with_name(f"clone.{os.getpid()}.half")
@@ -204,7 +208,7 @@ class Estate:
 
     # Clones in advance
 
-    def stock(self, source: str, size: int, content: Mark) -> None:
+    def stock(self, source: str, size: int, content: OwnershipTag) -> None:
         """Keep *size* clones of *source* ready, made in the background."""
         with self._lock:
             self._strategy_for(source)
@@ -250,20 +254,20 @@ class Estate:
 
     # Asking
 
-    def read_mark(self, name: str) -> Mark | None:
-        """Return our mark on the database *name*; None when it has none or does not exist."""
+    def read_tag(self, name: str) -> OwnershipTag | None:
+        """Return our tag on the database *name*; None when it has none or does not exist."""
         with self._lock:
             return self._mark_of(self.control, name)
 
-    def write_mark(self, name: str, content: Mark) -> None:
-        """Replace our mark on the database *name*."""
+    def write_tag(self, name: str, content: OwnershipTag) -> None:
+        """Replace our tag on the database *name*."""
         with self._lock:
-            mark(self.control, name, content)
+            tag(self.control, name, content)
 
-    def marked(self) -> dict[str, Mark]:
-        """Return every database of ours on this server, also of other runs, with its mark."""
+    def tagged(self) -> dict[str, OwnershipTag]:
+        """Return every database of ours on this server, also of other runs, with its tag."""
         with self._lock:
-            return all_marks(self.control)
+            return all_tags(self.control)
 
     # Unmaking
 
@@ -279,7 +283,7 @@ class Estate:
         """Drop the database *name* if it exists, ending its connections.
 
         Raises:
-            SafetyError: it does not carry our mark.
+            SafetyError: it does not carry our tag.
         """
         with self._lock:
             self._drop(self.control, name)
@@ -292,8 +296,8 @@ class Estate:
             raise SafetyError(
                 f"will not drop the database {name!r}",
                 where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
-                why="it does not carry the mark of a database this project created",
-                remedy="drop it yourself if it may go; no flag turns this off",
+                why="it does not carry the tag of a database this project created",
+                hint="drop it yourself if it may go; no flag turns this off",
             )
         conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.pop(found.oid, None)
@@ -303,13 +307,13 @@ class Estate:
             with suppress(psycopg.Error, SafetyError):
                 self._drop(conn, name)
 
-    def replace(self, name: str, source: str, content: Mark) -> None:
+    def replace(self, name: str, source: str, content: OwnershipTag) -> None:
         """Replace our database *name* by a fresh copy of *source* under the same name.
 
         The old one is renamed, which takes a millisecond, and dropped later.
 
         Raises:
-            SafetyError: it does not carry our mark.
+            SafetyError: it does not carry our tag.
             DatabaseError: somebody keeps connecting to it, or the copy cannot be made.
         """
         with self._lock:
@@ -318,7 +322,7 @@ class Estate:
                 raise SafetyError(
                     f"will not replace the database {name!r}",
                     where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
-                    why="it does not carry the mark of a database this project created",
+                    why="it does not carry the tag of a database this project created",
                 )
             fresh, aside = self.next_name(), self.next_name()
             self._create(conn, fresh, source, content)
@@ -334,7 +338,7 @@ class Estate:
         """End all connections to our database *name*; return the names of the applications that had them.
 
         Raises:
-            SafetyError: it does not carry our mark.
+            SafetyError: it does not carry our tag.
             DatabaseError: our role may not end the connections of another.
         """
         with self._lock:
@@ -343,7 +347,7 @@ class Estate:
                 raise SafetyError(
                     f"will not end the connections to the database {name!r}",
                     where=f"{conn.info.host or 'local socket'} port {conn.info.port}",
-                    why="it does not carry the mark of a database this project created",
+                    why="it does not carry the tag of a database this project created",
                 )
             try:
                 rows = conn.execute(
@@ -356,7 +360,7 @@ class Estate:
                     f"the connections to the database {name!r} cannot be ended",
                     where=f"role {conn.info.user!r}",
                     why=str(error).strip(),
-                    remedy="let the application connect as the same role, or close its connections",
+                    hint="let the application connect as the same role, or close its connections",
                 ) from error
             return [row[0] for row in rows if not row[0].startswith(APPLICATION)]
 
@@ -377,7 +381,7 @@ class Estate:
         """Drop what dead runs left on this server; return the names.
 
         That is: databases and half-built templates whose owner is gone, and those that were created and never
-        marked. Databases that are kept on purpose go only with *kept*.
+        tagged. Databases that are kept on purpose go only with *kept*.
 
         Args:
             patience: seconds to wait at most for what a run killed a moment ago had the server begin.
@@ -390,7 +394,7 @@ class Estate:
             alive = leases.held(conn)
             dead = [
                 name
-                for name, found in sorted(self.marked().items())
+                for name, found in sorted(self.tagged().items())
                 if (kept or not found.keep) and not found.ready and leases.is_dead(found, alive)
             ]
             unmarked = dict(abandoned(self._notes))
@@ -416,7 +420,7 @@ class Estate:
     def _unsettled(self, conn: psycopg.Connection[Any]) -> bool:
         """Whether the server still works for a run that is gone: its databases are about to appear."""
         alive = leases.held(conn)
-        if any(leases.is_ending(found, alive) for found in self.marked().values()):
+        if any(leases.is_ending(found, alive) for found in self.tagged().values()):
             return True
         begun = [f"%{name}%" for name, _ in abandoned(self._notes)]
         found = conn.execute(

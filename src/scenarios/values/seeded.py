@@ -1,4 +1,4 @@
-"""A value is a keyed hash of (seed, scenario, row handle, field), and of nothing else.
+"""A value is a seeded hash of (seed, scenario, row handle, field), and of nothing else.
 
 Where values come from a stream of random numbers, one more field, row, worker or test shifts every value
 after it: golden files churn, and two pytest-xdist workers disagree about the same row. Here each value has
@@ -20,7 +20,7 @@ from typing import TypeVar
 from uuid import UUID, SafeUUID
 
 from scenarios.errors import ValuesError
-from scenarios.values.banks import bank
+from scenarios.values.corpora import corpus
 from scenarios.values.locales import LocaleData, locale_data
 from scenarios.values.passwords import password_hash
 
@@ -56,7 +56,7 @@ def _uuid(digest: bytes) -> UUID:
 _new, _set, _UNKNOWN = object.__new__, object.__setattr__, SafeUUID.unknown
 
 
-class Keyed:
+class Seeded:
     """A source of deterministic values for one scenario.
 
     Args:
@@ -80,7 +80,7 @@ class Keyed:
         self._locale: LocaleData | None = None
 
     def __repr__(self) -> str:
-        return f"Keyed(seed={self.seed!r}, scenario={self.scenario!r}, locale={self.locale!r})"
+        return f"Seeded(seed={self.seed!r}, scenario={self.scenario!r}, locale={self.locale!r})"
 
     def at(self, handle: str) -> Row:
         """Return the addresser of the row *handle*."""
@@ -112,9 +112,9 @@ class Keyed:
             state.update(b"%d%b" % (number, ending))
             yield _uuid(state.digest())
 
-    def for_instance(self, instance: str) -> Keyed:
+    def for_instance(self, instance: str) -> Seeded:
         """Return the same source with the ids of *instance*."""
-        return Keyed(self.seed, self.scenario, self.locale, instance)
+        return Seeded(self.seed, self.scenario, self.locale, instance)
 
     @property
     def data(self) -> LocaleData:
@@ -136,16 +136,16 @@ class Row:
     Calling a method twice with the same field gives the same value twice.
     """
 
-    __slots__ = ("_words", "handle", "keyed")
+    __slots__ = ("_words", "handle", "seeded")
 
-    def __init__(self, keyed: Keyed, handle: str) -> None:
-        self.keyed = keyed
+    def __init__(self, seeded: Seeded, handle: str) -> None:
+        self.seeded = seeded
         self.handle = handle
-        self._words = keyed._words.copy()
+        self._words = seeded._words.copy()
         self._words.update(_part(handle))
 
     def __repr__(self) -> str:
-        return f"<values of {self.handle!r} in {self.keyed!r}>"
+        return f"<values of {self.handle!r} in {self.seeded!r}>"
 
     # -- numbers ---------------------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class Row:
         It carries the version and variant bits of a random UUID (RFC 9562, section 5.4), as
         ``gen_random_uuid()`` makes them, so code that insists on version 4 accepts it.
         """
-        state = self.keyed._ids.copy()
+        state = self.seeded._ids.copy()
         state.update(_part(self.handle) + field.encode())
         return _uuid(state.digest())
 
@@ -281,7 +281,7 @@ class Row:
 
     def first_name(self, field: str = "first_name") -> str:
         """Return a first name of the locale."""
-        return self.keyed.data.pick("first_name", self.word(field))
+        return self.seeded.data.pick("first_name", self.word(field))
 
     def given_name(self, field: str = "first_name") -> str:
         """Return the first name of the person whose row this is: ``Maya`` for the handle ``maya``.
@@ -295,7 +295,7 @@ class Row:
 
     def last_name(self, field: str = "last_name") -> str:
         """Return a last name of the locale."""
-        return self.keyed.data.pick("last_name", self.word(field))
+        return self.seeded.data.pick("last_name", self.word(field))
 
     def name(self, field: str = "name") -> str:
         """Return a first and a last name."""
@@ -303,11 +303,11 @@ class Row:
 
     def city(self, field: str = "city") -> str:
         """Return a city of the locale."""
-        return self.keyed.data.pick("city", self.word(field))
+        return self.seeded.data.pick("city", self.word(field))
 
     def job(self, field: str = "job") -> str:
         """Return a job of the locale."""
-        return self.keyed.data.pick("job", self.word(field))
+        return self.seeded.data.pick("job", self.word(field))
 
     def faker(self, method: str, field: str | None = None) -> str:
         """Return a pick from what Faker's *method* gives in this locale (``"company"``, ``"word"``).
@@ -315,7 +315,7 @@ class Row:
         Raises:
             ValuesError: Faker has no such method in the locale.
         """
-        return self.keyed.data.pick(method, self.word(field or method))
+        return self.seeded.data.pick(method, self.word(field or method))
 
     def email(
         self,
@@ -346,17 +346,17 @@ class Row:
     # -- texts -----------------------------------------------------------------------------------------
 
     def text(self, name: str, field: str | None = None) -> str:
-        """Return a text of the bank *name* (``"shop.reviews"``).
+        """Return a text of the corpus *name* (``"shop.reviews"``).
 
         Raises:
-            ValuesError: there is no such bank.
+            ValuesError: there is no such corpus.
         """
-        texts = bank(name)
+        texts = corpus(name)
         return texts[self.word(field or name) * len(texts) >> 64]
 
     def texts(self, name: str, count: int, field: str | None = None) -> list[str]:
-        """Return *count* different texts of the bank *name*."""
-        return self.sample(field or name, bank(name), count)
+        """Return *count* different texts of the corpus *name*."""
+        return self.sample(field or name, corpus(name), count)
 
     def _where(self, field: str) -> str:
         return f"field {field!r} of {self.handle!r}"

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from scenarios.builders.dev_coach.plans import StretchPlan
+from scenarios.builders.dev_coach.plans import GeneratedBlockPlan
 from scenarios.builders.dev_coach.timeline import Placed
 from scenarios.domains.dev_coach import CoachingPhase, MessageRole, User
 from scenarios.factories.context import FactoryContext
@@ -27,14 +27,14 @@ LINKS = ("id", "user_id", "session_id", "message_id", "test_scenario_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class GeneratedBlock:
     """What the handle of a generated stretch stands for: its messages' ids, in order."""
 
     handle: str
     message_ids: tuple[UUID, ...]
 
 
-class GeneratedStretch:
+class GeneratedBlockIds:
     """One stretch of one person.
 
     Args:
@@ -49,7 +49,7 @@ class GeneratedStretch:
 
     def __init__(
         self,
-        block: StretchPlan,
+        block: GeneratedBlockPlan,
         placed: Placed,
         way: Sequence[CoachingPhase],
         context: FactoryContext,

@@ -13,7 +13,7 @@ from scenarios.domains.dev_coach import CoachingPhase, IdentityCategory, Identit
 from scenarios.domains.dev_coach.phases import CATEGORIES, QUESTIONS, STATES_IN, has_identities
 
 
-class Fitting(Step[DevCoachProgram]):
+class Validation(Step[DevCoachProgram]):
     """A base of `UserStep`: what its calls must agree with."""
 
     plan: UserPlan
@@ -23,12 +23,12 @@ class Fitting(Step[DevCoachProgram]):
         if not allowed:
             self.program.refuse(
                 f"{handle} cannot exist while {self.plan.handle} is in {phase}",
-                remedy=f"identities come with {CoachingPhase.IDENTITY_CREATION}; say a later phase",
+                hint=f"identities come with {CoachingPhase.IDENTITY_CREATION}; say a later phase",
             )
         if state is not None and state not in allowed:
             self.program.refuse(
                 f"{handle} cannot be {state} while {self.plan.handle} is in {phase}",
-                remedy=f"possible there: {', '.join(sorted(allowed))}",
+                hint=f"possible there: {', '.join(sorted(allowed))}",
             )
 
     def _require_phase(
@@ -41,32 +41,32 @@ class Fitting(Step[DevCoachProgram]):
         """Refuse a phase that does not fit what was said about the person, or with it."""
         plan, program = self.plan, self.program
         if asked is not None and not 0 <= asked <= len(QUESTIONS):
-            program.refuse(f"{asked} topics cannot have been asked", remedy=f"there are {len(QUESTIONS)}")
+            program.refuse(f"{asked} topics cannot have been asked", hint=f"there are {len(QUESTIONS)}")
         if not program.as_given:
             for identity in plan.identities:
-                self._require_fit(identity.handle, identity.state if identity.state_said else None, phase)
-            if plan.current_said and phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
+                self._require_fit(identity.handle, identity.state if identity.state_explicit else None, phase)
+            if plan.current_explicit and phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
                 program.refuse(
                     f"{plan.handle} has no current identity in {phase}",
                     why=f"{plan.current} is said to be it",
-                    remedy=f"say {CoachingPhase.IDENTITY_REFINEMENT} or a later phase",
+                    hint=f"say {CoachingPhase.IDENTITY_REFINEMENT} or a later phase",
                 )
             if asked is not None and phase is not CoachingPhase.GET_TO_KNOW_YOU and asked < len(QUESTIONS):
                 program.refuse(
                     f"{plan.handle} cannot be in {phase} with {asked} topics asked",
-                    remedy="leave asked= out; all were asked by then",
+                    hint="leave asked= out; all were asked by then",
                 )
             if described and not has_identities(phase):
                 program.refuse(
                     f"{plan.handle} cannot have described themselves in {phase}",
-                    remedy=f"that comes in {CoachingPhase.IDENTITY_CREATION}",
+                    hint=f"that comes in {CoachingPhase.IDENTITY_CREATION}",
                 )
         for identity in plan.identities:
             if not program.as_given and wanted and identity.category in wanted:
                 program.refuse(
                     f"{plan.handle} cannot have skipped {identity.category}",
                     why=f"{identity.handle} is in it",
-                    remedy="take it out of skipped=, or give the identity another category",
+                    hint="take it out of skipped=, or give the identity another category",
                 )
 
     def _require_identity(
@@ -83,18 +83,18 @@ class Fitting(Step[DevCoachProgram]):
         if category is not None and plan.skipped and category in plan.skipped:
             program.refuse(
                 f"{plan.handle} skipped {category}",
-                remedy="take it out of skipped=, or choose another one",
+                hint="take it out of skipped=, or choose another one",
             )
         if category is None and plan.skipped and set(plan.skipped) == set(CATEGORIES):
             program.refuse(
                 f"{plan.handle} skipped every category",
-                remedy="leave one out of skipped=, for the identity",
+                hint="leave one out of skipped=, for the identity",
             )
         for other in plan.identities:
             if name is not None and str(other.columns.get("name", "")).lower() == name.lower():
                 program.refuse(
                     f"{other.handle} is named {other.columns['name']!r} already",
-                    remedy="a person's identities have different names",
+                    hint="a person's identities have different names",
                 )
 
     def _require_current(self, identity: IdentityPlan) -> None:
@@ -103,19 +103,19 @@ class Fitting(Step[DevCoachProgram]):
         if plan.phase is not None and plan.phase.number < CoachingPhase.IDENTITY_REFINEMENT.number:
             program.refuse(
                 f"{plan.handle} has no current identity in {plan.phase}",
-                remedy=f"say .in_phase({CoachingPhase.IDENTITY_REFINEMENT}) or a later one",
+                hint=f"say .in_phase({CoachingPhase.IDENTITY_REFINEMENT}) or a later one",
             )
         refining = plan.phase in (None, CoachingPhase.IDENTITY_REFINEMENT)
         if refining and identity.state is IdentityState.REFINEMENT_COMPLETE:
             program.refuse(
                 f"{identity.handle} is {identity.state} and cannot be the current one",
-                remedy="the current identity is the oldest one that is not complete",
+                hint="the current identity is the oldest one that is not complete",
             )
         older = plan.identities[: plan.identities.index(identity)]
-        pending = [o for o in older if o.state_said and o.state is not IdentityState.REFINEMENT_COMPLETE]
+        pending = [o for o in older if o.state_explicit and o.state is not IdentityState.REFINEMENT_COMPLETE]
         if refining and pending:
             program.refuse(
                 f"{identity.handle} cannot be the current identity",
                 why=f"{pending[0].handle} is older and {pending[0].state}",
-                remedy="the current identity is the oldest one that is not complete",
+                hint="the current identity is the oldest one that is not complete",
             )

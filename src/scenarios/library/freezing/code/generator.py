@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from scenarios.domain import PERSONAL
-from scenarios.library.freezing.code.words import CannotSay, Code, Variables, call, moment, offset
+from scenarios.library.freezing.code.words import Code, NotExpressible, Variables, call, moment, offset
 from scenarios.library.planning.columns import specs
 from scenarios.library.planning.plan import Plan
 from scenarios.library.planning.rows import Row
@@ -16,7 +16,7 @@ from scenarios.library.planning.rows import Row
 _USED = ("scene", "now", "at", "a_scenario", "scenario", "datetime", "date", "UTC", "Clock")
 
 
-class Speaker(ABC):
+class CodeGenerator(ABC):
     """Says a plan in calls of a system's builder.
 
     Args:
@@ -47,18 +47,18 @@ class Speaker(ABC):
         """Yield the statements between the beginning and ``return scene``; an empty one is a pause.
 
         Raises:
-            CannotSay: the builder has no words for a row.
+            NotExpressible: the builder has no words for a row.
         """
 
     def body(self) -> str:
         """Return the body of the function that builds the plan.
 
         Raises:
-            CannotSay: the builder has no words for it.
+            NotExpressible: the builder has no words for it.
         """
         for row in self.plan.rows:
             if row.table.fullname not in self.tables:
-                raise CannotSay(f"it has no words for rows of {row.table.fullname}")
+                raise NotExpressible(f"it has no words for rows of {row.table.fullname}")
         said = list(self.statements())
         lines = [f"now = {moment(self.anchor)}"]
         if self.clocked:

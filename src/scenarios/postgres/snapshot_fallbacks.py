@@ -24,7 +24,7 @@ class Copy:
     why: str
 
 
-class WaysBack:
+class SnapshotFallbacks:
     """What one database knows of its snapshots beside their numbers."""
 
     def __init__(self) -> None:

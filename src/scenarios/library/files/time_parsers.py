@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
-from scenarios.library.files.faults import Faults
-from scenarios.library.files.shapes import Shape
+from scenarios.library.files.column_parsers import ColumnParser
+from scenarios.library.files.error_list import ErrorList
 from scenarios.library.files.times import SYNTAX, Offset, parse_time
 from scenarios.library.files.tree import Leaf, Node
 
@@ -38,7 +38,7 @@ class Moment:
     kind: type = datetime
 
 
-class When(Shape):
+class When(ColumnParser):
     """A moment, usually relative to the clock."""
 
     name = "a time"
@@ -46,16 +46,16 @@ class When(Shape):
     def __init__(self, kind: type = datetime) -> None:
         self.kind = kind
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if not isinstance(value, str):
-            return self.wrong(node, path, faults, hint=SYNTAX)
+            return self.wrong(node, path, errors, hint=SYNTAX)
         try:
             return Moment(parse_time(value), node, path, self.kind)
         except ValueError as error:
             if _BEYOND.fullmatch(value):
                 return value
-            return self.wrong(node, path, faults, str(error), SYNTAX)
+            return self.wrong(node, path, errors, str(error), SYNTAX)
 
     def schema(self) -> dict[str, Any]:
         return {
@@ -64,30 +64,30 @@ class When(Shape):
         }
 
 
-class TimeOfDay(Shape):
+class TimeOfDay(ColumnParser):
     """A time of day."""
 
     name = "a time of day, 09:30"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if value == "24:00:00":
             return value
         try:
             return time.fromisoformat(value if isinstance(value, str) else "")
         except ValueError:
-            return self.wrong(node, path, faults, hint="write it as 09:30 or 09:30:15")
+            return self.wrong(node, path, errors, hint="write it as 09:30 or 09:30:15")
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}
 
 
-class Duration(Shape):
+class Duration(ColumnParser):
     """A length of time."""
 
     name = "a length of time, 2h 30m"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, str):
             try:
@@ -98,7 +98,7 @@ class Duration(Shape):
                 return parsed.delta
             if value and _INTERVAL.fullmatch(value):
                 return value
-        return self.wrong(node, path, faults, hint="write it as 2h 30m or 40s")
+        return self.wrong(node, path, errors, hint="write it as 2h 30m or 40s")
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}

@@ -1,10 +1,10 @@
 """A worker's database and the layers of data on it, so that a test starts where it asked to start.
 
 Without it each test would load its state again, or a test would inherit what the one before it left behind.
-A `Stage` is one database with a stack of layers on it: at the bottom the bare schema, above it what wider
-fixtures put there (session, package, module, class), on top the scenarios the test named. Each layer ends in
-a snapshot of the journal. The next test that wants the same layers costs one restore; one that wants others
-goes back to the last layer both share and loads only what is missing.
+A `PreparedDatabase` is one database with a stack of layers on it: at the bottom the bare schema, above it
+what broader fixtures put there (session, package, module, class), on top the scenarios the test named. Each
+layer ends in a snapshot of the journal. The next test that wants the same layers costs one restore; one that
+wants others goes back to the last layer both share and loads only what is missing.
 """
 
 from __future__ import annotations
@@ -51,39 +51,40 @@ class Layer:
     key: Hashable
     before: Snapshot
     after: Snapshot | None = None
-    """None for a wide layer: its owner may write for as long as it is open."""
+    """None for a broader layer: its owner may write for as long as it is open."""
     value: Any = None
     rank: int = 0
-    """How wide the scope of a wide layer is; wider ones lie below."""
+    """How broader the scope of a broader layer is; broader ones lie below."""
 
     @property
-    def wide(self) -> bool:
-        """Owned by a fixture wider than a test; once lost it cannot be filled again."""
+    def broader(self) -> bool:
+        """Owned by a fixture broader than a test; once lost it cannot be filled again."""
         return self.after is None
 
 
 @dataclass(slots=True)
-class Stage:
-    """One database and its stack of layers, the wide ones below the scenarios."""
+class PreparedDatabase:
+    """One database and its stack of layers, the broader ones below the scenarios."""
 
     database: Database
     layers: list[Layer] = field(default_factory=list)
-    spoiled_by: str | None = None
-    """The test whose effects could not be undone while wider data lay on the stage."""
+    tainted_by: str | None = None
+    """The test whose effects could not be undone while broader data lay on the prepared database."""
     ended: list[str] = field(default_factory=list)
     """Connections that stood in the way of a copy and were ended, by the names of their applications."""
     _ground: Snapshot | None = None
-    """What lies below all layers: the bare schema, and what wider fixtures wrote without a layer."""
+    """What lies below all layers: the bare schema, and what broader fixtures wrote without a layer."""
 
-    def settle(self, wanted: list[tuple[StateKey, Fill]]) -> list[Any]:
-        """Make the scenarios on the stage exactly *wanted*, in that order, and return their values.
+    def prepare(self, wanted: list[tuple[StateKey, Fill]]) -> list[Any]:
+        """Make the scenarios on the prepared database exactly *wanted*, in that order, and return their
+        values.
 
         What is there already and wanted stays; the rest is undone by one restore.
 
         Raises:
-            DatabaseError: an earlier test's effects destroyed data of a wider fixture.
+            DatabaseError: an earlier test's effects destroyed data of a broader fixture.
         """
-        self._refuse_when_spoiled()
+        self._refuse_when_tainted()
         floor = self._floor()
         keep = floor
         for key, _ in wanted:
@@ -92,22 +93,22 @@ class Stage:
             keep += 1
         self._drop_to(keep)
         if len(self.layers) < keep:  # lost on the way: something on it could only be undone with all the rest
-            self._refuse_when_spoiled()
+            self._refuse_when_tainted()
             keep = floor = 0
         for key, fill in wanted[keep - floor :]:
             self._push(key, fill)
         return [layer.value for layer in self.layers[floor:]]
 
     def clear(self) -> None:
-        """Take the scenarios off, so that a wider fixture can write below them."""
+        """Take the scenarios off, so that a broader fixture can write below them."""
         self._drop_to(self._floor())
 
     def forget_ground(self) -> None:
-        """Note that a wider fixture may have written below all layers."""
+        """Note that a broader fixture may have written below all layers."""
         self._ground = None
 
     def _floor(self) -> int:
-        return sum(layer.wide for layer in self.layers)
+        return sum(layer.broader for layer in self.layers)
 
     def _push(self, key: Hashable, fill: Fill) -> None:
         before = self._snapshot()
@@ -126,14 +127,14 @@ class Stage:
             self.undo(lowest.before, str(lowest.key))
 
     @contextmanager
-    def wide(self, key: Hashable, rank: int) -> Iterator[Database]:
-        """Open a layer for a fixture wider than a test; what it commits lasts until the layer is closed.
+    def broader(self, key: Hashable, rank: int) -> Iterator[Database]:
+        """Open a layer for a fixture broader than a test; what it commits lasts until the layer is closed.
 
         Raises:
-            DatabaseError: a fixture of a narrower scope has its data on the stage already; that would be
-                undone last, and this one's with it.
+            DatabaseError: a fixture of a narrower scope has its data on the prepared database already; that
+                would be undone last, and this one's with it.
         """
-        self._refuse_when_spoiled()
+        self._refuse_when_tainted()
         self.clear()
         for layer in self.layers:
             if layer.rank < rank:
@@ -141,22 +142,22 @@ class Stage:
                     f"the fixture for {key} is set up too late",
                     where=f"database {self.database.name}",
                     why=f"the data of a narrower fixture ({layer.key}) lies on the database already",
-                    remedy="let the narrower fixture ask for the wider one, or make the wider one autouse",
+                    hint="let the narrower fixture ask for the broader one, or make the broader one autouse",
                 )
         depth = len(self.layers)
         self.layers.append(Layer(key, self._snapshot(), rank=rank))
         try:
             yield self.database
         finally:
-            if self.spoiled_by is None:
+            if self.tainted_by is None:
                 self._drop_to(depth)
             elif depth == 0:
-                self.spoiled_by = None  # nothing of the wider data is left to protect
+                self.tainted_by = None  # nothing of the broader data is left to protect
 
     def begin(self) -> Snapshot:
         """Return the point a test starts from.
 
-        With a wide layer on top it is taken now, since its owner may have written since the last test.
+        With a broader layer on top it is taken now, since its owner may have written since the last test.
         """
         if not self.layers:
             if self._ground is None:
@@ -225,17 +226,17 @@ class Stage:
     def lose(self, culprit: str) -> None:
         """Note that the database was made anew because of *culprit*: no layer is on it any more."""
         if self._floor():
-            self.spoiled_by = culprit
+            self.tainted_by = culprit
         self.layers.clear()
         self._ground = None
 
-    def _refuse_when_spoiled(self) -> None:
-        if self.spoiled_by is not None:
+    def _refuse_when_tainted(self) -> None:
+        if self.tainted_by is not None:
             raise DatabaseError(
-                "the data of a wider fixture is gone",
+                "the data of a broader fixture is gone",
                 where=f"database {self.database.name}",
-                why=f"{self.spoiled_by} did something that could not be undone in place (DDL, for one), "
+                why=f"{self.tainted_by} did something that could not be undone in place (DDL, for one), "
                 "so the database was made anew",
-                remedy='mark that test with @pytest.mark.scenario_isolation("clone"): '
+                hint='mark that test with @pytest.mark.scenario_isolation("clone"): '
                 "a copy is then put back after it",
             )

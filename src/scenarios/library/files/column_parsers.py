@@ -1,7 +1,7 @@
 """What a value in a scenario file may be, for each kind of column.
 
 Without it a word of three hundred characters, a misspelt phase or a date that is none would travel to the
-database and come back as an error about a COPY of many rows, or not come back at all. Each shape reads one
+database and come back as an error about a COPY of many rows, or not come back at all. Each parser reads one
 node of the file, says what is wrong in the file's words, and describes itself as JSON Schema for editors.
 Columns are known only at run time, from the system's metadata, which is why these are not fixed models.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from scenarios.library.files.faults import Faults, suggest
+from scenarios.library.files.error_list import ErrorList, suggest
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of, shortened
 
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
@@ -25,7 +25,7 @@ _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 class _Invalid:
-    """The value of a node that had a fault; it is never written."""
+    """The value of a node that had an error; it is never written."""
 
     def __repr__(self) -> str:
         return "INVALID"
@@ -53,13 +53,13 @@ class Template:
     path: str
 
 
-class Shape:
+class ColumnParser:
     """Reads one node. Subclasses set ``name``, what a person would call such a value."""
 
     name = "a value"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
-        """Return the value, or ``INVALID`` after adding a fault."""
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
+        """Return the value, or ``INVALID`` after adding an error."""
         raise NotImplementedError
 
     def schema(self) -> dict[str, Any]:
@@ -67,14 +67,14 @@ class Shape:
         return {}
 
     def wrong(
-        self, node: Node, path: str, faults: Faults, what: str | None = None, hint: str | None = None
+        self, node: Node, path: str, errors: ErrorList, what: str | None = None, hint: str | None = None
     ) -> Any:
-        """Add a fault and return ``INVALID``."""
-        faults.add(node.place, path, what or f"this has to be {self.name}, not {kind_of(node)}", hint)
+        """Add an error and return ``INVALID``."""
+        errors.add(node.place, path, what or f"this has to be {self.name}, not {kind_of(node)}", hint)
         return INVALID
 
 
-class Text(Shape):
+class Text(ColumnParser):
     """A text of at most *limit* characters (None: what PostgreSQL holds)."""
 
     name = "a text"
@@ -82,22 +82,22 @@ class Text(Shape):
     def __init__(self, limit: int | None = None) -> None:
         self.limit = limit
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, Template):
             return value
         if not isinstance(value, str):
             hint = "write it in quotes" if isinstance(node, Leaf) and value is not None else None
-            return self.wrong(node, path, faults, hint=hint)
+            return self.wrong(node, path, errors, hint=hint)
         if "\0" in value:
             return self.wrong(
-                node, path, faults, "PostgreSQL's text holds no NUL character", r"remove the \0"
+                node, path, errors, "PostgreSQL's text holds no NUL character", r"remove the \0"
             )
         if self.limit is not None and len(value) > self.limit:
             return self.wrong(
                 node,
                 path,
-                faults,
+                errors,
                 f"{len(value)} characters, the column holds {self.limit}",
                 "shorten the text",
             )
@@ -107,7 +107,7 @@ class Text(Shape):
         return {"type": "string", **({"maxLength": self.limit} if self.limit else {})}
 
 
-class Word(Text):
+class EnumText(Text):
     """One of a vocabulary."""
 
     def __init__(self, words: Sequence[str], what: str = "value") -> None:
@@ -116,13 +116,13 @@ class Word(Text):
         self.name = f"one of {', '.join(self.words)}"
         self.what = what
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
-        value = super().read(node, path, faults)
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
+        value = super().read(node, path, errors)
         if isinstance(value, str) and value not in self.words:
             return self.wrong(
                 node,
                 path,
-                faults,
+                errors,
                 f"{shortened(value)} is not a known {self.what}",
                 suggest(value, self.words),
             )
@@ -132,7 +132,7 @@ class Word(Text):
         return {"enum": list(self.words)}
 
 
-class Integer(Shape):
+class Integer(ColumnParser):
     """A whole number between *low* and *high*, inclusive."""
 
     name = "a whole number"
@@ -140,15 +140,15 @@ class Integer(Shape):
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, bool) or not isinstance(value, int):
-            return self.wrong(node, path, faults)
+            return self.wrong(node, path, errors)
         if not self.low <= value <= self.high:
             return self.wrong(
                 node,
                 path,
-                faults,
+                errors,
                 f"{shortened(str(value))} does not fit",
                 f"it can be {self.low} to {self.high}",
             )
@@ -158,7 +158,7 @@ class Integer(Shape):
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-class Number(Shape):
+class Number(ColumnParser):
     """A number; *exact* ones are kept as decimals and may be written in quotes."""
 
     name = "a number"
@@ -166,7 +166,7 @@ class Number(Shape):
     def __init__(self, *, exact: bool) -> None:
         self.exact = exact
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, int | float) and not isinstance(value, bool):
             return Decimal(str(value)) if self.exact else float(value)
@@ -177,87 +177,87 @@ class Number(Shape):
                 pass
         if isinstance(value, str) and value in _NO_NUMBERS:
             return float(value)
-        return self.wrong(node, path, faults)
+        return self.wrong(node, path, errors)
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["number", "string"]} if self.exact else {"type": "number"}
 
 
-class Truth(Shape):
+class Bool(ColumnParser):
     """true or false."""
 
     name = "true or false"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, bool):
             return value
         words = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": "true", "0": "false"}
         right = words.get(str(value).lower())
-        return self.wrong(node, path, faults, hint=f"write {right}" if right else None)
+        return self.wrong(node, path, errors, hint=f"write {right}" if right else None)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "boolean"}
 
 
-class Identifier(Shape):
+class Identifier(ColumnParser):
     """A UUID, or the handle of the row that has it."""
 
     name = "a UUID"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         if isinstance(value, Template):
             return value
         try:
             return uuid.UUID(value if isinstance(value, str) else "")
         except ValueError:
-            return self.wrong(node, path, faults)
+            return self.wrong(node, path, errors)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}
 
 
-class Bytes(Shape):
+class Bytes(ColumnParser):
     """Bytes, written in base 64."""
 
     name = "bytes in base 64"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
         try:
             return base64.b64decode(value if isinstance(value, str) else "?", validate=True)
         except (binascii.Error, ValueError):
-            return self.wrong(node, path, faults)
+            return self.wrong(node, path, errors)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "contentEncoding": "base64"}
 
 
-class ListOf(Shape):
-    """An array; its elements have one shape.
+class ListOf(ColumnParser):
+    """An array; its elements have one parser.
 
     PostgreSQL's arrays have any number of dimensions, unless *deep* is false: the model says how many.
     """
 
-    def __init__(self, element: Shape, *, deep: bool = False) -> None:
+    def __init__(self, element: ColumnParser, *, deep: bool = False) -> None:
         self.element = element
         self.deep = deep
         self.name = "a list"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         if not isinstance(node, Series):
-            return self.wrong(node, path, faults, hint="begin each element with a dash, or write []")
+            return self.wrong(node, path, errors, hint="begin each element with a dash, or write []")
         inner = [item for item in node.items if isinstance(item, Series)] if self.deep else []
         if inner and len(inner) == len(node.items):
             if len({len(item.items) for item in inner}) > 1:
-                return self.wrong(node, path, faults, "the lists in an array are equally long")
-            rows = [self.read(item, f"{path}.{at}", faults) for at, item in enumerate(inner)]
+                return self.wrong(node, path, errors, "the lists in an array are equally long")
+            rows = [self.read(item, f"{path}.{at}", errors) for at, item in enumerate(inner)]
             return INVALID if any(row is INVALID for row in rows) else rows
         found = [
             None
             if isinstance(item, Leaf) and item.value is None
-            else self.element.read(item, f"{path}.{at}", faults)
+            else self.element.read(item, f"{path}.{at}", errors)
             for at, item in enumerate(node.items)
         ]
         return INVALID if any(item is INVALID for item in found) else found
@@ -266,43 +266,43 @@ class ListOf(Shape):
         return {"type": "array", "items": self.element.schema()}
 
 
-class Anything(Shape):
+class Anything(ColumnParser):
     """JSON: whatever the file says, with handles in its texts."""
 
     name = "anything JSON can hold"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         if isinstance(node, Branch):
             found: dict[str, Any] = {}
             for key, item in node.items.items():
                 if "\0" in key:
-                    faults.add(node.key_place(key), path, "JSON in PostgreSQL holds no NUL character")
+                    errors.add(node.key_place(key), path, "JSON in PostgreSQL holds no NUL character")
                     return INVALID
-                found[key] = self.read(item, f"{path}.{key}", faults)
+                found[key] = self.read(item, f"{path}.{key}", errors)
             return INVALID if any(value is INVALID for value in found.values()) else found
         if isinstance(node, Series):
-            items = [self.read(item, f"{path}.{at}", faults) for at, item in enumerate(node.items)]
+            items = [self.read(item, f"{path}.{at}", errors) for at, item in enumerate(node.items)]
             return INVALID if any(item is INVALID for item in items) else items
         value = node.value
         if isinstance(value, str) and "\0" in value:
             return self.wrong(
-                node, path, faults, "JSON in PostgreSQL holds no NUL character", r"remove the \0"
+                node, path, errors, "JSON in PostgreSQL holds no NUL character", r"remove the \0"
             )
         if isinstance(value, float) and not math.isfinite(value):
-            return self.wrong(node, path, faults, f"JSON has no number {value}", "write null, or a text")
+            return self.wrong(node, path, errors, f"JSON has no number {value}", "write null, or a text")
         return value
 
 
-class Opaque(Shape):
-    """A type without a shape of its own (ranges, networks, vectors): its text form, read by PostgreSQL."""
+class RawText(ColumnParser):
+    """A type without a parser of its own (ranges, networks, vectors): its text form, read by PostgreSQL."""
 
     def __init__(self, type_name: str) -> None:
         self.name = f"a {type_name} as PostgreSQL writes it"
 
-    def read(self, node: Node, path: str, faults: Faults) -> Any:
+    def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         if isinstance(node, Leaf) and isinstance(node.value, str):
             return node.value
-        return self.wrong(node, path, faults, hint="write it in quotes")
+        return self.wrong(node, path, errors, hint="write it in quotes")
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "description": self.name}

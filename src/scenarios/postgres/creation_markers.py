@@ -1,7 +1,7 @@
-"""A note on disk that a database is about to be created, for as long as it is not marked.
+"""A note on disk that a database is about to be created, for as long as it is not tagged.
 
 Creating a database and marking it as ours are two statements, since PostgreSQL creates databases outside of
-transactions. A run that is killed between them leaves a database without a mark, which nothing of ours may
+transactions. A run that is killed between them leaves a database without a tag, which nothing of ours may
 touch. The note, together with a name only we generate, tells clean-up that it is ours nevertheless.
 """
 
@@ -26,7 +26,7 @@ def is_generated(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class CreationMarker:
     """A context manager: the note exists for the block, and longer if the block is killed."""
 
     path: Path
@@ -43,16 +43,16 @@ class Intent:
         self.path.unlink(missing_ok=True)
 
 
-def intent(notes: Path, name: str) -> Intent:
-    """Return the intent to create the database *name*, noted in the directory *notes*."""
+def creation_marker(notes: Path, name: str) -> CreationMarker:
+    """Return the creation_marker to create the database *name*, noted in the directory *notes*."""
     if not is_generated(name):
         raise AssertionError(f"{name!r} could be anybody's database")
-    return Intent(notes / "intents" / name)
+    return CreationMarker(notes / "creation_markers" / name)
 
 
 def abandoned(notes: Path) -> Iterator[tuple[str, Path]]:
     """Give name and note of each database whose creator died between creating and marking it."""
-    for path in sorted((notes / "intents").glob("scn_*")):
+    for path in sorted((notes / "creation_markers").glob("scn_*")):
         try:
             content: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OUTPUT = "scenarios"
 
 
-class Tally:
+class Reporter:
     """A plugin object with the hooks that gather and print."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -50,7 +50,7 @@ class Tally:
     def _say_once(self, report: pytest.TestReport, failure: BaseException) -> None:
         """Refer to the first test with this failure of ours: a run without a server says why once.
 
-        pytest keeps what a wider fixture raised, and raises it again for each test that needs the fixture.
+        pytest keeps what a broader fixture raised, and raises it again for each test that needs the fixture.
         """
         from scenarios.errors import ScenariosError
 

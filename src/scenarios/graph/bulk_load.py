@@ -26,7 +26,7 @@ from scenarios.graph.steps import schema_text, table_name
 from scenarios.journal.idle import nobody_watches
 from scenarios.ownership import is_ours
 
-_MAY_REST = """
+_MAY_SUSPEND = """
 SELECT has_parameter_privilege('session_replication_role', 'SET')
    -- No trigger on INSERT that would rest (the journal's are ENABLE ALWAYS and do not) and has no stand-in.
    AND NOT EXISTS (SELECT
@@ -48,7 +48,7 @@ class Rule:
     query: str
 
 
-def may_set_aside(
+def may_suspend_rules(
     conn: psycopg.Connection[Any], tables: Sequence[sql.Identifier], stand_in: Collection[str]
 ) -> bool:
     """Return whether the tables' rules can rest: the role may say so, and each has a stand-in.
@@ -59,7 +59,7 @@ def may_set_aside(
         stand_in: trigger functions whose rule is among those checked afterwards.
     """
     names = [table.as_string(conn) for table in tables]
-    return conn.execute(_MAY_REST, [names, list(stand_in)]).fetchone() == (True,)
+    return conn.execute(_MAY_SUSPEND, [names, list(stand_in)]).fetchone() == (True,)
 
 
 LARGE = 2000
@@ -79,7 +79,7 @@ _ORIGIN = sql.SQL("SET LOCAL session_replication_role = origin")
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class BulkLoadMode:
     """What is set aside while a graph is written, and made up for in the same transaction.
 
     Attributes:
@@ -104,7 +104,7 @@ class Rest:
         together(conn, [*([_ORIGIN] if self.checks else ()), *building(self.indexes)])
         return True
 
-    def ways(self) -> Iterator[Rest]:
+    def ways(self) -> Iterator[BulkLoadMode]:
         """Yield how to try it: with all of that, and then with values as text, for which there is any."""
         if self.types:
             yield self
@@ -112,7 +112,9 @@ class Rest:
             yield replace(self, types={})
 
 
-def rest_for(conn: psycopg.Connection[Any], domain: Domain | None, rows: Mapping[Table, int]) -> Rest:
+def bulk_load_mode(
+    conn: psycopg.Connection[Any], domain: Domain | None, rows: Mapping[Table, int]
+) -> BulkLoadMode:
     """Return what may rest while *rows*, their number by table, are written; nothing where nothing may.
 
     Something may where the database is ours and the caller is in no transaction: the tables are locked until
@@ -122,17 +124,17 @@ def rest_for(conn: psycopg.Connection[Any], domain: Domain | None, rows: Mapping
     """
     total = sum(rows.values())
     if total < LARGE:
-        return Rest()
+        return BulkLoadMode()
     parents = [fk.referred_table for table in rows for fk in foreign_keys(table)]
     involved = [table_name(table) for table in dict.fromkeys((*rows, *parents))]
     size = conn.execute(_SMALL_ENOUGH, [[name.as_string(conn) for name in involved]]).fetchone()
     if size is None or size[0] > total * _BYTES or not is_ours(conn):
-        return Rest()
+        return BulkLoadMode()
     checks: list[sql.Composed] = []
-    if domain is not None and domain.resting is not None:
+    if domain is not None and domain.suspendable is not None:
         own = [table_name(table) for table in rows]
-        if may_set_aside(conn, own, domain.resting) and _lock(conn, involved, "SHARE ROW EXCLUSIVE"):
-            checks = [check for table in rows if (check := _breaches(domain, table)) is not None]
+        if may_suspend_rules(conn, own, domain.suspendable) and _lock(conn, involved, "SHARE ROW EXCLUSIVE"):
+            checks = [check for table in rows if (check := _violations(domain, table)) is not None]
     indexes: list[Index] = []
     many = [table for table, count in rows.items() if count >= MANY]
     large = [table_name(table) for table in many]
@@ -140,7 +142,7 @@ def rest_for(conn: psycopg.Connection[Any], domain: Domain | None, rows: Mapping
         indexes = plain_indexes(conn, large)
         if indexes and not _lock(conn, large, "ACCESS EXCLUSIVE"):
             indexes = []
-    return Rest(checks, indexes, _types(conn, many))
+    return BulkLoadMode(checks, indexes, _types(conn, many))
 
 
 _TYPES = """
@@ -181,13 +183,13 @@ def broken(conn: psycopg.Connection[Any], checks: Sequence[sql.Composed]) -> boo
     return row is None or row[0] != 0
 
 
-def _breaches(domain: Domain, table: Table) -> sql.Composed | None:
+def _violations(domain: Domain, table: Table) -> sql.Composed | None:
     """Return the query that counts the rows of *table* that break one of its `rules`; None without any.
 
     It goes through the table once, where a query for each rule would for each.
     """
     joins: list[sql.Composable] = []
-    breaches: list[sql.Composable] = []
+    violations: list[sql.Composable] = []
     for number, constraint in enumerate(foreign_keys(table)):
         pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
         parent = sql.Identifier(f"p{number}")
@@ -197,10 +199,10 @@ def _breaches(domain: Domain, table: Table) -> sql.Composed | None:
             )
         )
         missing = sql.SQL("{}.{} IS NULL").format(parent, sql.Identifier(pairs[0][1]))
-        breaches.append(sql.SQL("{} AND {}").format(_named(pairs), missing))
+        violations.append(sql.SQL("{} AND {}").format(_named(pairs), missing))
         scope = _inherited_scope(domain, table, constraint)
         if scope is not None:
-            breaches.append(
+            violations.append(
                 sql.SQL("NOT {} AND c.{} IS DISTINCT FROM {}.{}").format(
                     missing, sql.Identifier(scope), parent, sql.Identifier(scope)
                 )
@@ -208,7 +210,7 @@ def _breaches(domain: Domain, table: Table) -> sql.Composed | None:
     if not joins:
         return None
     return sql.SQL("SELECT count(*) FROM {} AS c{} WHERE {}").format(
-        table_name(table), sql.SQL("").join(joins), sql.SQL(" OR ").join(breaches)
+        table_name(table), sql.SQL("").join(joins), sql.SQL(" OR ").join(violations)
     )
 
 

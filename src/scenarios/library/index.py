@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.errors import LibraryError
-from scenarios.library.files.faults import Fault, Faults, Place, shown
+from scenarios.library.files.error_list import ErrorDetails, ErrorList, Place, shown
 from scenarios.library.files.head import HEAD_KEYS, Head
 from scenarios.library.files.reading_head import read_head
 from scenarios.library.files.signature import Marked, marked
@@ -35,14 +35,14 @@ class Entry:
         system: its system.
         path: its file.
         head: what it says of itself; None where it cannot be read.
-        faults: what is wrong with its head.
+        errors: what is wrong with its head.
     """
 
     name: str
     system: str
     path: Path
     head: Head | None
-    faults: Faults
+    errors: ErrorList
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line for ``--json``."""
@@ -57,11 +57,11 @@ class Entry:
             "version": head.version if head else None,
             "parameters": {name: each.as_dict() for name, each in (head.parameters if head else {}).items()},
             "file": shown(self.path),
-            "faults": [fault.as_dict() for fault in self.faults.found],
+            "errors": [error.as_dict() for error in self.errors.found],
         }
 
 
-class Shelves:
+class Index:
     """Scenarios in one or more directories; an earlier directory's scenario hides a later one's of that name.
 
     Args:
@@ -81,7 +81,7 @@ class Shelves:
                 raise LibraryError(
                     f"there is no scenario library at {root}",
                     why="the directory does not exist" if not root.exists() else "it is not a directory",
-                    remedy=f"name a directory{named}",
+                    hint=f"name a directory{named}",
                 )
         self._marked: dict[Path, tuple[tuple[int, int], list[Marked]]] = {}
 
@@ -110,7 +110,7 @@ class Shelves:
     def functions(self) -> dict[str, Marked]:
         """Return the functions marked ``@scenario`` by the name of their scenario.
 
-        One of a file that cannot be imported stands here under the function's name, with the fault.
+        One of a file that cannot be imported stands here under the function's name, with the error.
         """
         found: dict[str, Marked] = {}
         for root in self.roots:
@@ -120,8 +120,8 @@ class Shelves:
                         found.setdefault(each.name, each)
         return found
 
-    def hidden(self) -> list[Fault]:
-        """Return a fault for each scenario that has the name of another one in the same directory."""
+    def hidden(self) -> list[ErrorDetails]:
+        """Return an error for each scenario that has the name of another one in the same directory."""
         found = []
         for root in self.roots:
             known: dict[str, Place] = {}
@@ -133,7 +133,7 @@ class Shelves:
             for name, place in places:
                 if name in known:
                     found.append(
-                        Fault(
+                        ErrorDetails(
                             place, "", f"the scenario {name} is in {known[name].file} already", "rename one"
                         )
                     )
@@ -165,24 +165,24 @@ class Shelves:
         """Return the catalogue: the head of every scenario, also of those that cannot be loaded."""
         found = []
         for name, path in self.files().items():
-            faults = Faults()
-            tree = self._head_tree(path, faults)
-            head = read_head(tree, faults) if tree is not None else None
+            errors = ErrorList()
+            tree = self._head_tree(path, errors)
+            head = read_head(tree, errors) if tree is not None else None
             system = (head.system if head else "") or path.parent.name
-            found.append(Entry(name, system, path, head, faults))
+            found.append(Entry(name, system, path, head, errors))
         for name, each in self.functions().items():
             system = each.said.system or each.path.parent.name
-            found.append(Entry(name, system, each.path, each.said, each.faults))
+            found.append(Entry(name, system, each.path, each.said, each.errors))
         return sorted(found, key=lambda entry: (entry.system, entry.name))
 
-    def _head_tree(self, path: Path, faults: Faults) -> Branch | None:
+    def _head_tree(self, path: Path, errors: ErrorList) -> Branch | None:
         try:
             data = path.read_bytes()
         except OSError as error:
-            faults.add(Place(shown(path)), "", f"cannot be read: {error.strerror}")
+            errors.add(Place(shown(path)), "", f"cannot be read: {error.strerror}")
             return None
-        text = read_text(data, shown(path), faults)
-        return read_tree(text, shown(path), faults, only=HEAD_KEYS) if text is not None else None
+        text = read_text(data, shown(path), errors)
+        return read_tree(text, shown(path), errors, only=HEAD_KEYS) if text is not None else None
 
     def file_of(self, name: str) -> Path | None:
         """Return the file of the scenario *name*, None where none is called so."""
