@@ -107,8 +107,9 @@ def others(results: Results) -> str:
         said.append(
             f"**SQLAlchemy's rollback recipe** undoes a test in {number(rollback)} ms, a restore takes"
             f" {number(restore)} ms, and its tests pay for no triggers. Where the code under test uses the"
-            " session it is given and nothing else, it is all you need. The plugin's rollback strategy does the"
-            " same and then has the journal look for what was committed past the session, and pays for that."
+            " session it is given and nothing else, it is all you need. The plugin's rollback strategy does"
+            " the same and then has the journal look for what was committed past the session, and pays for"
+            " that."
         )
     tests = results.get("pytest_overhead", {}).get("ms_per_test", {})
     ours, sqla = tests.get("scenarios, rollback strategy"), tests.get("pytest-sqla")

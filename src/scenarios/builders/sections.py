@@ -125,10 +125,10 @@ class SectionProgram(Program):
         try:
             plan = definition.plan(instance=instance, now=context.clock.now)
         except InvalidScenario as error:
-            error = error.errors[0]
-            what = f"{error.path}: {error.what}" if error.path else error.what
-            where = f"{error.place.file}:{error.place.line}"
-            raise BuilderError(what, where=where, hint=error.hint) from error
+            first = error.errors[0]
+            what = f"{first.path}: {first.what}" if first.path else first.what
+            where = f"{first.place.file}:{first.place.line}"
+            raise BuilderError(what, where=where, hint=first.hint) from error
         return PlannedRows(plan, definition).rendered()
 
     def before_write(self, connection: psycopg.Connection[Any], rendered: Rendered) -> None:

@@ -1,11 +1,10 @@
-"""What happens around one test: the state it starts in, and the strategy of isolation strategies that undoes
-it.
+"""What happens around one test: the state it starts in, and the isolation strategy that undoes it.
 
 Rollback is cheapest but blind to every connection except the one it owns; restore undoes what anyone
 committed; clone copes with what no journal can undo. Which one a test needs follows from what it asks for.
-Whatever the strategy, the journal is asked at the end: it notices when the test got past the strategy it was
-on, and isolation strategies is fell_back and the report says so. A leak blamed on the next test is the
-failure this prevents.
+Whatever the strategy, the journal is asked at the end: it notices when the test did more than the strategy
+can undo; the next one then undoes it, and the report says so. A leak blamed on the next test is the failure
+this prevents.
 """
 
 from __future__ import annotations

@@ -130,7 +130,8 @@ def write_report(
         return path
     rows = "\n".join(
         f"<tr><td>{escape(test['test'])}</td><td>{escape(', '.join(test['scenarios']))}</td>"
-        f"<td>{escape(test['strategy'])}{' &rarr; ' + escape(test['fell_back']) if test['fell_back'] else ''}</td>"
+        f"<td>{escape(test['strategy'])}"
+        f"{' &rarr; ' + escape(test['fell_back']) if test['fell_back'] else ''}</td>"
         f"<td>{_ms(test):.2f}</td><td>{test['rows_loaded']}</td><td>{test['rows_written']}</td></tr>"
         for test in sorted(tests, key=_ms, reverse=True)
     )
