@@ -11,7 +11,7 @@ import pytest
 from scenarios.domain import domain_names, get_domain
 from scenarios.errors import DomainError, ValuesError
 from scenarios.library.sections import sections_of
-from scenarios.values.corpora import bank, bank_file
+from scenarios.values.corpora import corpus, corpus_file
 from scenarios.volume import recipe
 
 BOOKSHOP = """
@@ -40,14 +40,14 @@ def bookshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     yield tmp_path
     for name in [each for each in sys.modules if each.partition(".")[0] == "bookshop"]:
         del sys.modules[name]
-    bank_file.cache_clear()
+    corpus_file.cache_clear()
 
 
 def test_a_strangers_system_is_registered_like_ours(bookshop):
     assert {"bookshop", "dev_coach", "coach_bot", "essay_coach"} <= set(domain_names())
     domain = get_domain("bookshop")
     assert (domain.title, sections_of(domain).domain) == ("The bookshop", domain)
-    assert bank("bookshop.reviews") == ("A page-turner.", "I gave it away.")
+    assert corpus("bookshop.reviews") == ("A page-turner.", "I gave it away.")
     assert recipe("bookshop").domain is domain
 
 
@@ -55,8 +55,8 @@ def test_what_a_system_does_not_bring_is_said(bookshop):
     domain = get_domain("bookshop")
     with pytest.raises(DomainError, match="The bookshop has no health"):
         domain.part("health")
-    with pytest.raises(ValuesError, match=r"no text bank 'bookshop\.titles'"):
-        bank("bookshop.titles")
+    with pytest.raises(ValuesError, match=r"no text corpus 'bookshop\.titles'"):
+        corpus("bookshop.titles")
 
 
 def test_an_unknown_system_is_told_those_there_are(bookshop):
@@ -67,7 +67,7 @@ def test_an_unknown_system_is_told_those_there_are(bookshop):
 
 def test_the_texts_of_a_system_come_without_its_models():
     code = (
-        "import sys\nfrom scenarios.values import bank\n"
-        "assert bank('dev_coach.texts.notes')\nassert 'sqlalchemy' not in sys.modules"
+        "import sys\nfrom scenarios.values import corpus\n"
+        "assert corpus('dev_coach.texts.notes')\nassert 'sqlalchemy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
