@@ -19,9 +19,9 @@ demo: $(VENV)/.demo ## the main job, on a throwaway PostgreSQL
 test: $(VENV)/.dev ## the tests, in parallel, in some minutes; needs no container engine and no browser
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not thorough" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev ## these and the thorough ones: every PostgreSQL and Python here, every page, thousands of programs
+test-all: test ## these, then the rest: every PostgreSQL and Python here, every page, thousands of programs
 	@SCENARIOS_TEST_EXAMPLES=$${SCENARIOS_TEST_EXAMPLES:-10} \
-		$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+		$(BIN)/python -m pytest -n auto --dist worksteal -m "thorough or hypothesis" $(PYTEST_ARGS)
 
 test-lowest: $(VENV)-lowest/.dev ## what meets a model, with the oldest versions that pyproject.toml promises
 	@$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not thorough" \
