@@ -6,6 +6,7 @@ import hashlib
 import threading
 
 import pytest
+from sqlalchemy import MetaData, Table
 
 from scenarios import journal
 from scenarios.errors import JournalError, SafetyError, SnapshotFileError
@@ -215,3 +216,34 @@ def test_a_file_saved_among_writers_is_one_point_in_time(bench, tmp_path):
         thread.join()
     assert sums == [1_000_000] * 5
     assert bench.app.execute("SELECT n > 5 FROM z").fetchone() == (True,)
+
+
+def test_tables_without_columns_and_names_with_dots(server, bench, tmp_path):
+    """Each has its own rows, in a file, in what changed, and in what a restore reports."""
+    odd = """
+        CREATE TABLE bare (); CREATE TABLE made (n integer GENERATED ALWAYS AS (1 + 1) STORED);
+        CREATE SCHEMA a; CREATE SCHEMA "a.b";
+        CREATE TABLE a."b.c" (id integer PRIMARY KEY); CREATE TABLE "a.b".c (id integer PRIMARY KEY);
+        CREATE TABLE "a.b"."c""d" (id integer PRIMARY KEY);
+    """
+    bench.ddl(odd)
+    bench.ddl(
+        "INSERT INTO bare DEFAULT VALUES; INSERT INTO bare DEFAULT VALUES; INSERT INTO made DEFAULT VALUES;"
+        'INSERT INTO a."b.c" VALUES (1); INSERT INTO "a.b".c VALUES (2), (3)'
+    )
+    saved = journal.contents(bench.control)
+    assert {'"a"."b.c"', '"a.b"."c"', "public.bare"} <= set(saved)
+    path = tmp_path / "odd.scn"
+    journal.save(bench.control, path)
+    with server.database(lambda conn: conn.execute(odd)) as other, other.connect() as app:
+        before = journal.snapshot(app)
+        journal.open_file(app, path)
+        assert journal.contents(app) == saved
+        assert not journal.diff(path, app)
+        changed = journal.changes(app, before)
+        assert changed.counts['"a.b"."c"']["inserted"] == 2
+        assert len(changed.of(Table("b.c", MetaData(), schema="a"))) == 1
+        assert len(changed.of(Table("b.c", MetaData()))) == len(changed.of('"a"."b.c"')) == 1
+        assert len(changed.of("c")) == 2
+        assert journal.restore(app, before).tables == {
+            '"a"."b.c"': 1, '"a.b"."c"': 2, "public.bare": 2, "public.made": 1}  # fmt: skip

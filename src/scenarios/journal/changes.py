@@ -17,6 +17,7 @@ from scenarios.errors import JournalError
 from scenarios.exact import exact_cursor
 from scenarios.journal.install import Connection, is_installed, plain_rows
 from scenarios.journal.snapshots import Snapshot, find
+from scenarios.journal.tables import label_of
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -313,9 +314,7 @@ def matcher(what: Any) -> Callable[[str], bool]:
         JournalError: it is none of these.
     """
     if isinstance(what, str):
-        if "." in what:
-            return lambda label: label == what
-        return lambda label: label.partition(".")[2] == what
+        return (lambda label: label == what) if "." in what else _in_any_schema(what)
     table = getattr(what, "__table__", what)
     name, schema = getattr(table, "name", None), getattr(table, "schema", None)
     if not isinstance(name, str):
@@ -323,7 +322,11 @@ def matcher(what: Any) -> Callable[[str], bool]:
             f"cannot tell which table {what!r} is",
             hint="give a mapped class, a SQLAlchemy table, 'table' or 'schema.table'",
         )
-    return matcher(f"{schema}.{name}" if schema else name)
+    return matcher(label_of(schema, name)) if schema else _in_any_schema(name)
+
+
+def _in_any_schema(name: str) -> Callable[[str], bool]:
+    return lambda label: label.endswith((f".{name}", f'."{name}"'))
 
 
 _NUMBERS = {Decimal: 1700, float: 701, int: 20}

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from scenarios.journal.install import Connection, plain_rows
 from scenarios.journal.session_settings import look_up, pin
+from scenarios.journal.tables import label_of
 
 _RELATIONS = b"""
     SELECT n.nspname, c.relname, c.relkind::text, c.relispopulated
@@ -35,7 +36,7 @@ def contents(conn: Connection) -> Mapping[str, str]:
         relations = conn.execute(_RELATIONS).fetchall()
         parts = []
         for schema, name, kind, populated in relations:
-            label = sql.Literal(f"{schema}.{name}")
+            label = sql.Literal(label_of(schema, name))
             relation = sql.Identifier(schema, name)
             if kind == "S":
                 part = sql.SQL("SELECT {}, last_value || ' ' || is_called FROM {}").format(label, relation)

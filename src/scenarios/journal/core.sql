@@ -1,7 +1,7 @@
 -- What the journal keeps in a database, whatever tables that has. Run once; everything lives in one schema.
 --
 -- Three rules hold in this file:
---   * every name is qualified or the search_path is session_settings, because the functions run with the owner's rights;
+--   * every name is qualified or the search_path is pinned, because the functions run with the owner's rights;
 --     only while rows are put back it is the application's, whose indexes, checks and generated columns may call
 --     functions that need it, and then it begins with pg_catalog;
 --   * the settings a function needs are on the function, so that no caller can take them away;
@@ -42,7 +42,7 @@ CREATE TABLE scenarios_journal.members (
     triggers bigint               -- how many of ours are on it
 );
 CREATE TABLE scenarios_journal.state (
-    layout integer NOT NULL,      -- version of this file
+    layout integer PRIMARY KEY,   -- version of this file
     home oid NOT NULL,            -- the database it was installed in; another one is a clone of that
     watching boolean NOT NULL,    -- event triggers tell of DDL; otherwise the catalogue is compared
     catalogue text,               -- what it was compared with, when not watching
@@ -50,7 +50,9 @@ CREATE TABLE scenarios_journal.state (
     path text NOT NULL,           -- by which functions of the application find what they call
     outside text[] NOT NULL       -- relations whose rows no trigger can see
 );
-CREATE TABLE scenarios_journal.ddl (
+-- What changes with each test is unlogged, which no publication FOR ALL TABLES publishes; the rest has keys, and
+-- becomes unlogged where there is such a publication.
+CREATE UNLOGGED TABLE scenarios_journal.ddl (
     n bigint NOT NULL, tag text NOT NULL, identity text, by_role text NOT NULL, at timestamptz NOT NULL,
     settled boolean NOT NULL DEFAULT false
 );
@@ -59,10 +61,10 @@ CREATE TABLE scenarios_journal.views (
     version bigint NOT NULL
 );
 -- The content of a materialized view changes by REFRESH alone, so a checksum is good for a whole version.
-CREATE TABLE scenarios_journal.view_states (
+CREATE UNLOGGED TABLE scenarios_journal.view_states (
     relation oid NOT NULL, version bigint NOT NULL, content text NOT NULL, PRIMARY KEY (relation, version)
 );
-CREATE TABLE scenarios_journal.snapshots (
+CREATE UNLOGGED TABLE scenarios_journal.snapshots (
     number bigint PRIMARY KEY,
     name text,
     base bigint NOT NULL,         -- the clock when it was taken

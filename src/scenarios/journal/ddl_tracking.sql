@@ -114,13 +114,15 @@ CREATE VIEW scenarios_journal.armed AS
     SELECT (SELECT string_agg(concat_ws(' ', e.oid, e.evtenabled, e.xmin), ' ' ORDER BY e.oid)
               FROM pg_catalog.pg_event_trigger e WHERE e.evtname ~ '^scenarios_journal_')
            || CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN (
-              SELECT ' ' || sum(hashint8(g.oid::bigint) # g.xmin::text::bigint) FROM pg_catalog.pg_trigger g
+              SELECT ' ' || sum(hashint8((g.oid::bigint << 32) | g.xmin::text::bigint)) FROM pg_catalog.pg_trigger g
                WHERE g.tgenabled = 'A' AND g.tgname BETWEEN 'scenarios_journal_' AND 'scenarios_journal_z')
               ELSE '' END AS state;
 
--- Taking the triggers off a table whose shape changes: what they would insert no longer fits.
+-- Taking the triggers off a table whose shape changes: what they would insert no longer fits. Event triggers of
+-- the application, which may forbid to drop anything, do not hear of it.
 CREATE FUNCTION scenarios_journal.untrack(which integer) RETURNS void LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
+    SET session_replication_role = replica
 AS $$
 DECLARE
     held record;

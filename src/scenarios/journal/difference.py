@@ -17,6 +17,7 @@ from scenarios.journal.file_format import check_file
 from scenarios.journal.files import database_lines, file_lines
 from scenarios.journal.install import Connection
 from scenarios.journal.snapshots import Snapshot
+from scenarios.journal.tables import label_of
 
 Source = Connection | str | Path
 
@@ -95,7 +96,8 @@ def _read(source: Source) -> dict[str, _Rows]:
         check_file(source)
         tables = file_lines(Path(source))
     return {
-        f"{described['schema']}.{described['name']}": _Rows(described, lines) for described, lines in tables
+        label_of(described["schema"], described["name"]): _Rows(described, lines)
+        for described, lines in tables
     }
 
 

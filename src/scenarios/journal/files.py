@@ -33,7 +33,7 @@ from scenarios.journal.file_format import (
 )
 from scenarios.journal.install import WAIT, Connection, plain_rows, require_idle, require_ownership
 from scenarios.journal.session_settings import look_up, own_settings, pin
-from scenarios.journal.tables import Table, read_tables
+from scenarios.journal.tables import Table, label_of, read_tables
 
 
 @plain_rows
@@ -195,7 +195,7 @@ def _header(conn: Connection, tables: list[Table]) -> dict[str, Any]:
 def _schema(conn: Connection, tables: list[Table]) -> dict[str, list[str]]:
     """What must be equal for the content of one database to fit another, in words all versions use."""
     constraints = conn.execute(
-        b"SELECT n.nspname || '.' || c.relname, 'constraint ' || pg_get_constraintdef(k.oid)"
+        b"SELECT n.nspname, c.relname, 'constraint ' || pg_get_constraintdef(k.oid)"
         b" FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid ="
         b" c.relnamespace"
         b" WHERE k.contype IN ('p', 'u', 'f', 'x') AND NOT c.relispartition"
@@ -205,8 +205,8 @@ def _schema(conn: Connection, tables: list[Table]) -> dict[str, list[str]]:
         table.label: [f"column {name} {kind}" for name, kind in zip(table.names, table.declared, strict=True)]
         for table in tables
     }
-    for label, definition in constraints:
-        if label in described:
+    for schema, name, definition in constraints:
+        if (label := label_of(schema, name)) in described:
             described[label].append(definition)
     return {label: sorted(lines) for label, lines in sorted(described.items())}
 
@@ -234,10 +234,11 @@ def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> No
     look_up(conn, path_of_theirs)
     with content(source) as described_tables:
         for described, chunks in described_tables:
-            table = tables[f"{described['schema']}.{described['name']}"]
-            # The file's order of columns, which need not be the table's.
-            into = sql.SQL("COPY {} ({}) FROM STDIN").format(
-                table.identifier, sql.SQL(", ").join(sql.Identifier(name) for name in described["columns"])
+            table = tables[label_of(described["schema"], described["name"])]
+            # The file's order of columns, which need not be the table's; an empty list would be no SQL.
+            columns = sql.SQL(", ").join(sql.Identifier(name) for name in described["columns"])
+            into = sql.SQL("COPY {}{} FROM STDIN").format(
+                table.identifier, sql.SQL("({})").format(columns) if described["columns"] else sql.SQL("")
             )
             with conn.cursor() as cursor, cursor.copy(into) as copy:
                 for chunk in chunks:

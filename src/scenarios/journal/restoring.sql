@@ -53,7 +53,7 @@ BEGIN
            EXISTS (SELECT FROM scenarios_journal.touched t WHERE t.n = -9223372036854775808) AS intact,
            EXISTS (SELECT FROM scenarios_journal.views) AS has_views
       INTO st FROM scenarios_journal.state c;
-    IF st.altered OR NOT st.intact
+    IF st.altered OR st.intact IS NOT TRUE
        OR NOT st.watching AND st.catalogue IS DISTINCT FROM scenarios_journal.catalogue() THEN
         RETURN;
     END IF;
@@ -132,10 +132,10 @@ BEGIN
            o.server_wide IS DISTINCT FROM (SELECT array_agg(w.line) FROM scenarios_journal.server_wide w)
            AS elsewhere
       INTO s FROM scenarios_journal.snapshots o, scenarios_journal.state st WHERE o.number = which;
-    IF NOT FOUND THEN
+    IF NOT FOUND AND EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808) THEN
         RAISE EXCEPTION 'no snapshot %', which USING ERRCODE = 'SJ004';
     END IF;
-    IF NOT s.intact THEN
+    IF s.intact IS NOT TRUE THEN
         RAISE EXCEPTION 'the server crashed since the snapshot, and the undo rows with it' USING ERRCODE = 'SJ001';
     END IF;
     IF s.doubtful THEN

@@ -25,6 +25,13 @@ from scenarios.errors import JournalError
 GENERATION = 3
 
 
+def label_of(schema: str, name: str) -> str:
+    """What people call a relation: ``schema.name``, quoted where a dot would make two look alike."""
+    if "." in schema or "." in name:
+        schema, name = (f'"{part.replace(chr(34), chr(34) * 2)}"' for part in (schema, name))
+    return f"{schema}.{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A relation statements may name: the table itself, or any part of a partition tree."""
@@ -76,7 +83,7 @@ class Table:
 
     @property
     def label(self) -> str:
-        return f"{self.schema}.{self.name}"
+        return label_of(self.schema, self.name)
 
     @property
     def identifier(self) -> sql.Identifier:
