@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import sqlglot
 from sqlglot import expressions as e
 from sqlglot.errors import SqlglotError
 
 from scenarios.factories.demands import Demands
+from scenarios.factories.patterns import python_pattern
 
 
 class Unreadable(Exception):
@@ -36,12 +38,13 @@ class Check:
         name: the constraint's name, or its text where it has none.
         text: its condition.
         columns: the columns it mentions.
+        tree: None where it could not be parsed; only a database can say then whether it holds.
     """
 
     name: str
     text: str
     columns: frozenset[str]
-    tree: e.Expr
+    tree: e.Expr | None
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Return whether *row* satisfies the constraint; NULL does, as in SQL.
@@ -49,21 +52,48 @@ class Check:
         Raises:
             Unreadable: part of the condition is not understood.
         """
-        return _value(self.tree, row) is not False
+        if self.tree is None:
+            raise Unreadable(self.text)
+        try:
+            return _value(self.tree, row) is not False
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, re.error) as error:
+            raise Unreadable(self.text) from error
 
 
-def read_check(name: str | None, text: str) -> Check:
+# Texts, quoted names and casts stay as they are; a word may be a column.
+_TOKENS = re.compile(
+    r"""(?P<kept>'(?:[^']|'')*'|"(?:[^"]|"")*"
+        |::\s*(?:(?:timestamp|time)(?:\s*\(\d+\))?\s+with(?:out)?\s+time\s+zone
+                |character\s+varying|double\s+precision|bit\s+varying|[\w.]+))
+      |(?P<word>[A-Za-z_][\w$]*)(?!\s*[('])""",
+    re.VERBOSE,
+)
+
+
+def read_check(name: str | None, text: str, columns: Collection[str] = ()) -> Check:
     """Parse the condition of a CHECK.
 
-    Raises:
-        Unreadable: it is not an expression.
+    Args:
+        name: the constraint's name, if it has one.
+        text: the condition.
+        columns: the columns of the table. Some have names that are commands elsewhere (``lock``, ``set``).
     """
+    quoted = _TOKENS.sub(lambda found: f'"{found["word"]}"' if found["word"] in columns else found[0], text)
     try:
-        tree = sqlglot.parse_one(text, dialect="postgres")
-    except SqlglotError as error:
-        raise Unreadable(text) from error
-    columns = frozenset(column.name for column in tree.find_all(e.Column))
-    return Check(name or text, text, columns, tree)
+        # As an expression of a query: by itself, `show = 'X'` would be a command.
+        query = sqlglot.parse_one(f"SELECT {quoted}", dialect="postgres")
+    except SqlglotError:
+        query = None
+    if isinstance(query, e.Select) and len(query.expressions) == 1 and len(query.args) and not _more(query):
+        tree = query.expressions[0]
+        return Check(name or text, text, frozenset(c.name for c in tree.find_all(e.Column)), tree)
+    mentioned = {found["word"] for found in _TOKENS.finditer(text) if found["word"] in columns}
+    mentioned |= {column for column in columns if f'"{column}"' in text}
+    return Check(name or text, text, frozenset(mentioned), None)
+
+
+def _more(query: e.Select) -> bool:
+    return any(value for key, value in query.args.items() if key not in {"expressions", "kind"})
 
 
 _FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "=": "="}
@@ -73,7 +103,7 @@ _COMPARE: dict[type[e.Expr], str] = {e.GT: ">", e.GTE: ">=", e.LT: "<", e.LTE: "
 def demands(check: Check) -> Mapping[str, Demands]:
     """Return what a CHECK demands of single columns; what it says of several together is left to `holds`."""
     found: dict[str, Demands] = {}
-    for part in _conjuncts(check.tree):
+    for part in _conjuncts(check.tree) if check.tree is not None else ():
         _demand(part, lambda column: found.setdefault(column, Demands()))
     return found
 
@@ -108,24 +138,36 @@ def _demand(part: e.Expr, of: Callable[[str], Demands]) -> None:
             column := _bare(part.this), e.Column
         ):
             flags = re.IGNORECASE if isinstance(part, e.RegexpILike) else 0
-            of(column.name).patterns.append((str(_literal(part.expression)), flags))
+            of(column.name).patterns.append((python_pattern(str(_literal(part.expression))), flags))
         elif type(part) in _COMPARE:
-            _compare(_bare(part.this), _bare(part.expression), _COMPARE[type(part)], of)
-    except Unreadable:
+            _compare(part.this, part.expression, _COMPARE[type(part)], of)
+    except (Unreadable, TypeError, ValueError):
         return  # `holds` will say so when it is evaluated
 
 
 def _compare(left: e.Expr, right: e.Expr, other: str, of: Callable[[str], Demands]) -> None:
-    if _is_length(right) or (isinstance(right, e.Column) and not isinstance(left, e.Column)):
+    bare = _bare(right)
+    if _is_length(bare) or (isinstance(bare, e.Column) and not isinstance(_bare(left), e.Column)):
         left, right, other = right, left, _FLIPPED[other]
+    # The casts of a literal say what it is; those of a column are PostgreSQL's.
+    left, value_of = _bare(left), right
+    right = _bare(right)
     if isinstance(left, e.Anonymous) and left.name.lower() in {"jsonb_typeof", "json_typeof"}:
         if other == "=" and isinstance(inner := _bare(left.expressions[0]), e.Column):
-            of(inner.name).json = str(_literal(right))
+            of(inner.name).json = str(_literal(value_of))
     elif isinstance(right, (e.Any, e.Array)) and other == "=" and isinstance(left, e.Column):
         inner = right.this if isinstance(right, e.Any) else right
         of(left.name).options = list(_literal(inner))
+    elif isinstance(left, (e.Lower, e.Upper)) and other == "=":
+        # What is written so already stays so.
+        if isinstance(inner := _bare(left.this), e.Column):
+            given = _literal(right.this) if isinstance(right, e.Any) else [_literal(value_of)]
+            of(inner.name).options = list(given)
+    elif isinstance(left, e.Column) and isinstance(right, (e.CurrentTimestamp, e.CurrentDate)):
+        if other in {">", ">="}:  # what is drawn lies in the past anyhow
+            of(left.name).narrow(other, _LATER)
     elif isinstance(left, e.Column) and not isinstance(right, e.Column):
-        value = _literal(right)
+        value = _literal(value_of)
         if other == "=":
             of(left.name).options = [value]
         else:
@@ -133,7 +175,11 @@ def _compare(left: e.Expr, right: e.Expr, other: str, of: Callable[[str], Demand
     elif _is_length(left):
         argument = _bare(left.expressions[0] if isinstance(left, e.Anonymous) else left.this)
         if isinstance(argument, e.Column):
-            of(argument.name).narrow_length(other, int(_literal(right)))
+            of(argument.name).narrow_length(other, int(_literal(value_of)))
+
+
+_LATER = datetime(2100, 1, 1, tzinfo=UTC)
+"""After the moment of any test."""
 
 
 def _is_length(tree: e.Expr) -> bool:
@@ -231,6 +277,10 @@ def _case(tree: e.Case, row: Mapping[str, Any]) -> Any:
 def _strict(tree: e.Expr, row: Mapping[str, Any]) -> Any:
     """Evaluate what is NULL as soon as one of its arguments is."""
     kind = type(tree)
+    if isinstance(tree, e.CurrentTimestamp):
+        return datetime.now(UTC)
+    if isinstance(tree, e.CurrentDate):
+        return datetime.now(UTC).date()
     if isinstance(tree, e.Cast):
         return _cast(_value(tree.this, row), tree.to.sql("postgres").lower())
     if isinstance(tree, e.Between):
@@ -262,6 +312,8 @@ def _strict(tree: e.Expr, row: Mapping[str, Any]) -> Any:
         return _ARITHMETIC[kind](left, right)
     if isinstance(tree, (e.ArrayContainedBy, e.ArrayContainsAll)):
         left, right = _value(tree.this, row), _value(tree.expression, row)
+        if left is None or right is None:
+            return None
         if not isinstance(left, list) or not isinstance(right, list):
             raise Unreadable(tree.sql("postgres"))
         inner, outer = (left, right) if isinstance(tree, e.ArrayContainedBy) else (right, left)
@@ -273,7 +325,8 @@ def _function(tree: e.Expr, row: Mapping[str, Any]) -> Any:
     if isinstance(tree, (e.RegexpLike, e.RegexpILike)):
         value, pattern = _value(tree.this, row), _value(tree.expression, row)
         flags = re.IGNORECASE if isinstance(tree, e.RegexpILike) else 0
-        return None if value is None else re.search(pattern, value, flags) is not None
+        found = None if value is None else re.search(python_pattern(pattern), value, flags)
+        return None if value is None else found is not None
     if isinstance(tree, (e.Like, e.ILike)):
         value, pattern = _value(tree.this, row), _value(tree.expression, row)
         flags = re.DOTALL | (re.IGNORECASE if isinstance(tree, e.ILike) else 0)
@@ -337,8 +390,10 @@ def _json_type(value: Any) -> str:
 def _cast(value: Any, kind: str) -> Any:
     if value is None:
         return None
-    if "[" in kind or kind.startswith(("text", "varchar", "char", "json")):
+    if "[" in kind or kind.startswith(("text", "varchar", "char", "json", "citext", "name")):
         return value
+    if kind.startswith("bpchar"):
+        return value.rstrip() if isinstance(value, str) else value
     try:
         if kind.startswith("timestamp"):
             return datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -346,11 +401,25 @@ def _cast(value: Any, kind: str) -> Any:
             return date.fromisoformat(value) if isinstance(value, str) else value
         if kind.startswith(("numeric", "decimal", "double", "real")):
             return Decimal(str(value))
-        if kind.startswith(("int", "bigint", "smallint")):
+        if kind.startswith(("int", "bigint", "smallint")) and not kind.startswith("interval"):
             return int(value)
+        if kind == "uuid":
+            return value if isinstance(value, UUID) else UUID(value)
+        if kind.startswith("bool"):
+            return value if isinstance(value, bool) else value.lower() in {"t", "true", "yes", "on", "1"}
     except (ValueError, InvalidOperation) as error:
         raise Unreadable(f"{value!r}::{kind}") from error
+    if isinstance(value, str) and not kind.startswith(_OTHER_THAN_TEXT):
+        return value  # an enumeration, or a domain over a text
     raise Unreadable(f"{value!r}::{kind}")
+
+
+_OTHER_THAN_TEXT = (
+    "interval", "time", "inet", "cidr", "macaddr", "money", "bit", "varbit", "bytea", "point", "line", "lseg",
+    "box", "path", "polygon", "circle", "tsvector", "tsquery", "xml", "hstore", "oid", "reg", "pg_", "serial",
+    "numrange", "daterange", "tsrange", "tstzrange", "nummulti", "datemulti", "tsmulti", "tstzmulti",
+)  # fmt: skip
+"""Types of PostgreSQL whose values are not their texts."""
 
 
 def _plain(value: Any) -> Any:
@@ -361,12 +430,14 @@ def _plain(value: Any) -> Any:
 
 def _like(value: Any, other: Any) -> Any:
     """Return *value* as what it is compared with: PostgreSQL reads a text literal as the column's type."""
+    if isinstance(value, str) and isinstance(other, UUID):
+        return UUID(value)
     if isinstance(value, str) and not isinstance(other, str):
         return _cast(value, {datetime: "timestamp", date: "date"}.get(type(other), "numeric"))
     if isinstance(value, float) and isinstance(other, Decimal):
         return Decimal(str(value))
     if isinstance(value, datetime) and isinstance(other, datetime) and value.tzinfo is None and other.tzinfo:
         return value.replace(tzinfo=other.tzinfo)
-    if isinstance(value, time):
-        return value
+    if isinstance(value, datetime) and type(other) is date:
+        return value.date()
     return value

@@ -21,12 +21,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
+from zlib import crc32
 
 from scenarios.errors import FactoryError
 from scenarios.factories.rows import TableRow
 from scenarios.values import Clock, Row, Seeded
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
     from scenarios.graph import Graph
@@ -58,6 +60,8 @@ class FactoryContext:
         now: the anchor of the clock, by default the clock's own.
         session: where `create` adds what it makes.
         graph: where `create` adds what it makes when there is no session.
+        connection: a database of the schema, asked whether a row satisfies a CHECK that only PostgreSQL can
+            evaluate (one that calls a function of the schema, say); by default the session's.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class FactoryContext:
         now: datetime | None = None,
         session: Session | None = None,
         graph: Graph | None = None,
+        connection: Connection | None = None,
     ) -> None:
         if seed is None or locale is None:
             said = os.environ.get("SCENARIOS_SEED"), os.environ.get("SCENARIOS_LOCALE")
@@ -84,6 +89,7 @@ class FactoryContext:
         self.clock = Clock() if now is None else Clock(now)
         self.session = session
         self.graph = graph
+        self.connection = connection
         self._row: Row | None = None
         self.handles: dict[str, object] = {}
         self.cascade: dict[str, int] = {}
@@ -94,11 +100,28 @@ class FactoryContext:
         """The tables whose parents are being derived, to notice those that need each other."""
         self._moments: dict[tuple[UUID, str], datetime] = {}
         self._used: defaultdict[str, set[object]] = defaultdict(set)
+        self.needed: set[tuple[str, str]] = set()
+        """Columns (table, name) that children refer to: they are not left empty."""
 
     def count(self, name: str) -> int:
         """Return the next number of the counter *name*, from 1."""
         self._counters[name] += 1
         return self._counters[name]
+
+    def number(self, name: str, *, small: bool = False) -> int:
+        """Return the next number for a key *name* that no sequence gives.
+
+        Contexts count from places of their own, above what a sequence reaches in a test, so that two of them
+        can fill one database.
+
+        Args:
+            name: the key.
+            small: whether it has to fit 16 bits.
+        """
+        place = crc32(f"{self.seed}/{self.instance}".encode())
+        if small:
+            return 10_000 + place % 220 * 100 + self.count(name)
+        return 1_000_000_000 + place % 1_140_000 * 1000 + self.count(name)
 
     def id(self, handle: str) -> UUID:
         """Return the stable id of the row *handle* in this context's instance."""
@@ -145,6 +168,12 @@ class FactoryContext:
     def use(self, parent: object) -> None:
         """Make *parent* the one that rows built from now on share, though it was not built last."""
         self._latest[type(parent)] = parent
+
+    def asked(self) -> Connection | None:
+        """Return the connection to ask PostgreSQL on, if there is one."""
+        if self.connection is None and self.session is not None:
+            return self.session.connection()
+        return self.connection
 
     def claim(self, space: str, value: object) -> bool:
         """Take *value* in the unique space *space*; False when it is taken already."""
@@ -202,10 +231,18 @@ def factory_context(
     now: datetime | None = None,
     session: Session | None = None,
     graph: Graph | None = None,
+    connection: Connection | None = None,
 ) -> Iterator[FactoryContext]:
     """Open a `FactoryContext` for the block; the arguments are its."""
     context = FactoryContext(
-        scenario, seed=seed, instance=instance, locale=locale, now=now, session=session, graph=graph
+        scenario,
+        seed=seed,
+        instance=instance,
+        locale=locale,
+        now=now,
+        session=session,
+        graph=graph,
+        connection=connection,
     )
     with entered(context):
         yield context

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.schema import Column
 
 from scenarios.errors import FactoryError
+from scenarios.factories.asking import asked
 from scenarios.factories.base import Declaration, Parent, RowFactory, Value
 from scenarios.factories.context import FactoryContext, current_context
 from scenarios.factories.demands import CannotFill
@@ -164,8 +165,9 @@ class Drawing:
                 self._refuse(name, plan.reasons[name])
 
     def _counted(self, column: Column[Any]) -> int:
-        number = self.context.count(f"key of {self.plan.table.fullname}")
-        return number if "SMALL" in str(column.type).upper() else 1_000_000_000 + number
+        return self.context.number(
+            f"key of {self.plan.table.fullname}", small=column.name in self.plan.narrow
+        )
 
     def _draw(self, name: str, turn: int) -> None:
         salt = self.salts.get(name, 0)
@@ -196,16 +198,6 @@ class Drawing:
 
     def _satisfy(self) -> None:
         plan = self.plan
-        for name, text, columns in plan.unread:
-            if not all(plan.keys.get(c) in self.given for c in columns):
-                missing = ", ".join(sorted(c for c in columns if plan.keys.get(c) not in self.given))
-                first = plan.keys.get(next(iter(sorted(columns)), ""), "...")
-                raise FactoryError(
-                    f"a factory cannot satisfy the CHECK {name} of {plan.table.fullname}",
-                    where=f"row {self.handle!r}, columns {missing}",
-                    why=f"it cannot be read: {text}",
-                    hint=f"say how to fill them: factory_for({plan.label}, {first}=...)",
-                )
         broken: Check | None = None
         for _ in range(_TURNS):
             broken = next((check for check in plan.checks if not self._holds(check)), None)
@@ -239,11 +231,17 @@ class Drawing:
         except Unreadable as error:
             if all(self.plan.keys.get(column) in self.given for column in check.columns):
                 return True
+            if check.columns & self.parent_of.keys():
+                return True  # the number is the database's, which will say so
+            connection = self.context.asked()
+            if connection is not None:
+                return asked(connection, self.plan.table, check.text, self.known)
             raise FactoryError(
                 f"a factory cannot satisfy the CHECK {check.name} of {self.plan.table.fullname}",
                 where=f"row {self.handle!r}, columns {', '.join(sorted(check.columns))}",
                 why=f"it cannot be read: {error}",
-                hint=f"say how to fill them: factory_for({self.plan.label}, ...)",
+                hint="open factory_context(connection=...) with a database of the schema, which is asked; "
+                f"or say how to fill them: factory_for({self.plan.label}, ...)",
             ) from error
 
     def _unique(self, unique: Unique) -> None:

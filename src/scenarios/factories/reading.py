@@ -26,7 +26,7 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 from sqlalchemy.schema import Column
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.types import Integer, TypeDecorator, Uuid
+from sqlalchemy.types import Integer, SmallInteger, TypeDecorator, Uuid
 
 from scenarios.errors import FactoryError
 from scenarios.factories.demands import CannotFill, Demands
@@ -71,7 +71,7 @@ class Plan:
         optional: columns that may be NULL.
         constants: columns with a plain default.
         identity_keys: keys that are numbered where the database does not do it in time.
-        unread: CHECKs that could not be parsed: name, text, columns.
+        narrow: keys that a column of 16 bits refers to, or that have 16 bits themselves.
     """
 
     label: str
@@ -87,7 +87,7 @@ class Plan:
     foreign: list[Foreign] = field(default_factory=list)
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
-    unread: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
+    narrow: set[str] = field(default_factory=set)
 
 
 _plans: dict[Any, Plan] = {}
@@ -173,7 +173,15 @@ def _read_foreign(plan: Plan) -> None:
                 )
             )
     # The widest first: what it says of shared columns binds the narrower ones.
-    plan.foreign.sort(key=lambda foreign: (not foreign.required, -len(foreign.columns), foreign.columns))
+    plan.foreign.sort(
+        key=lambda foreign: (
+            not foreign.required,
+            -len(foreign.columns),
+            foreign.columns,
+            foreign.target.fullname,
+            foreign.remote,
+        )
+    )
 
 
 def _relationship(plan: Plan, columns: tuple[str, ...], target: Table) -> str | None:
@@ -214,18 +222,14 @@ def _read_checks(plan: Plan) -> dict[str, Demands]:
     for column in plan.columns.values():
         kind = column.type
         if isinstance(kind, pg.DOMAIN) and kind.check is not None:
-            conditions.append((str(kind.name), re.sub(r"\bVALUE\b", column.name, _condition(kind.check))))
+            named = f'"{column.name}"'
+            conditions.append((str(kind.name), re.sub(r"\bVALUE\b", named, _condition(kind.check))))
     if not conditions:
         return found
-    from scenarios.factories.checks import Unreadable, demands, read_check
+    from scenarios.factories.checks import demands, read_check
 
     for name, text in conditions:
-        try:
-            check = read_check(name, text)
-        except Unreadable:
-            mentioned = frozenset(column for column in plan.keys if column in text)
-            plan.unread.append((name or text, text, mentioned))
-            continue
+        check = read_check(name, text, plan.columns)
         plan.checks.append(check)
         for column_name, demand in demands(check).items():
             known = found.setdefault(column_name, Demands())
@@ -266,12 +270,9 @@ def _read_uniques(plan: Plan) -> None:
             where = index.dialect_options["postgresql"].get("where")
             check = None
             if where is not None:
-                from scenarios.factories.checks import Unreadable, read_check
+                from scenarios.factories.checks import read_check
 
-                try:
-                    check = read_check(str(index.name), _condition(where))
-                except Unreadable:
-                    check = None
+                check = read_check(str(index.name), _condition(where), plan.columns)
             if columns and set(columns) <= plan.keys.keys():
                 plan.uniques.append(Unique(str(index.name), columns, False, check))
 
@@ -300,6 +301,8 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
             plan.kinds[name] = kind_of(column, Demands())
             continue
         if column.primary_key and _numbers_itself(column):
+            if any(isinstance(each.type, SmallInteger) for each in (column, *_referring(column))):
+                plan.narrow.add(name)
             # An object's number comes from the database; a bare row needs one, for others to refer to.
             if plan.model is None:
                 plan.identity_keys.add(name)
@@ -318,6 +321,18 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
             if column.default is not None or column.server_default is not None:
                 continue
             plan.reasons[name] = str(error)
+
+
+def _referring(column: Column[Any]) -> list[Column[Any]]:
+    """Return the columns of the same metadata whose foreign keys lead to *column*."""
+    table = column.table
+    tables = table.metadata.tables.values() if isinstance(table, Table) else ()
+    return [
+        key.parent
+        for other in tables
+        for key in other.foreign_keys
+        if key.target_fullname == f"{table}.{column.name}"
+    ]
 
 
 def _is_uuid(column: Column[Any]) -> bool:
