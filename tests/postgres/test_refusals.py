@@ -157,7 +157,7 @@ def test_too_many_connections(own_runtime: Path) -> None:
     ("url", "said", "hint"),
     [
         ("postgresql://nobody@127.0.0.1:1/x", "(?i)connection refused", "start that server"),
-        ("postgresql://nobody@no-such-host.invalid/x", "no-such-host", "mend the host name"),
+        ("postgresql://nobody@no-such-host.invalid/x", "no-such-host", "correct the host name"),
         ("postgresql:///x?host=/no/such/directory", "No such file", "start that server"),
     ],
 )

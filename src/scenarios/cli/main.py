@@ -96,6 +96,14 @@ def run(arguments: list[str] | None = None) -> None:
         # The reader (head, less) has seen enough; what Python flushes on its way out must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except Exception as error:
+        from scenarios.database_errors import as_error
+
+        told = as_error(error)
+        if told is None:
+            raise
+        _complain(told)
+        raise SystemExit(1) from None
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scenarios.database_errors import hint_for
 from scenarios.errors import GraphError
 from scenarios.graph import encoding
 from scenarios.graph.rows import Batch
@@ -116,13 +117,10 @@ def explain(refusal: Refusal, current: Sequence[Batch], written: Sequence[Batch]
 def _hint(refusal: Refusal) -> str:
     if refusal.sqlstate == "54000" and "tsvector" in refusal.message:
         return "nothing was written; shorten the text: a full-text index takes up to 1 MiB of different words"
-    if refusal.sqlstate == "42501":
-        return "nothing was written; have an owner give the role the right, or load as another role"
     if refusal.sqlstate[:2] in ("P0", "38", "39"):
         return "nothing was written; correct the rows, or see the function that refused them"
-    if "row-level security" in refusal.message:
-        # Nor does COPY take rows from a role that policies apply to, whichever rows they are.
-        return "nothing was written; policies forbid it to this role: connect as the owner, or with BYPASSRLS"
+    if refusal.sqlstate[:2] not in ("22", "23", "") or "row-level security" in refusal.message:
+        return f"nothing was written; {hint_for(refusal.sqlstate, refusal.message)}"
     return "nothing was written; correct the row"
 
 

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import Conninfo, ConnStatus, ExecStatus, TransactionStatus
 
+from scenarios.database_errors import hint, reached
 from scenarios.errors import SafetyError, ServerError
 from scenarios.ownership import ask
 from scenarios.postgres import urls
@@ -87,8 +88,9 @@ def connect(
             "cannot connect to PostgreSQL",
             where=urls.safe_url(parameters),
             why=_first_line(str(error)),
-            hint=_hint(error),
+            hint=hint(error),
         ) from error
+    reached(conn)
     try:
         if cluster is not None:
             arrive(conn, parameters, cluster)
@@ -216,22 +218,3 @@ def transaction(db: Database, connection: Any = None) -> Iterator[psycopg.Connec
 
 def _first_line(text: str) -> str:
     return " ".join(part.strip() for part in text.strip().splitlines() if part.strip())
-
-
-def _hint(error: psycopg.Error) -> str:
-    said = str(error).lower()
-    if "definition of service" in said:
-        return "define that service, or unset PGSERVICE; libpq reads it for every connection"
-    if any(part in said for part in ("too many clients", "too many connections", "remaining connection")):
-        return "use fewer workers, close idle connections, or raise max_connections"
-    if "does not exist" in said and "database" in said:
-        return "name a database that exists, `postgres` by preference"
-    if "password" in said or "authentication" in said or "no pg_hba.conf entry" in said or "role" in said:
-        return (
-            "put the right password into the URL, ~/.pgpass or PGPASSWORD, or ask for access in pg_hba.conf"
-        )
-    if any(part in said for part in ("resolve host", "translate host name", "name or service not known")):
-        return "mend the host name in the URL"
-    if "no such file" in said or "connection refused" in said or "timeout" in said:
-        return "start that server, or mend host and port in the URL"
-    return "run `scenarios doctor`"

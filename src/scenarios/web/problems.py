@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from scenarios import errors
+from scenarios.database_errors import as_error
 from scenarios.library.files.error_list import InvalidScenario
 
 log = logging.getLogger("scenarios.web")
@@ -47,28 +48,11 @@ def as_answer(error: BaseException) -> Answer | None:
         return error
     if isinstance(error, errors.ScenariosError):
         return Answer(next(status for kind, status in _STATUS if isinstance(error, kind)), error)
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return Answer(
-            503,
-            errors.DatabaseError(
-                "somebody else has a lock on these rows",
-                why=str(error).strip(),
-                hint="end the open transaction of the application under test, then try again",
-            ),
-        )
-    if isinstance(error, psycopg.OperationalError):
-        return Answer(
-            503,
-            errors.ServerError(
-                "the database does not answer", why=str(error).strip(), hint="is the server running?"
-            ),
-        )
-    if isinstance(error, psycopg.Error):
-        return Answer(
-            422,
-            errors.DatabaseError("the database refused", why=str(error).strip(), hint="see scenarios doctor"),
-        )
-    return None
+    told = as_error(error)
+    if told is None:
+        return None
+    busy = isinstance(error, psycopg.errors.LockNotAvailable) or isinstance(told, errors.ServerError)
+    return Answer(503 if busy else 422, told)
 
 
 def unforeseen(error: BaseException) -> Answer:

@@ -32,6 +32,40 @@ CREATE TABLE IF NOT EXISTS scenarios_library.instance (
     rows jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE OR REPLACE FUNCTION scenarios_library.join() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- Who called: in here, current_user is the owner.
+    who constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    tables oid[] := ARRAY(SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                           WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%'
+                             AND n.nspname NOT LIKE 'scenarios\\_%' AND n.nspname <> 'information_schema');
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('scenarios_library', 0));
+    IF EXISTS (SELECT FROM unnest(tables) AS t WHERE has_table_privilege(who, t, 'INSERT')) THEN
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON scenarios_library.instance TO %I', who);
+    ELSIF EXISTS (SELECT FROM unnest(tables) AS t WHERE has_table_privilege(who, t, 'SELECT')) THEN
+        EXECUTE format('GRANT SELECT ON scenarios_library.instance TO %I', who);
+    END IF;
+END $$;
+COMMENT ON FUNCTION scenarios_library.join() IS
+    'Gives the caller the rights on the record of instances that it has on some table of the application';
+GRANT USAGE ON SCHEMA scenarios_library TO PUBLIC;
+GRANT EXECUTE ON FUNCTION scenarios_library.join() TO PUBLIC;
+"""
+
+# Of the table of instances: whether it is there, whether the role may read it and write to it, whether it may
+# give itself those rights, and whether it may create the function with which others do.
+_STANDING = """
+SELECT c.oid IS NOT NULL, has_table_privilege(c.oid, 'SELECT'),
+       has_table_privilege(c.oid, 'INSERT'), p.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE'),
+       p.oid IS NULL AND pg_has_role(n.nspowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE')
+       AND has_database_privilege(current_database(), 'CREATE'),
+       current_setting('transaction_read_only') = 'on'
+  FROM pg_namespace AS n
+  LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'instance'
+  LEFT JOIN pg_proc AS p ON p.pronamespace = n.oid AND p.proname = 'join'
+ WHERE n.nspname = 'scenarios_library'
 """
 
 _CANDIDATES = """
@@ -160,9 +194,23 @@ class ScopeRegistry:
 class OwnRegistry:
     """Our own table as registry, for schemas without a scope."""
 
-    def exists(self, conn: psycopg.Connection[Any]) -> bool:
-        row = conn.execute("SELECT to_regclass('scenarios_library.instance') IS NOT NULL").fetchone()
-        return bool(row and row[0])
+    def exists(self, conn: psycopg.Connection[Any], *, writing: bool = False) -> bool:
+        """Return whether it is there; a role with rights on the application's tables gets them on it, too.
+
+        Args:
+            conn: a connection.
+            writing: rows are to be written to it.
+        """
+        row = conn.execute(_STANDING).fetchone()
+        if row is None or not row[0]:
+            return False
+        _, readable, writable, joinable, unfinished, read_only = row
+        if not read_only:
+            if unfinished:
+                conn.execute(_CREATE)  # made by an earlier version, for its owner alone
+            elif joinable and not (writable if writing else readable):
+                conn.execute("SELECT scenarios_library.join()")
+        return True
 
     def create(self, conn: psycopg.Connection[Any]) -> None:
         """Create the table where there is none.
@@ -170,7 +218,7 @@ class OwnRegistry:
         Raises:
             LibraryError: the role may not.
         """
-        if self.exists(conn):
+        if self.exists(conn, writing=True):
             return
         try:
             with conn.transaction():
@@ -218,6 +266,7 @@ class OwnRegistry:
 
     def note(self, conn: psycopg.Connection[Any], name: str, key: str, value: Any) -> None:
         """Replace what the template of the instance *name* has as *key*."""
+        self.exists(conn, writing=True)
         query = sql.SQL("UPDATE {} SET template = template || %s WHERE name = %s").format(_OWN)
         conn.execute(query, [Jsonb({key: value}), name])
 

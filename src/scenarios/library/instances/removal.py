@@ -135,7 +135,7 @@ def _gone(conn: psycopg.Connection[Any], instance: Instance, reach: Reach, forge
     try:
         refusing = _delete(conn, reach)
         registry = OwnRegistry()
-        if forget and registry.exists(conn):
+        if forget and registry.exists(conn, writing=True):
             registry.remove(conn, instance.name)
     except psycopg.errors.IntegrityError as error:
         diagnosis = error.diag

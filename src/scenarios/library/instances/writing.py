@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import UniqueConstraint
 
+from scenarios.database_errors import hint
 from scenarios.errors import GraphError, LibraryError
 from scenarios.graph import Graph, Written, write
 from scenarios.graph.mapped import column_named
@@ -177,7 +178,9 @@ def _made(
             f"the database does not make {name}.{column}; nothing was written",
             where=f"its default in database {conn.info.dbname!r}, as {conn.info.user!r}",
             why=str(error.diag.message_primary),
-            hint=f"give {column} in the file, or let the role do what the default needs",
+            hint=hint(error, conn.info.user)
+            if error.sqlstate[:2] in ("25", "42", "53", "57")
+            else f"give {column} in the file, or see what its default needs",
         ) from error
     return made
 
