@@ -327,3 +327,37 @@ def test_outside_a_project_the_tables_tell_the_system(tmp_path, explicit_at, sho
     assert "--system coach_bot, dev_coach, essay_coach" in unknown.stderr
     several = explicit_at(tmp_path, "schema", "ddl")
     assert "name one: coach_bot, dev_coach, essay_coach" in several.stderr
+
+
+def test_what_changed_is_printed_for_people_programs_and_reports(home, server, explicit_at):
+    from scenarios.projects import template_source
+
+    here = home("schema.sql")
+    with server.database(template_source(here / "schema.sql")) as db:
+
+        def done(*arguments):
+            said = explicit_at(here, *arguments, SCENARIOS_DATABASE=db.dsn, SCENARIOS_PROVIDER=server.admin_url)
+            assert said.returncode == 0, said.stderr
+            return said.stdout
+
+        done("load", "shelf", "--as", "one")
+        assert done("changes", "one") == "nothing has changed\n"
+        with db.connect() as conn:
+            conn.execute("UPDATE book SET title = 'Changed'")
+            conn.execute("INSERT INTO book (author_id, title) SELECT id, 'More' FROM author")
+        lines = done("changes", "one").splitlines()
+        assert lines == [
+            "inserted public.book(id=2) author_id=1, title='More'",
+            "updated public.book(id=1) title: 'Notes' -> 'Changed'  [notes]",
+        ]
+        said = json.loads(done("changes", "one", "--json"))
+        assert (said["name"], said["total"]) == ("one", 2)
+        assert said["rows"][1]["columns"] == {"title": {"old": "Notes", "new": "Changed"}}
+        report = done("changes", "one", "--report")
+        assert "\n".join(lines) in report
+        again = report.split("`")[1].split()
+        assert again[:3] == ["scenarios", "load", "shelf"]
+        done(*again[1:], "--as", "two")
+        with db.connect() as conn:
+            conn.execute("DELETE FROM book")
+        assert "deleted public.book(id=1)" in done("changes", "one")

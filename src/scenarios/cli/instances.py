@@ -52,6 +52,7 @@ def register(app: typer.Typer) -> None:
     app.command("load", rich_help_panel=_PANEL)(load)
     app.command("open", rich_help_panel=_PANEL)(open_)
     app.command("instances", rich_help_panel=_PANEL)(instances)
+    app.command("changes", rich_help_panel=_PANEL)(changes)
     app.command("reset", rich_help_panel=_PANEL)(reset)
     app.command("unload", rich_help_panel=_PANEL)(unload)
 
@@ -220,6 +221,39 @@ def instances(where: Where = None, as_json: AsJson = False) -> None:
             _minute(row["loaded_at"]),
         )
     console().print(table)
+
+
+def changes(
+    name: InstanceName,
+    where: Where = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="As Markdown for a bug report, with how to load the same state again."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print which rows of an instance are not as they were loaded: inserted, updated and deleted ones.
+
+    In a database of ours the journal tells; in any other the rows are compared with what the load wrote.
+
+    Example: scenarios changes refinement_in_progress --in postgresql://qa@db/coach --report
+    """
+    from scenarios.library.instances.changed import changed
+
+    with database(where, action="look into") as db:
+        instance = open_instance(db, name)
+        found = changed(instance)
+    if as_json:
+        show_json({"name": name, **found.as_dict()})
+        return
+    if not report:
+        typer.echo(str(found))
+        return
+    template = instance.template
+    again = ["scenarios load", instance.scenario, f"--now {template['anchor']}"]
+    again += [f"--param {key}={value}" for key, value in instance.parameters.items()]
+    typer.echo(f"State: `{' '.join(again)}` (version {template.get('version')} of {template.get('system')})")
+    typer.echo(f"Changed since it was loaded as {name!r}:\n\n```\n{found}\n```")
 
 
 def _minute(moment: object) -> str:

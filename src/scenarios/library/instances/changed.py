@@ -86,6 +86,11 @@ class InstanceChanges:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __str__(self) -> str:
+        """A line for each changed row, with its handle; what rows cannot show follows."""
+        lines = [f"{row.change}{f'  [{row.handle}]' if row.handle else ''}" for row in self.rows]
+        return "\n".join([*lines, *self.notes]) or "nothing has changed"
+
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Rows by table and operation, tables without changes left out."""
