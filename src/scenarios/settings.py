@@ -139,6 +139,14 @@ SPECS: Mapping[str, Spec] = {
 }
 
 
+TABLES: Mapping[str, str] = {
+    "freeze": 'How far a freeze of rows goes: by foreign key ("rental.customer_id" = "down", "up" or '
+    '"stop"), limits = {table = 100}, shared = ["table"].',
+    "personal": 'What columns hold of people: "customer.email" = "email", or "no".',
+}
+"""Tables of settings inside ``[tool.scenarios]``, with what stands in them."""
+
+
 class Settings:
     """The settings of one run.
 
@@ -196,14 +204,30 @@ class Settings:
                 hint="mend the file; [tool.scenarios] is optional",
             ) from error
         table: dict[str, Any] = content.get("tool", {}).get("scenarios", {})
-        unknown = sorted(set(table) - set(SPECS))
+        unknown = sorted(set(table) - set(SPECS) - set(TABLES))
         if unknown:
+            from difflib import get_close_matches
+
+            near = get_close_matches(unknown[0], [*SPECS, *TABLES], n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
             raise SettingsError(
                 f"unknown setting {unknown[0]!r}",
                 where=f"{self.project_file}, [tool.scenarios]",
-                hint=f"known settings are {', '.join(sorted(SPECS))}",
+                hint=f"{meant}known settings are {', '.join(sorted([*SPECS, *TABLES]))}",
             )
         return table
+
+    def table(self, name: str) -> Setting[dict[str, Any]]:
+        """Return ``[tool.scenarios.NAME]``, one of `TABLES`; empty where there is none.
+
+        Raises:
+            SettingsError: it is not a table.
+        """
+        given = self._table.get(name, {})
+        where = f"{self.project_file}, [tool.scenarios.{name}]"
+        if not isinstance(given, dict):
+            raise SettingsError(f"{name!r} is a table of settings", where=where, hint=TABLES[name])
+        return Setting(given, where if given else "the default")
 
     @property
     def misspelt(self) -> list[str]:

@@ -336,7 +336,9 @@ def test_what_changed_is_printed_for_people_programs_and_reports(home, server, e
     with server.database(template_source(here / "schema.sql")) as db:
 
         def done(*arguments):
-            said = explicit_at(here, *arguments, SCENARIOS_DATABASE=db.dsn, SCENARIOS_PROVIDER=server.admin_url)
+            said = explicit_at(
+                here, *arguments, SCENARIOS_DATABASE=db.dsn, SCENARIOS_PROVIDER=server.admin_url
+            )
             assert said.returncode == 0, said.stderr
             return said.stdout
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -16,7 +16,7 @@ from scenarios.library.closure.reach import Reach, name_of, shown
 from scenarios.library.files.column_parsers import ColumnParser, EnumText, ListOf, RawText
 from scenarios.library.files.times import of_one_kind
 from scenarios.library.planning.columns import key_columns, specs
-from scenarios.library.planning.extracted import ExtractedRow, Extraction
+from scenarios.library.planning.extracted import ExtractedRow, Extraction, to_empty
 from scenarios.library.planning.sections import Section, Sections
 
 
@@ -57,30 +57,53 @@ def extract(
     return found
 
 
-def add_needed(conn: psycopg.Connection[Any], extraction: Extraction, sections: Sections) -> None:
-    """Add the rows without which those extraction cannot exist: a person's institution, say.
+def empty_dangling(extraction: Extraction, sections: Sections, shared: Collection[str] = ()) -> list[str]:
+    """Empty the links to rows that were not taken, which another database would not have; return notes.
 
-    They come alone, without what hangs on them. Rows that every database has are left out.
+    Args:
+        extraction: the rows.
+        sections: the system's sections.
+        shared: further tables whose rows every database has.
+
+    Raises:
+        FreezeError: a link cannot be empty.
     """
-    waiting = list(extraction.rows)
-    while waiting:
-        row = waiting.pop(0)
-        for name, spec in specs(row.table).items():
-            target, value = spec.target, row.values.get(name)
-            if target is None or value is None or spec.column.nullable or not spec.column.foreign_keys:
+    emptied: dict[str, int] = {}
+    there = without_rows(sections) | set(shared)
+    for row in extraction.rows:
+        for spec in specs(row.table).values():
+            target = spec.target
+            if (
+                target is None
+                or not spec.column.foreign_keys
+                or target.table in there
+                or any(row.values.get(own) is None for own, _ in target.pairs)
+                or extraction.referred(row, target) is not None
+            ):
                 continue
-            table = sections.domain.metadata.tables[target.table]
-            if target.table in sections.domain.reference or extraction.referred(row, target) is not None:
-                continue
-            condition = sql.SQL(" AND ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(theirs), sql.Literal(row.values[own]))
-                for own, theirs in target.pairs
-            )
-            for values in rows_of(conn, table, condition, extraction.notes):
-                needed = ExtractedRow(table, values)
-                extraction.rows.insert(0, needed)
-                extraction.by_key[table.fullname, needed.key] = needed
-                waiting.append(needed)
+            link = f"{row.table.fullname}.{spec.name}"
+            columns = to_empty(row.table, target)
+            if not columns:
+                raise FreezeError(
+                    f"{link} refers to a row of {target.table} that is not taken, and cannot be empty",
+                    where=f"the row {row.key} of {row.table.fullname}",
+                    hint="take it along, or correct the row",
+                )
+            for own in columns:
+                row.values[own] = None
+            emptied[link] = emptied.get(link, 0) + 1
+    return [
+        f"{count} link{'' if count == 1 else 's'} {link} emptied: what they refer to was not taken"
+        for link, count in emptied.items()
+    ]
+
+
+def without_rows(sections: Sections) -> set[str]:
+    """Return the tables whose rows no file has: every database has them, or the load writes them itself."""
+    found = {handles.table for handles in sections.handles} | set(sections.domain.reference)
+    if sections.scoped and sections.domain.scope is not None:
+        found.add(sections.domain.scope.table)
+    return found
 
 
 def add_history(conn: psycopg.Connection[Any], extraction: Extraction, sections: Sections) -> list[str]:

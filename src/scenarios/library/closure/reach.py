@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from scenarios.database_errors import hint
 from scenarios.errors import LibraryError
 
 _FOREIGN_KEYS = """
@@ -189,12 +190,14 @@ class Reach:
         others: the same of rows that hang there and belong to somebody else, with what hangs on those.
         looked_at: the tables in which rows were looked for.
         tables: what is known of all tables.
+        cut: the rows that were passed over because of a limit, by table.
     """
 
     rows: dict[Name, dict[Key, ForeignKey | None]] = field(default_factory=dict)
     others: dict[Name, dict[Key, ForeignKey]] = field(default_factory=dict)
     looked_at: set[Name] = field(default_factory=set)
     tables: Mapping[Name, Relation] = field(default_factory=dict)
+    cut: dict[Name, set[Key]] = field(default_factory=dict)
 
     @property
     def conditions(self) -> dict[Name, sql.Composable]:
@@ -234,6 +237,7 @@ def reach_of(
     whose: Whose | None = None,
     refusing: bool = False,
     lock: bool = False,
+    limits: Mapping[Name, int] | None = None,
 ) -> Reach:
     """Return what is within reach of the rows that *roots* selects, by table.
 
@@ -245,6 +249,7 @@ def reach_of(
             on it, are `Reach.others`.
         refusing: take rows whose link keeps a row within reach from going for others', too.
         lock: keep others from hanging something on the rows until the transaction ends.
+        limits: by table, how many rows are taken of those that hang there: the first by key.
 
     Raises:
         LibraryError: the role may not read a table in which rows may hang on those within reach.
@@ -255,7 +260,7 @@ def reach_of(
     for name, condition in roots.items():
         table = reach.tables[name]
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(table.texts(), table.source, condition)
-        frontier[table.root] = [tuple(row) for row in walk.asked(query)]
+        frontier[table.root] = [tuple(row) for row in asked(conn, query)]
         reach.rows.setdefault(table.root, {}).update(dict.fromkeys(frontier[table.root]))
         reach.looked_at.add(table.root)
     strangers: dict[Name, list[Key]] = {}
@@ -268,6 +273,11 @@ def reach_of(
             known = reach.rows.setdefault(child.root, {})
             theirs = reach.others.setdefault(child.root, {})
             fresh = [each for each in found if each not in known and each not in theirs]
+            if limits is not None and child.root in limits:
+                room = max(0, limits[child.root] - len(known))
+                fresh.sort(key=lambda each: [(len(text), text) for text in each])
+                reach.cut.setdefault(child.root, set()).update(fresh[room:])
+                fresh = fresh[:room]
             mine = fresh if whose is None or not fresh else set(whose(child, key, fresh))
             for each in fresh:
                 if each in mine:
@@ -296,6 +306,23 @@ def reach_of(
     return reach
 
 
+def asked(conn: psycopg.Connection[Any], query: sql.Composed) -> list[tuple[Any, ...]]:
+    """Return the answer to *query*, about which rows belong together.
+
+    Raises:
+        LibraryError: the role may not read one of its tables.
+    """
+    try:
+        return conn.execute(query).fetchall()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LibraryError(
+            "cannot see which rows are part of it",
+            where=f"database {conn.info.dbname!r}, role {conn.info.user!r}",
+            why=str(error.diag.message_primary),
+            hint=hint(error, conn.info.user),
+        ) from error
+
+
 class _Walk:
     """Asks the database for the rows that hang on others."""
 
@@ -309,17 +336,6 @@ class _Walk:
         for key in keys:
             if key.child in self.tables and key.parent in self.tables:
                 self.below.setdefault(self.tables[key.parent].root, []).append(key)
-
-    def asked(self, query: sql.Composed) -> list[tuple[Any, ...]]:
-        try:
-            return self.conn.execute(query).fetchall()
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise LibraryError(
-                "cannot see which rows are part of it",
-                where=f"database {self.conn.info.dbname!r}, role {self.conn.info.user!r}",
-                why=str(error.diag.message_primary),
-                hint="let the role read that table: GRANT SELECT",
-            ) from error
 
     def hanging(
         self, rows: Mapping[Name, Sequence[Key]], *, refusing: bool = False
@@ -344,7 +360,7 @@ class _Walk:
             )
             for number, (key, found) in enumerate(ways)
         )
-        for number, texts in self.asked(query):
+        for number, texts in asked(self.conn, query):
             hanging[number].append(tuple(texts))
         return [(key, found) for (key, _), found in zip(ways, hanging, strict=True) if found]
 

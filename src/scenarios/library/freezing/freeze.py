@@ -7,7 +7,7 @@ person or an instance are taken (`extract`), cut down and stripped of secrets (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,21 @@ from psycopg import sql
 
 from scenarios.domain import PERSONAL, Domain
 from scenarios.errors import FreezeError
-from scenarios.library.closure.extract import add_history, add_needed, arrange, extract
-from scenarios.library.closure.reach import foreign_keys, name_of, reach_of
+from scenarios.library.closure.extract import (
+    add_history,
+    arrange,
+    empty_dangling,
+    extract,
+    without_rows,
+)
+from scenarios.library.closure.parents import add_parents
+from scenarios.library.closure.reach import Name, foreign_keys, name_of, reach_of
 from scenarios.library.definition import ScenarioDefinition
 from scenarios.library.files.head import NAME
 from scenarios.library.freezing.leaving_out import SECRET, strip, subset
 from scenarios.library.freezing.lossless import lossless
 from scenarios.library.freezing.naming import name_rows
+from scenarios.library.freezing.selection import Selection, Survey, survey
 from scenarios.library.instances.locking import one_moment
 from scenarios.library.instances.ownership import InTheWay, extent_of
 from scenarios.library.instances.removal import MOST_NAMED
@@ -63,6 +71,7 @@ def freeze(
     name: str,
     user: str | None = None,
     instance: str | Instance | None = None,
+    rows: Selection | None = None,
     system: str | None = None,
     domain: Domain | None = None,
     anonymise: bool | None = None,
@@ -74,18 +83,20 @@ def freeze(
     with_added: bool = False,
     connection: Any = None,
     progress: Progress | None = None,
+    on_plan: Callable[[Survey], None] | None = None,
 ) -> Frozen:
-    """Return the scenario of a person or of an instance.
+    """Return the scenario of a person, of an instance, or of any rows, with all that they refer to.
 
     Args:
         db: where they are; nothing is written to it.
         name: the scenario's name.
         user: a person's e-mail address or key.
-        instance: an instance, or its name; either this or *user*.
-        system: the registered system, for a user; by default the one whose tables *db* has. An instance
-            knows its own.
+        instance: an instance, or its name; either this, *user* or *rows*.
+        rows: rows of any tables, and how far to go from them.
+        system: the registered system, for a user or rows; by default the one whose tables *db* has. An
+            instance knows its own.
         domain: the system itself, where it is not an installed one.
-        anonymise: replace personal data; by default for a person, and not for an instance.
+        anonymise: replace personal data; by default for a person and rows, not for an instance.
         key: the key of the pseudonyms.
         now: the moment the scenario's clock shows; by default an instance's own, else the present.
         last_messages: take only that many messages of each person, the last ones.
@@ -95,6 +106,7 @@ def freeze(
             did they provably come later, so they may be somebody else's.
         connection: a connection to use instead of a new one.
         progress: is told what is being done.
+        on_plan: is told which of the rows are to be taken, before their values are read.
 
     Raises:
         FreezeError: there is no such person or instance; a column is not classified; the rows cannot be
@@ -106,16 +118,18 @@ def freeze(
             f"{name[:60]!r} is not a scenario's name",
             hint="use lower-case letters, digits and _, at most 80",
         )
-    if (user is None) == (instance is None):
-        raise FreezeError("name either a user or an instance to freeze")
+    if [user is None, instance is None, not rows].count(False) != 1:
+        raise FreezeError("name either a user, an instance or rows to freeze")
     stages = Stages(progress, 4)
     stages.begin("reading the rows")
     label = instance if isinstance(instance, str) else instance.name if instance is not None else None
     with one_moment(db, label, connection) as conn:
-        taken = _take(conn, db, user, instance, system, domain, with_added)
+        taken = _take(conn, db, user, instance, rows, system, domain, with_added, on_plan)
     sections, extraction, known = taken.sections, taken.extraction, taken.known
     if not extraction.rows:
-        raise FreezeError(f"there is nothing to freeze in {label or user!r}", where=db.safe_url)
+        raise FreezeError(
+            f"there is nothing to freeze in {label or user or 'these rows'!r}", where=db.safe_url
+        )
     stages.begin(f"arranging {len(extraction.rows):,} rows")
     private = anonymise if anonymise is not None else instance is None
     notes = list(extraction.notes)
@@ -131,7 +145,8 @@ def freeze(
     head = {
         "scenario": name,
         "system": sections.domain.name,
-        "title": title or f"Frozen from {'the instance ' + label if label else 'a person'}",
+        "title": title
+        or f"Frozen from {'the instance ' + label if label else 'rows' if rows else 'a person'}",
         "tags": ["frozen"],
         "clock": anchor.astimezone(UTC).isoformat(),
         # What the file leaves out comes of it, whatever the seed of the project that loads it.
@@ -160,9 +175,11 @@ def _take(
     db: Database,
     user: str | None,
     instance: str | Instance | None,
+    rows: Selection | None,
     system: str | None,
     domain: Domain | None,
     with_added: bool,
+    on_plan: Callable[[Survey], None] | None,
 ) -> _Taken:
     from scenarios.library.instances.finding import open_instance
     from scenarios.library.systems import system_in
@@ -181,18 +198,29 @@ def _take(
         extent = extent_of(conn, opened)
         if with_added:
             extent.reach.take_others()
-        extraction = extract(conn, sections, extent.reach, without=_bookkeeping(sections))
+        absent = _names(sections, without_rows(sections))
+        add_parents(conn, extent.reach, extent.keys, without=absent)
+        extraction = extract(conn, sections, extent.reach, without=without_rows(sections))
         extraction.notes += _of_others(extent.in_the_way, taken=with_added)
         extraction.notes += add_history(conn, extraction, sections)
         _shared(conn, extraction, opened.plan, sections)
+        extraction.notes += empty_dangling(extraction, sections)
         for unseen, count in opened.plan.untrackable_rows(extraction.searched).items():
-            rows = f"{count} row{'' if count == 1 else 's'} of {unseen}"
-            extraction.notes.append(f"{rows} left out: the table has no key to find them by")
+            unseen_rows = f"{count} row{'' if count == 1 else 's'} of {unseen}"
+            extraction.notes.append(f"{unseen_rows} left out: the table has no key to find them by")
         positions = {
             (row.table.fullname, opened.key(row.handle)): at for at, row in enumerate(opened.plan.rows)
         }
         return _Taken(sections, extraction, known, opened.anchor, positions)
     found = domain or system_in(db, system)
+    if rows is not None:
+        sections = sections_of(found)
+        plan = survey(conn, sections, rows)
+        if on_plan is not None:
+            on_plan(plan)
+        extraction = extract(conn, sections, plan.reach, without=without_rows(sections))
+        extraction.notes += empty_dangling(extraction, sections, plan.shared)
+        return _Taken(sections, extraction, {}, None, {})
     if found.owner is None:
         raise FreezeError(f"{found.title} has no people to freeze", hint="freeze an instance instead")
     sections = sections_of(found)
@@ -202,17 +230,25 @@ def _take(
     )
     if "email" in table.columns:
         root = sql.SQL("({} OR lower(email) = lower({}))").format(root, sql.Literal(user))
-    reach = reach_of(conn, {name_of(table): root}, foreign_keys(conn))
-    extraction = extract(conn, sections, reach, without=_bookkeeping(sections))
+    keys = foreign_keys(conn)
+    reach = reach_of(conn, {name_of(table): root}, keys)
+    # Another person comes along where the row cannot be without them; else the link is emptied.
+    add_parents(
+        conn,
+        reach,
+        keys,
+        follow=lambda key: key.required or key.parent != name_of(table),
+        without=_names(sections, without_rows(sections)),
+    )
+    extraction = extract(conn, sections, reach, without=without_rows(sections))
     if not extraction.rows:
         raise FreezeError(
             f"there is no {user!r} in {found.owner}",
             where=db.safe_url,
             hint="give an e-mail address or a key",
         )
-    if not sections.scoped:
-        add_needed(conn, extraction, sections)
     extraction.notes += add_history(conn, extraction, sections)
+    extraction.notes += empty_dangling(extraction, sections)
     return _Taken(sections, extraction, {}, None, {})
 
 
@@ -230,11 +266,8 @@ def _of_others(rows: Sequence[InTheWay], *, taken: bool) -> list[str]:
     ]
 
 
-def _bookkeeping(sections: Sections) -> set[str]:
-    found = {handles.table for handles in sections.handles}
-    if sections.scoped and sections.domain.scope is not None:
-        found.add(sections.domain.scope.table)
-    return found
+def _names(sections: Sections, tables: Collection[str]) -> set[Name]:
+    return {name_of(sections.domain.metadata.tables[each]) for each in tables}
 
 
 def _shared(conn: Any, extraction: Extraction, plan: Plan, sections: Sections) -> None:

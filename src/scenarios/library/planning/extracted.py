@@ -86,7 +86,7 @@ class Extraction:
                     other = self.referred(row, spec.target) if spec.target is not None else None
                     if spec.target is None or other is None or id(other) not in doomed:
                         continue
-                    empty = _to_empty(row.table, spec.target)
+                    empty = to_empty(row.table, spec.target)
                     for own in empty:
                         row.values[own] = None
                     if not empty:
@@ -97,7 +97,7 @@ class Extraction:
         self.by_key = {key: row for key, row in self.by_key.items() if id(row) not in doomed}
 
 
-def _to_empty(table: sa.Table, target: Target) -> list[str]:
+def to_empty(table: sa.Table, target: Target) -> list[str]:
     """Return the columns without which there is no link: rather those that are part of no other."""
     may = [own for own, _ in target.pairs if column_named(table, own).nullable]
     links = {spec.target.pairs for spec in specs(table).values() if spec.target is not None}
