@@ -148,6 +148,6 @@ def test_the_timestamp_column_keeps_its_name(model, attribute):
 
 
 def test_models_migrations_and_kept_files_agree(server):
-    report = check(DOMAIN, server.admin_url)
+    report = check(DOMAIN, server)
     assert report.compared == ["create_all", "schema.sql", "migrations", "alembic check", "kept files"]
     assert not report, report.as_dict()

@@ -31,7 +31,7 @@ def counts(conn: psycopg.Connection) -> dict[str, int]:
 
 @pytest.mark.postgres_matrix
 def test_models_migrations_and_kept_files_agree(any_server):
-    report = drift.check(DOMAIN, any_server.admin_url)
+    report = drift.check(DOMAIN, any_server)
     assert not report, report.as_dict()
     assert {"create_all", "migrations", "schema.sql", "alembic check", "kept files"} <= set(report.compared)
 

@@ -19,7 +19,7 @@ from scenarios import journal
 from scenarios.errors import SafetyError, ServerError
 from scenarios.postgres import Database, Server, attach, start_server
 from scenarios.postgres.urls import libpq_url
-from scenarios.schema.drift import Scratch
+from scenarios.resources import resource
 from scenarios.settings import Settings
 
 PLAIN = 196608  # protocol 3.0; greater numbers of that form ask for encryption or cancel
@@ -139,7 +139,7 @@ def test_a_door_that_leads_every_name_to_one_database_is_refused(
     assert strangers() == [("precious",), (1,)]
 
 
-@pytest.mark.parametrize("what", ["script", "database", "populate", "extension", "scratch"])
+@pytest.mark.parametrize("what", ["script", "database", "populate", "extension"])
 def test_nothing_runs_in_a_database_that_was_not_meant(
     forwarded: Callable[..., Forwarder], server: Server, strangers: Any, tmp_path: Path, what: str
 ) -> None:
@@ -161,7 +161,6 @@ def test_nothing_runs_in_a_database_that_was_not_meant(
         "database": lambda ours: ours.database(),
         "populate": lambda ours: ours.template(None, populate=lambda conn: conn.execute(SCRIPT.encode())),
         "extension": lambda ours: ours.template(Described()),
-        "scratch": lambda ours: Scratch(ours.admin_url).database().__enter__(),
     }
     settings = Settings({"cache_dir": str(tmp_path / "cache")})
     with start_server(door.url(), settings=settings) as ours, pytest.raises(SafetyError, match="was done to"):
@@ -275,6 +274,61 @@ def test_the_shells_variables_do_not_reach_a_server_of_ours(
     seen = ["ISO, MDY", "UTC", "on", '"$user", public', "UTF8", default]
     assert said.stdout.splitlines() == [*seen, *seen, ""]
     assert made_here(server) <= before
+
+
+BUILDS = """
+import sys, scenarios, django
+from django.conf import settings
+from alembic.config import Config
+from sqlalchemy import Column, Integer, MetaData, Table
+from scenarios.cli.schema import check_schema
+from scenarios.coming_from.django_database import django_schema
+from scenarios.settings import Settings
+base = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"service": "work"}}
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes"], DATABASES={"default": base})
+django.setup()
+metadata = MetaData()
+Table("made", metadata, Column("id", Integer, primary_key=True))
+config = Config()
+config.set_main_option("script_location", sys.argv[2])
+config.set_main_option("path_separator", "os")
+with scenarios.start_server("embedded", settings=Settings({"runtime_dir": sys.argv[1]})) as server:
+    for schema in (metadata, config, django_schema()):
+        with server.database(schema) as db, db.connect() as conn:
+            print(conn.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()[0])
+print(bool(check_schema("dev_coach", provider="embedded")))
+"""
+
+
+def test_no_kind_of_schema_is_built_where_the_shell_leads(
+    forwarded: Callable[..., Forwarder], server: Server, own_runtime: Path, tmp_path: Path
+) -> None:
+    """Whoever connects for a build, Django's connection and Alembic's engine as well, is told everything."""
+    host, port = forwarded().url().split("@")[1].split("/")[0].split(":")
+    services = tmp_path / "services"
+    services.write_text(f"[work]\nhostaddr={host}\nuser=nobody\nsslmode=require\n")
+    migrations = resource("schema") / "dev_coach" / "migrations"
+    with server.connect() as conn:
+        before = conn.execute("SELECT datname FROM pg_database").fetchall()
+        said = subprocess.run(
+            [sys.executable, "-c", BUILDS, str(own_runtime), str(migrations)],
+            env={
+                **os.environ,
+                **{name: value for name, value in SHELL.items() if name != "PGDATESTYLE"},
+                "PGHOSTADDR": host,
+                "PGPORT": port,
+                "PGSERVICEFILE": str(services),
+                "SCENARIOS_RUNTIME_DIR": str(own_runtime),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode == 0, said.stderr
+        one, migrated, of_django, drifted = said.stdout.split()
+        assert (one, of_django, drifted) == ("1", "2", "False")
+        assert int(migrated) > 10
+        assert set(conn.execute("SELECT datname FROM pg_database").fetchall()) <= set(before)
 
 
 def test_a_service_nobody_defined_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

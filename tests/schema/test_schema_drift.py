@@ -50,33 +50,18 @@ def test_the_kept_files_are_what_the_models_give(system: str) -> None:
 
 
 def test_everything_agrees(server: Server, live: Database) -> None:
-    report = drift.check(DEV_COACH, server.admin_url, live=live.url, normalise=normalise)
+    report = drift.check(DEV_COACH, server, live=live.url, normalise=normalise)
     assert report.compared[:5] == ["create_all", "schema.sql", "migrations", "alembic check", "kept files"]
     assert report.findings == {subject: [] for subject in report.compared}
     assert len(report.compared) == 6
     assert not report
 
 
-def test_a_scratch_database_is_dropped_even_when_work_in_it_fails(server: Server) -> None:
-    names = []
-
-    def work() -> None:
-        with drift.Scratch(server.admin_url).database() as url:
-            names.append(url.partition("?")[0].rpartition("/")[2])
-            raise RuntimeError("in the middle")
-
-    with pytest.raises(RuntimeError, match="in the middle"):
-        work()
-    with server.connect() as conn:
-        assert names[0].startswith("scenarios_drift_")
-        assert conn.execute("SELECT FROM pg_database WHERE datname = %s", names).fetchall() == []
-
-
 def test_a_live_database_that_lost_a_trigger_is_found_out(server: Server, live: Database) -> None:
     with live.connect() as conn:
         conn.execute("DROP TRIGGER chat_messages_chatmessage_inherit_scope ON chat_messages_chatmessage")
         conn.execute("CREATE TABLE somebodys_notes (id integer)")
-    report = drift.check(DEV_COACH, server.admin_url, live=live.url)
+    report = drift.check(DEV_COACH, server, live=live.url)
     assert report
     (found,) = [lines for subject, lines in report.findings.items() if subject.startswith("postgresql")]
     trigger = "public.chat_messages_chatmessage.chat_messages_chatmessage_inherit_scope"
@@ -87,15 +72,15 @@ def test_a_live_database_that_lost_a_trigger_is_found_out(server: Server, live: 
 def test_the_moved_index_is_no_drift(server: Server, live: Database) -> None:
     with live.connect() as conn:
         rebuild_recent_messages_index(conn)
-    assert drift.check(DEV_COACH, server.admin_url, live=live.url)
-    assert not drift.check(DEV_COACH, server.admin_url, live=live.url, normalise=normalise)
+    assert drift.check(DEV_COACH, server, live=live.url)
+    assert not drift.check(DEV_COACH, server, live=live.url, normalise=normalise)
 
 
 def test_stale_files_are_found_and_written_anew(server: Server, directory: Path) -> None:
     script = directory / "schema.sql"
     script.write_text(script.read_text().replace("version > 0", "version >= 0"))
     (directory / "diagram.mmd").unlink()
-    report = drift.check(DEV_COACH, server.admin_url, directory=directory)
+    report = drift.check(DEV_COACH, server, directory=directory)
     assert len(report.findings["kept files"]) == 2
     (wrong,) = report.findings["schema.sql"]
     assert wrong.startswith(
@@ -106,14 +91,14 @@ def test_stale_files_are_found_and_written_anew(server: Server, directory: Path)
         "diagram.mmd",
     }
     assert drift.write_kept_files(DEV_COACH, directory) == []
-    assert not drift.check(DEV_COACH, server.admin_url, directory=directory)
+    assert not drift.check(DEV_COACH, server, directory=directory)
 
 
 def test_models_that_went_ahead_of_the_migrations_are_found_out(server: Server) -> None:
     ahead = replace(
         DEV_COACH, ddl=lambda: DEV_COACH.ddl() + "CREATE INDEX forgotten ON users_user (first_name);\n"
     )
-    report = drift.check(ahead, server.admin_url)
+    report = drift.check(ahead, server)
     assert report.findings["migrations"] == ["index public.forgotten is missing"]
     assert report.findings["create_all"] == ["index public.forgotten is missing"]
     assert report.as_dict()["clean"] is False
@@ -121,7 +106,7 @@ def test_models_that_went_ahead_of_the_migrations_are_found_out(server: Server) 
 
 def test_a_database_that_cannot_be_reached_is_said_without_its_password(server: Server) -> None:
     with pytest.raises(SchemaDriftError) as refused:
-        drift.check(DEV_COACH, server.admin_url, live="postgresql://me:hush@127.0.0.1:1/nowhere")
+        drift.check(DEV_COACH, server, live="postgresql://me:hush@127.0.0.1:1/nowhere")
     assert "hush" not in str(refused.value)
     assert "127.0.0.1:1/nowhere" in str(refused.value)
 

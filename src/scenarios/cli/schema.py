@@ -53,7 +53,7 @@ def check_schema(
 ) -> DriftReport:
     """Compare models, migrations, kept files and, if *url* is given, a live database of *system*.
 
-    Scratch databases are made on a server of ours and dropped; the live database is only read.
+    Empty databases are made on a server of ours and dropped; the live database is only read.
 
     Args:
         system: the system's name; by default the project's own.
@@ -75,7 +75,7 @@ def check_schema(
     if "maintenance" in domain.parts:
         normalise = getattr(domain.part("maintenance"), "normalise", None)
     with start_server(provider) as server:
-        return drift.check(domain, server.admin_url, live=url, normalise=normalise, allow_extra=allow_extra)
+        return drift.check(domain, server, live=url, normalise=normalise, allow_extra=allow_extra)
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ it elsewhere changes that dictionary and closes what is open; a second place tha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from select import select
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import pytest
+from psycopg.pq import Conninfo
 
 from scenarios.errors import SettingsError
+from scenarios.postgres import redirection, urls
+from scenarios.postgres.connections import like
 from scenarios.postgres.schemas import Source, digest
 
 if TYPE_CHECKING:
@@ -24,8 +27,11 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from pytest_django import DjangoDbBlocker
 
+    from scenarios.postgres import Database
+
 ALIAS = "default"
 """The connection that is pointed at our database; others are pointed there only if they mirror it."""
+_NAMES = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _SETTINGS = (
     "INSTALLED_APPS",
     "MIGRATION_MODULES",
@@ -53,7 +59,7 @@ def django_db_setup(
 
     Not by `scenario_db_url`, since whoever asks for that is isolated by us: a `TestCase` is by Django alone.
     """
-    with pointed_at(_scenario_worker.shared(request.session).database.url):
+    with pointed_at(_scenario_worker.shared(request.session).database):
         yield
 
 
@@ -147,18 +153,18 @@ def _has_word(connection: BaseDatabaseWrapper) -> bool:
 
 
 @contextmanager
-def pointed_at(url: str) -> Iterator[None]:
-    """Let Django's connection, and those that mirror it, lead to the database at *url* for a while.
+def pointed_at(place: Database | Mapping[str, str] | str) -> Iterator[None]:
+    """Let Django's connection, and those that mirror it, lead to the database *place* for a while.
 
     Args:
-        url: `scenario_db_url`, or the ``url`` of a database.
+        place: a database, `scenario_db` for one, or the libpq parameters of one, which are then all that
+            says where to; or a URL, which leaves what it does not say to ``OPTIONS`` and libpq's variables.
 
     Raises:
         SettingsError: the project's database is of another kind.
     """
     from django.db import connections
     from django.db.backends.signals import connection_created
-    from sqlalchemy import make_url
 
     if connections[ALIAS].vendor != "postgresql":
         raise SettingsError(
@@ -166,19 +172,14 @@ def pointed_at(url: str) -> Iterator[None]:
             where="Django's settings",
             hint='set its ENGINE to "django.db.backends.postgresql" for the tests',
         )
-    there = make_url(url)
-    where = {
-        "NAME": there.database or "",
-        "USER": there.username or "",
-        "PASSWORD": there.password or "",
-        "HOST": str(there.query.get("host") or there.host or ""),
-        "PORT": str(there.query.get("port") or there.port or ""),
-    }
+    there = _parameters(place)
+    where = {name: there.pop(key, "") for name, key in _NAMES.items()}
     aliases = [alias for alias in connections if alias == ALIAS or mirrored(alias) == ALIAS]
     before = {alias: dict(_settings_of(alias)) for alias in aliases}
     connections.close_all()
     for alias in aliases:
-        _settings_of(alias).update(where)
+        options = before[alias].get("OPTIONS") or {}
+        _settings_of(alias).update(where, OPTIONS={**there, **_without_target(options)} if there else options)
     connection_created.connect(_note_opened)
     try:
         yield
@@ -187,6 +188,22 @@ def pointed_at(url: str) -> Iterator[None]:
         connections.close_all()
         for alias in aliases:
             _settings_of(alias).update(before[alias])
+
+
+def _parameters(place: Database | Mapping[str, str] | str) -> dict[str, str]:
+    """Return the libpq parameters of *place*; all of them, unless it is a URL."""
+    if isinstance(place, str):
+        return urls.parameters_of(place)
+    if not isinstance(place, Mapping):
+        with place.connect() as conn:
+            place = like(conn)
+    return {name: value for name, value in place.items() if name == "options" or name not in redirection.KEPT}
+
+
+def _without_target(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a project's ``OPTIONS`` without what says where to and how safely; its ``-c`` are kept."""
+    target = {option.keyword.decode() for option in Conninfo.get_defaults()} - redirection.KEPT
+    return {name: value for name, value in options.items() if name not in target}
 
 
 def mirrored(alias: str) -> str | None:
@@ -214,7 +231,7 @@ def django_schema(blocker: DjangoDbBlocker | None = None, *, migrations: bool = 
     from django.apps import apps
 
     def build(connection: psycopg.Connection[Any], url: str) -> None:
-        with blocker.unblock() if blocker is not None else nullcontext(), pointed_at(url):
+        with blocker.unblock() if blocker is not None else nullcontext(), pointed_at(like(connection)):
             _migrate(migrations)
 
     inputs = {"django": digest(_django_version(), repr(migrations), *_deciding_settings())}

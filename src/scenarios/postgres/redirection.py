@@ -33,8 +33,11 @@ LINES_FOR_ENV = """let env.py use the connection it is given, before it makes an
 _OURS = "scenarios: leads to the template"
 """In a pool's note on a connection; the pool clears it when it connects anew."""
 _LIBPQ = frozenset({"psycopg", "psycopg_async", "psycopg2", "psycopg2cffi"})
-_ASYNCPG = ("host", "port", "user", "password", "dbname", "sslmode", "sslcert", "sslkey", "sslrootcert")
-_KEPT = frozenset(
+_ASYNCPG = (
+    *("host", "port", "user", "password", "dbname", "target_session_attrs"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert"),
+)
+KEPT = frozenset(
     {
         *("options", "application_name", "client_encoding", "autocommit", "context", "server_settings"),
         *("prepare_threshold", "row_factory", "cursor_factory", "connection_factory", "connection_class"),
@@ -172,7 +175,7 @@ def redirected(
     Returns:
         its arguments; None for a driver we do not know.
     """
-    kept = {name: value for name, value in given.items() if name in _KEPT}
+    kept = {name: value for name, value in given.items() if name in KEPT}
     if database != "postgresql":
         return None
     if driver in _LIBPQ:

@@ -6,26 +6,25 @@ the SQL file. Checked separately they drift apart; here each makes a database an
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from psycopg import sql
-from sqlalchemy import create_engine, pool
-from sqlalchemy.engine import URL, make_url
 
 from scenarios.domain import Domain
-from scenarios.errors import SafetyError, SchemaDriftError, redact
+from scenarios.errors import SchemaDriftError, redact
+from scenarios.postgres import urls
 from scenarios.resources import resource
 from scenarios.schema import diagrams, migrations
 from scenarios.schema.catalogue import IGNORED_SCHEMAS, Catalogue, Difference, Normalise, read_catalogue
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from scenarios.postgres import Database, Server
 
 
 @dataclass(slots=True)
@@ -93,56 +92,6 @@ def stale_files(domain: Domain, directory: Path | None = None) -> list[Path]:
     ]
 
 
-class Scratch:
-    """Makes empty databases on a server and drops them again.
-
-    Args:
-        url: an administrative URL of a server where databases may be created.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._url = make_url(url)
-
-    def _conninfo(self, url: URL) -> str:
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-    @contextmanager
-    def database(self) -> Iterator[str]:
-        """Yield the SQLAlchemy URL of a new, empty database; it is dropped at the end."""
-        name = f"scenarios_drift_{secrets.token_hex(6)}"
-        with psycopg.connect(self._conninfo(self._url), autocommit=True) as admin:
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-            try:
-                url = self._url.set(drivername="postgresql+psycopg", database=name)
-                with psycopg.connect(self._conninfo(url)) as conn:
-                    reached = conn.execute("SELECT current_database()").fetchone()
-                if reached != (name,):
-                    raise SafetyError(
-                        f"the connection to the database {name!r} led to {reached and reached[0]!r}; "
-                        "nothing was done to it",
-                        where=redact(url.render_as_string()),
-                        why="something between leads every name to one database, a pooler's entry, say",
-                        hint="name PostgreSQL's own port, of a server on which databases can be created",
-                    )
-                yield url.render_as_string(hide_password=False)
-            finally:
-                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@contextmanager
-def _alchemy(url: str) -> Iterator[Connection]:
-    engine = create_engine(url, poolclass=pool.NullPool)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _plain(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
 def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS) -> Catalogue:
     """Return the catalogue of the database at *url*, read only.
 
@@ -150,7 +99,8 @@ def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS
         SchemaDriftError: it cannot be reached.
     """
     try:
-        with psycopg.connect(_plain(url)) as connection:
+        parameters = cast("dict[str, Any]", urls.parameters_of(url))
+        with psycopg.connect(**parameters) as connection:
             connection.read_only = True
             return read_catalogue(connection, ignored_schemas=ignored_schemas)
     except psycopg.OperationalError as error:
@@ -159,25 +109,37 @@ def catalogue_of(url: str, *, ignored_schemas: tuple[str, ...] = IGNORED_SCHEMAS
         ) from error
 
 
-def _run(url: str, script: str) -> None:
-    with psycopg.connect(_plain(url), autocommit=True) as connection:
+@contextmanager
+def _alchemy(database: Database) -> Iterator[Connection]:
+    with database.engine.begin() as connection:
+        yield connection
+    database.engine.dispose()
+
+
+def _catalogue(database: Database) -> Catalogue:
+    with database.connect() as connection:
+        return read_catalogue(connection)
+
+
+def _run(database: Database, script: str) -> None:
+    with database.connect() as connection:
         connection.execute(script.encode())
 
 
-def _make(url: str, domain: Domain) -> None:
+def _make(database: Database, domain: Domain) -> None:
     """Make the schema of *domain* in an empty database, from what it is made from."""
     from scenarios.postgres.schemas import read_source
 
     if domain.schema is None:
-        _run(url, domain.ddl())
+        _run(database, domain.ddl())
         return
-    with psycopg.connect(_plain(url), autocommit=True) as connection:
-        read_source(domain).build(connection, url)
+    with database.connect() as connection:
+        read_source(domain).build(connection, database.url)
 
 
 def check(
     domain: Domain,
-    admin_url: str,
+    server: Server,
     *,
     live: str | None = None,
     directory: Path | None = None,
@@ -190,7 +152,7 @@ def check(
 
     Args:
         domain: the system.
-        admin_url: a server on which scratch databases are made and dropped.
+        server: where empty databases are made and dropped.
         live: the URL of a database to compare too; it is only read.
         directory: where the kept files and migrations are, ``schema/<system>`` if None.
         normalise: evens out what a live database changes on purpose.
@@ -198,28 +160,28 @@ def check(
         ignored_schemas: schemas of a live database that are not part of the system.
         allow_extra: whether a live database may have objects the models do not know.
     """
-    scratch, report = Scratch(admin_url), DriftReport(domain.name)
+    report = DriftReport(domain.name)
     kept = directory is not None or domain.schema is None
     directory = directory or resource("schema") / domain.name
-    with scratch.database() as url:
-        _make(url, domain)
-        expected = catalogue_of(url)
+    with server.database() as database:
+        _make(database, domain)
+        expected = _catalogue(database)
     # Only metadata that carries more than tables (`rendering.attach`) claims that create_all is enough.
     if kept and domain.metadata.dispatch.after_create:
-        with scratch.database() as url:
-            with _alchemy(url) as connection:
+        with server.database() as database:
+            with _alchemy(database) as connection:
                 domain.metadata.create_all(connection)
-            report.add("create_all", expected.differences(catalogue_of(url), ignore=ignore))
+            report.add("create_all", expected.differences(_catalogue(database), ignore=ignore))
     if kept and (directory / "schema.sql").is_file():
-        with scratch.database() as url:
-            _run(url, (directory / "schema.sql").read_text(encoding="utf-8"))
-            report.add("schema.sql", expected.differences(catalogue_of(url), ignore=ignore))
+        with server.database() as database:
+            _run(database, (directory / "schema.sql").read_text(encoding="utf-8"))
+            report.add("schema.sql", expected.differences(_catalogue(database), ignore=ignore))
     if kept and (directory / "migrations" / "env.py").is_file():
-        with scratch.database() as url:
-            with _alchemy(url) as connection:
+        with server.database() as database:
+            with _alchemy(database) as connection:
                 migrations.upgrade(domain.name, connection)
-            report.add("migrations", expected.differences(catalogue_of(url), ignore=ignore))
-            with _alchemy(url) as connection:
+            report.add("migrations", expected.differences(_catalogue(database), ignore=ignore))
+            with _alchemy(database) as connection:
                 changes = [
                     f"autogenerate would {change}" for change in migrations.autogenerated(domain, connection)
                 ]
