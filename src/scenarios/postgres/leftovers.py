@@ -33,6 +33,9 @@ PATIENCE_SECONDS = 5.0
 CACHE_DAYS = 30
 """Days after which a cached cluster or a copy of binaries that was not used is removed."""
 
+_KINDS = ("cluster", "binaries", "unpacked", "stand-ins")
+"""What their names in the cache begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
@@ -140,7 +143,7 @@ def _cached(cache: Path, dry_run: bool) -> Iterator[Leftover]:
             if not dry_run and (held := try_lock(lock)) is not None:
                 held.release()
             yield Leftover("cache", str(lock), "a lock nobody holds", not dry_run)
-    for entry in sorted((*cache.glob("cluster-*"), *cache.glob("binaries-*"))):
+    for entry in sorted(entry for kind in _KINDS for entry in cache.glob(f"{kind}-*")):
         if entry.suffix in {".half", ".lock"} or not entry.is_dir():
             continue
         age = (time.time() - entry.stat().st_mtime) / 86400

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from scenarios.errors import ScenariosError, ServerError
 from scenarios.postgres import embedded, registry, urls
-from scenarios.postgres.binaries import Search, find_binaries, readable_for
+from scenarios.postgres.binaries import Search
+from scenarios.postgres.extensions import choose
 from scenarios.postgres.places import cache_directory, runtime_directory, server_account
 from scenarios.postgres.registry import Record, ServerLease
 from scenarios.postgres.server import Server
@@ -90,6 +91,8 @@ def external_notes(settings: Settings, parameters: Mapping[str, str]) -> Path:
 def kind_of(settings: Settings, provider: str) -> str:
     """Return the name servers of *provider* with these *settings* share, in this project."""
     own = "|".join(str(settings[name]) for name in ("postgres_bin", "tcp", "image"))
+    if provider == "embedded":
+        own += "".join(f"|{name}" for name in sorted(noted(settings)))
     return f"{project_prefix(settings)}{provider[0]}{_short(own)}"
 
 
@@ -109,19 +112,47 @@ def _embedded(settings: Settings, share: bool, reason: str) -> Server:
 
     def start(directory: Path) -> Record:
         cache = cache_directory(settings)
-        found = find_binaries(settings, search=Search())
-        usable = readable_for(found, account, cache)
+        offer = choose(settings, noted(settings), Search())
+        found = offer.binaries
+        usable = offer.usable(account, cache)
         tcp = settings["tcp"]
         port = None if tcp == "off" else 0 if tcp == "on" else int(tcp)
-        parameters = embedded.start(usable, account, cache, directory, tcp_port=port)
-        origin = f"{found.source} ({found.bin})"
+        more = offer.server_settings
+        parameters = embedded.start(usable, account, cache, directory, tcp_port=port, more=more)
+        origin = f"{found.source} ({found.bin}) {offer}".rstrip()
         return Record("embedded", parameters, origin, os.getpid(), cluster=directory.name)
 
     collect_dead(runtime)
     lease = registry.take_server_lease(
         runtime, kind_of(settings, "embedded"), start, end_directory, share=share
     )
-    return _leased("embedded", lease, reason)
+
+    def elsewhere(needed: frozenset[str]) -> Server | None:
+        wanted = noted(settings) | needed
+        if not wanted <= choose(settings, wanted, Search()).names:
+            return None
+        _note(settings, wanted)
+        return _embedded(settings, share, reason)
+
+    return _leased("embedded", lease, reason, elsewhere)
+
+
+def noted(settings: Settings) -> frozenset[str]:
+    """Return the extensions this project was found to need that its first choice of binaries has not got."""
+    with suppress(OSError):
+        return frozenset(_notes(settings).read_text("utf-8").split())
+    return frozenset()
+
+
+def _note(settings: Settings, names: frozenset[str]) -> None:
+    # For the other workers and the next run, which then begin with the right server.
+    half = _notes(settings).with_suffix(f".{os.getpid()}")
+    half.write_text("\n".join(sorted(names)), "utf-8")
+    half.rename(_notes(settings))
+
+
+def _notes(settings: Settings) -> Path:
+    return cache_directory(settings) / f"extensions-of-{project_prefix(settings)}"
 
 
 def _container(settings: Settings, share: bool, reason: str) -> Server:
@@ -139,7 +170,12 @@ def _container(settings: Settings, share: bool, reason: str) -> Server:
     return _leased("container", lease, reason)
 
 
-def _leased(provider: str, lease: ServerLease, reason: str) -> Server:
+def _leased(
+    provider: str,
+    lease: ServerLease,
+    reason: str,
+    elsewhere: Callable[[frozenset[str]], Server | None] = lambda needed: None,
+) -> Server:
     how = "joined the running server" if lease.joined else "started"
     return Server(
         provider,
@@ -150,6 +186,7 @@ def _leased(provider: str, lease: ServerLease, reason: str) -> Server:
         directory=lease.directory,
         joined=lease.joined,
         cluster=lease.record.cluster,
+        elsewhere=elsewhere,
     )
 
 

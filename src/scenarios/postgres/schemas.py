@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from scenarios.errors import TemplateError
+from scenarios.postgres.asked_extensions import in_text
 from scenarios.postgres.connections import like, renew_session
 from scenarios.postgres.project_files import project_root
 from scenarios.postgres.script_files import scripts_in, upward_half
@@ -55,6 +56,7 @@ class Source:
         inputs: name of each input to its hash.
         build: creates the schema in the empty database behind the autocommit connection.
         extensions: extensions to create first.
+        asked: extensions it asks for besides those that its files name.
         files: those of the project that are among the inputs already.
         follow: modules of the project that are run; what they import counts as well.
         functions: the same of functions; what they use counts as well.
@@ -65,6 +67,7 @@ class Source:
     inputs: Mapping[str, str]
     build: Callable[[psycopg.Connection[Any], str], None]
     extensions: tuple[str, ...] = ()
+    asked: frozenset[str] = frozenset()
     files: tuple[Path, ...] = ()
     follow: tuple[Path, ...] = ()
     functions: tuple[Callable[..., object], ...] = ()
@@ -123,7 +126,7 @@ def _from_domain(domain: Described) -> Source:
     def build(conn: psycopg.Connection[Any], url: str) -> None:
         run_script(conn, ddl, f"the DDL of {domain.name}")
 
-    return Source(domain.name, inputs, build, tuple(domain.extensions))
+    return Source(domain.name, inputs, build, tuple(domain.extensions), in_text(ddl))
 
 
 def _from_metadata(metadata: MetaData) -> Source:

@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +41,12 @@ READ_BACK = (
 )
 """Settings read from the running server, for people: asked for is not the same as in effect."""
 
+_OF_THE_PLACE = (
+    *("provider", "joined", "why_chosen", "limits", "directory", "_parameters", "_leave", "_elsewhere"),
+    *("_leads_right", "_admin", "cluster", "manager", "version", "version_text", "settings_read_back"),
+)
+"""Attributes that say which server it is."""
+
 
 class Server:
     """A PostgreSQL server; a context manager that gives it back.
@@ -70,6 +76,7 @@ class Server:
         joined: bool = True,
         reap: bool = True,
         cluster: str = "",
+        elsewhere: Callable[[frozenset[str]], Server | None] = lambda needed: None,
     ) -> None:
         self.provider = provider
         self.joined = joined
@@ -78,6 +85,8 @@ class Server:
         self.directory = directory
         self._parameters = dict(parameters)
         self._leave = leave
+        self._elsewhere = elsewhere
+        self._unused = True
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._open: dict[str, Database] = {}
@@ -156,6 +165,35 @@ class Server:
 
     # Templates and databases
 
+    def require_extensions(self, names: Iterable[str]) -> bool:
+        """Become a server of other binaries on this machine where this one lacks one of *names*.
+
+        That is possible as long as nothing was made here; afterwards, and where no binaries have them, it is
+        the server that says so. What a project was found to need is noted: its next server has it at once.
+
+        Returns:
+            whether this is another server now.
+        """
+        rows = self.manager.control.execute("SELECT name::text FROM pg_available_extensions").fetchall()
+        missing = frozenset(names) - {name for (name,) in rows}
+        return bool(missing) and self.replace_lacking(missing)
+
+    def replace_lacking(self, missing: frozenset[str]) -> bool:
+        """Become a server that has the extensions *missing*, which this one does not; see above."""
+        with self._lock:
+            if not self._unused or self._open:
+                return False
+            other = self._elsewhere(missing)
+            if other is None:
+                return False
+            self.manager.close(self._leave)
+            for name in _OF_THE_PLACE:
+                setattr(self, name, getattr(other, name))
+            # What it had is ours now, its end as well.
+            atexit.unregister(other.close)
+            other._closed = True
+            return True
+
     def template(
         self,
         schema: object,
@@ -178,7 +216,9 @@ class Server:
         Raises:
             TemplateError: the schema cannot be built; nothing half-built is left.
         """
-        return get_template(self, schema, base=base, populate=populate, key=key, newer_than=newer_than)
+        found = get_template(self, schema, base=base, populate=populate, key=key, newer_than=newer_than)
+        self._unused = False
+        return found
 
     def prefetch(self, template: Template, size: int = 2) -> None:
         """Keep *size* clones of *template* ready, made in the background; worth it where clones are slow."""
@@ -206,6 +246,7 @@ class Server:
         """
         if template is None and schema is not None:
             template = self.template(schema)
+        self._unused = False
         source = template.name if template is not None else "template0"
         ready = self.manager.take(source) if name is None and not keep else None
         if ready is None:

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from scenarios.errors import ScenariosError, TemplateError
 from scenarios.ownership import OwnershipTag, require_ours, today
+from scenarios.postgres import asked_extensions
 from scenarios.postgres.creation_markers import TEMPLATE_PREFIX
 from scenarios.postgres.ingredients import GONE, Ingredients, now, unchanged
 from scenarios.postgres.leases import number_of
@@ -68,8 +69,28 @@ def get_template(
     newer_than: str = "",
 ) -> Template:
     """Return the template for *schema*, built if it is not there. See `Server.template`."""
-    begun = time.perf_counter()
     source = read_source(schema)
+    try:
+        return _get_template(server, source, schema, base, populate, key, newer_than)
+    except ScenariosError as error:
+        missing = asked_extensions.refused(error)
+        if missing is None:
+            raise
+        if base is None and server.replace_lacking(frozenset({missing})):
+            return _get_template(server, source, schema, base, populate, key, newer_than)
+        raise asked_extensions.explained(error, missing, server) from error
+
+
+def _get_template(
+    server: Server,
+    source: Source,
+    schema: object,
+    base: Template | None,
+    populate: Callable[[psycopg.Connection[Any]], object] | None,
+    key: str,
+    newer_than: str,
+) -> Template:
+    begun = time.perf_counter()
     inputs = {
         "server": str(server.version),
         "role": digest(server.manager.control.info.user),  # A template is cloned by its owner alone.
@@ -92,6 +113,9 @@ def get_template(
     there = _find_ready(server, wanted, source.root, newer_than)
     if there is not None:
         return done(there)
+    asked = source.asked | {*source.extensions} | asked_extensions.in_files(source.files)
+    if asked and base is None and server.require_extensions(asked):
+        return _get_template(server, source, schema, base, populate, key, newer_than)
     with server.connect() as conn:
         # Whoever holds this builds; the others wait, and find it ready.
         conn.execute("SELECT pg_advisory_lock(%s)", [number_of(f"template {_name(wanted)}")])
