@@ -77,8 +77,10 @@ class Described:
 MADE_UP = "CREATE FUNCTION made_up() RETURNS int LANGUAGE sql RETURN 42"
 
 
-@pytest.fixture
-def another_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+@pytest.fixture(params=["runs", "lacks a library"])
+def another_installation(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     """One on PATH, of the same major version as the first choice, with an extension nobody else has."""
     first = next(iter(usable_binaries(settings, Search())))
     home = tmp_path / "another"
@@ -86,9 +88,10 @@ def another_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settin
         (home / directory).mkdir(parents=True)
     for name in ("postgres", "initdb"):
         program = home / "bin" / name
-        program.write_text(f'#!/bin/sh\nexec "{first.bin / name}" "$@"\n')
+        runs = f'exec "{first.bin / name}" "$@"' if request.param == "runs" else "exit 127"
+        program.write_text(f"#!/bin/sh\n{runs}\n")
         program.chmod(0o755)
-    (home / "share" / "postgres.bki").write_text("")
+    (home / "share" / "postgres.bki").write_text(f"# PostgreSQL {first.major}\n")
     (home / "lib" / "plpgsql.so").write_text("")
     (home / "share/extension/made-up.control").write_text("default_version = '1.0'\n")
     (home / "share/extension/made-up--1.0.sql").write_text(MADE_UP)

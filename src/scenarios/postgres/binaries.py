@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Binaries:
         bundle: the directories that must be copied together for the programs to run elsewhere, all of them
             children of one directory.
         libraries: where programs and extensions find the libraries they need, where nothing else tells them.
+        runs: whether the server runs on this machine; one that does not may still lend its extensions.
     """
 
     bin: Path
@@ -72,6 +74,7 @@ class Binaries:
     major: int
     bundle: tuple[Path, ...] = ()
     libraries: Path | None = None
+    runs: bool = True
 
     @property
     def postgres(self) -> Path:
@@ -141,13 +144,16 @@ def installed_majors(settings: Settings) -> dict[int, Binaries]:
     return dict(sorted(found.items()))
 
 
-def usable_binaries(settings: Settings, search: Search, *, demanded_only: bool = True) -> Iterator[Binaries]:
+def usable_binaries(
+    settings: Settings, search: Search, *, demanded_only: bool = True, lenders: bool = False
+) -> Iterator[Binaries]:
     """Give each installation that can be used, in the order of preference; the others are noted in *search*.
 
     Args:
         settings: the run's.
         search: where it is noted what each place said.
         demanded_only: whether nothing is looked for where the settings name a directory.
+        lenders: whether those come as well that do not run here, a library being missing.
 
     Raises:
         ServerError: a directory was named in the settings and cannot be used.
@@ -156,7 +162,7 @@ def usable_binaries(settings: Settings, search: Search, *, demanded_only: bool =
     if demanded.value and demanded_only:
         where = Path(demanded.value).expanduser().absolute()
         found = _inspect(where, f"postgres_bin from {demanded.source}", search)
-        if found is None:
+        if found is None or not found.runs:
             # A directory that was named is never silently replaced by another.
             raise ServerError(
                 "the named PostgreSQL binaries cannot be used",
@@ -173,7 +179,7 @@ def usable_binaries(settings: Settings, search: Search, *, demanded_only: bool =
             continue
         seen.add(place.resolve())
         found = _inspect(place, source, search, bundle)
-        if found is not None:
+        if found is not None and (found.runs or lenders):
             # Built for a directory that is not here; a wheel made as such says where its libraries are.
             from_archive = source.startswith("wheel") and not bundle
             yield replace(found, libraries=place.parent / "lib") if from_archive else found
@@ -261,26 +267,45 @@ def _inspect(place: Path, source: str, search: Search, bundle: tuple[Path, ...] 
     if missing:
         search.note(source, f"{place} has no {' and no '.join(missing)}")
         return None
-    try:
-        answer = subprocess.run(
-            [place / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        search.note(source, f"{place / 'postgres'} does not run: {error}")
-        return None
-    match = _VERSION.search(answer.stdout)
+    # A whole installation is taken along, but never whatever happens to lie beside a stray program.
+    installation = place.name == "bin" and (place.parent / "share").is_dir()
+    bundle = bundle or (place.parent if installation else place,)
+    said = _version(place / "postgres")
+    match = _VERSION.search(said)
     if match is None:
-        said = (answer.stderr or answer.stdout).strip() or f"exit status {answer.returncode}"
-        search.note(source, f"{place / 'postgres'} does not tell its version: {said}")
-        return None
+        search.note(source, f"{place / 'postgres'} {said}")
+        told = _catalogue_version(place.parent)
+        return None if told is None else Binaries(place, source, str(told), told, bundle, runs=False)
     major = int(match["major"])
     version = f"{major}.{match['minor']}" if match["minor"] else f"{major}{match['rest']}"
     if not OLDEST <= major <= NEWEST:
         search.note(source, f"is PostgreSQL {version}, supported are {OLDEST} to {NEWEST}")
         return None
-    # A whole installation is taken along, but never whatever happens to lie beside a stray program.
-    installation = place.name == "bin" and (place.parent / "share").is_dir()
-    return Binaries(place, source, version, major, bundle or (place.parent if installation else place,))
+    return Binaries(place, source, version, major, bundle)
+
+
+@cache
+def _version(program: Path) -> str:
+    """Return what the program says of its version, or why it says nothing."""
+    try:
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"does not run: {error}"
+    if _VERSION.search(answer.stdout):
+        return answer.stdout
+    said = (answer.stderr or answer.stdout).strip() or f"exit status {answer.returncode}"
+    return f"does not tell its version: {said}"
+
+
+def _catalogue_version(home: Path) -> int | None:
+    """Return the major version that an installation's catalogue was made for; None where there is none."""
+    for catalogue in (home / "share" / "postgres.bki", home / "share" / "postgresql" / "postgres.bki"):
+        with suppress(OSError), catalogue.open(encoding="utf-8", errors="replace") as file:
+            match = re.match(r"# PostgreSQL (\d+)", file.readline())
+            return int(match[1]) if match else None
+    return None
 
 
 def readable_for(

@@ -134,10 +134,8 @@ def offers(settings: Settings, search: Search, account: Account | None = None) -
     Raises:
         ServerError: a directory was named in the settings and cannot be used.
     """
-    found = list(usable_binaries(settings, search))
-    elsewhere = bool(settings["postgres_bin"])
-    others = list(usable_binaries(settings, Search(), demanded_only=False)) if elsewhere else found
-    for binaries in found:
+    others = list(usable_binaries(settings, Search(), demanded_only=False, lenders=True))
+    for binaries in usable_binaries(settings, search):
         yield _offer(binaries, others, settings, account)
 
 
