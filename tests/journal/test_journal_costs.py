@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import resources
 from statistics import median
 from typing import Any
 
@@ -119,6 +120,54 @@ def test_what_was_not_written_costs_next_to_nothing(any_bench):
     # A page of the catalogue that is tidied when it is read is a record in the log, and happens once.
     assert min(cost.wal for cost in nothing) == 0
     assert median(cost.pages for cost in nothing) < one.pages < many.pages
+
+
+MANY = """DO $$ BEGIN FOR g IN 1 .. 150 LOOP
+    EXECUTE format('CREATE TABLE m%s (id integer PRIMARY KEY, v text UNIQUE)', g);
+END LOOP; END $$"""
+
+
+def test_what_was_not_used_costs_nothing(any_bench, any_server):
+    pages = []
+    for program in ("", MANY):
+        with any_server.database() as database:
+            bench = type(any_bench)(database)
+            bench.ddl(program)
+            taken = ready(bench, 50)
+            nothing = [cost_of_restore(bench.control, taken).pages for _ in range(5)]
+            costs = []
+            for _ in range(5):
+                bench.ddl(SEVEN_ROWS)
+                costs.append(cost_of_restore(bench.control, taken).pages)
+            pages.append((median(nothing), median(costs)))
+            bench.close()
+    (nothing_before, before), (nothing_after, after) = pages
+    assert nothing_after <= nothing_before + 3
+    assert after <= before + 10
+
+
+def test_reading_the_catalogue_is_linear(bench):
+    """Whatever statistics say: a part that reads a whole catalogue for each table is quadratic."""
+    query = resources.files("scenarios.journal").joinpath("catalogue.sql").read_text("utf-8")
+    bench.ddl(
+        "CREATE DOMAIN d AS numeric(9, 2); CREATE TABLE tree (id integer, v d) PARTITION BY LIST (id);"
+        "CREATE TABLE parent (id integer PRIMARY KEY); CREATE TABLE child (v d) INHERITS (parent)"
+    )
+    handled = []
+    for first, last in ((1, 30), (31, 120)):
+        bench.ddl(
+            f"DO $$ BEGIN FOR g IN {first} .. {last} LOOP"
+            " EXECUTE format('CREATE TABLE m%s (id integer PRIMARY KEY, v d, w text UNIQUE,"
+            " x integer GENERATED ALWAYS AS (id + 1) STORED)', g);"
+            " EXECUTE format('CREATE TABLE tree_%s PARTITION OF tree FOR VALUES IN (%s)', g, g);"
+            "END LOOP; END $$"
+        )
+        bench.control.execute("ANALYZE")
+        journal.install(bench.control)
+        row = bench.control.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}".encode()).fetchone()
+        assert row is not None
+        handled.append(rows_handled(row[0][0]["Plan"]))
+    assert handled[1] < 4.5 * handled[0]
 
 
 # A single key, one whose parts other indexes have too, none; and what a test may do to rows it has inserted.

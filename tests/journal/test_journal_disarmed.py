@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from psycopg import sql
 
@@ -81,6 +84,32 @@ def test_with_event_triggers_that_are_switched_off(any_server, any_bench):
     bench.ddl("CREATE TABLE another ()")
     with pytest.raises(CannotRestoreInPlace, match="CREATE TABLE"):
         journal.restore(bench.control, first)
+
+
+def test_what_is_disarmed_while_a_restore_waits(server):
+    """The state of the triggers is remembered by the session; it may not be the one from before the wait."""
+    with (
+        server.database() as database,
+        database.connect() as control,
+        database.connect() as writer,
+        database.connect() as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute(SCHEMA)
+        first = journal.snapshot(control)
+        writer.execute("UPDATE t SET a = 2")
+        journal.restore(control, first)
+        writer.execute("BEGIN; UPDATE t SET a = 2")
+        restoring = pool.submit(journal.restore, control, first)
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = %s)"
+        while other.execute(waits, [control.info.backend_pid]).fetchone() == (False,):
+            time.sleep(0.01)
+        other.execute(
+            "SET event_triggers = off; ALTER TABLE u DISABLE TRIGGER USER; INSERT INTO u VALUES (1)"
+        )
+        writer.execute("COMMIT")
+        with pytest.raises(CannotRestoreInPlace, match="triggers of the journal"):
+            restoring.result()
 
 
 def test_a_clone_takes_the_place_of_what_was_disarmed(server):

@@ -1,37 +1,32 @@
 -- One row for each table whose rows can be journalled: ordinary tables, and partition trees by their root.
-WITH RECURSIVE base_types AS (
-    SELECT t.oid, t.oid AS base, t.typtype, t.typbasetype, t.typtypmod AS typmod, false AS through
-      FROM pg_type t
+-- What belongs to one table is looked up by an index, whatever statistics say (hence = ANY (array) and not IN
+-- (SELECT ..)): a part that reads a whole catalogue for each table takes seconds where there are thousands.
+WITH RECURSIVE bases AS (
+    SELECT t.oid, t.typbasetype AS base, t.typtypmod AS typmod FROM pg_type t WHERE t.typtype = 'd'
     UNION ALL
-    SELECT b.oid, t.oid, t.typtype, t.typbasetype,
-           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE b.typmod END, true
-      FROM base_types b JOIN pg_type t ON t.oid = b.typbasetype
-     WHERE b.typtype = 'd'
+    SELECT b.oid, t.typbasetype, t.typtypmod FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
 ),
-plain_types AS (
-    SELECT b.oid, b.base, CASE WHEN b.through THEN b.typmod END AS typmod
-      FROM base_types b WHERE b.typtype <> 'd'
+domains AS MATERIALIZED (
+    SELECT b.oid, b.base, b.typmod FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype <> 'd'
 ),
-columns AS (
+columns AS NOT MATERIALIZED (
     SELECT a.attrelid, a.attnum::integer, a.attname::text AS name, a.attgenerated,
-           format_type(p.base, coalesce(p.typmod, a.atttypmod))
+           format_type(coalesce(d.base, a.atttypid), CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.typmod END)
            || CASE WHEN a.attcollation NOT IN (0, 100)
               THEN (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation)
               ELSE '' END AS type,
            format_type(a.atttypid, a.atttypmod) AS declared
-      FROM pg_attribute a JOIN plain_types p ON p.oid = a.atttypid
+      FROM pg_attribute a LEFT JOIN domains d ON d.oid = a.atttypid
      WHERE a.attnum > 0 AND NOT a.attisdropped
 )
 SELECT c.oid::bigint AS relation,
        n.nspname AS schema_name,
        c.relname AS table_name,
        c.relkind = 'p' AS partitioned,
-       c.relkind <> 'p' AND EXISTS (
-           SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid)) AS inherits,
-       EXISTS (SELECT FROM pg_subscription_rel sr
-                WHERE sr.srrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid))
-           AS subscribed,
+       c.relkind <> 'p' AND (EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+           OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)) AS inherits,
+       EXISTS (SELECT FROM pg_subscription_rel sr WHERE sr.srrelid = ANY (tree.relations)) AS subscribed,
        c.relpersistence = 'u' AS unlogged,
        c.relforcerowsecurity OR c.relrowsecurity AS row_security,
        cols.names, cols.types, cols.declared,
@@ -44,6 +39,11 @@ SELECT c.oid::bigint AS relation,
        loud.switches
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (
+      SELECT CASE WHEN c.relkind = 'p' THEN ARRAY(SELECT pt.relid::oid FROM pg_partition_tree(c.oid) pt)
+                  ELSE ARRAY[c.oid] END AS relations
+       OFFSET 0  -- once for each table
+  ) tree
   CROSS JOIN LATERAL (
       SELECT coalesce(array_agg(a.name ORDER BY a.attnum), '{}') AS names,
              coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') AS numbers,
@@ -58,7 +58,7 @@ SELECT c.oid::bigint AS relation,
         FROM columns a WHERE a.attrelid = c.oid AND a.attgenerated = 's' AND EXISTS (
              SELECT FROM pg_attrdef ad JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid
                JOIN pg_attribute pa ON pa.attrelid = ad.adrelid AND pa.attnum = ad.adnum
-              WHERE ad.adrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid)
+              WHERE ad.adrelid = ANY (tree.relations)
                 AND pa.attname = a.name AND d.refclassid <> 'pg_class'::regclass)
   ) made
   LEFT JOIN LATERAL (
@@ -89,7 +89,7 @@ SELECT c.oid::bigint AS relation,
                          JOIN pg_attribute oa ON oa.attrelid = o.indrelid AND oa.attnum = ANY (o.indkey)
                          JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[g]
                                              AND ka.attname = oa.attname
-                        WHERE o.indrelid IN (SELECT pt.relid FROM pg_partition_tree(c.oid) pt UNION SELECT c.oid)
+                        WHERE o.indrelid = ANY (tree.relations)
                           AND (SELECT array_agg(xa.attname ORDER BY xa.attname)
                                  FROM generate_series(0, i.indnkeyatts - 1) x
                                  JOIN pg_attribute xa ON xa.attrelid = o.indrelid AND xa.attnum = o.indkey[x])
@@ -113,10 +113,8 @@ SELECT c.oid::bigint AS relation,
                                 ORDER BY m.oid) FILTER (WHERE m.relkind IN ('r', 'p')), '{}') AS members,
              coalesce(array_agg(format('%I.%I', mn.nspname, m.relname)) FILTER (WHERE m.relkind = 'f'), '{}')
                  AS foreign_members
-        FROM (SELECT pt.relid FROM pg_partition_tree(c.oid) pt WHERE c.relkind = 'p'
-              UNION SELECT c.oid) x(relid)
-        JOIN pg_class m ON m.oid = x.relid
-        JOIN pg_namespace mn ON mn.oid = m.relnamespace
+        FROM pg_class m JOIN pg_namespace mn ON mn.oid = m.relnamespace
+       WHERE m.oid = ANY (tree.relations)
   ) parts
   CROSS JOIN LATERAL (
       -- Columns of whatever has to be unique, here or in a partition, also through expressions and predicates,
@@ -124,16 +122,15 @@ SELECT c.oid::bigint AS relation,
       SELECT coalesce(array_agg(DISTINCT array_position(cols.names, x.name)), '{}') AS positions
         FROM (
             SELECT a.attname::text AS name
-              FROM (SELECT (parts.members[g : g])[1][1]::oid AS relid
-                      FROM generate_subscripts(parts.members, 1) g) m
-              JOIN pg_index i ON i.indrelid = m.relid AND (i.indisunique OR i.indisexclusion)
+              FROM pg_index i
               CROSS JOIN LATERAL (
                   SELECT i.indkey[g] AS attnum FROM generate_series(0, i.indnkeyatts - 1) g
                   UNION ALL
                   SELECT d.refobjsubid FROM pg_depend d
                    WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid) k
-              JOIN pg_attribute a ON a.attrelid = m.relid AND a.attnum = k.attnum AND a.attnum > 0
+                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid) k
+              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND a.attnum > 0
+             WHERE i.indrelid = ANY (tree.relations) AND (i.indisunique OR i.indisexclusion)
             UNION ALL
             SELECT a.attname FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attidentity = 'a' AND NOT a.attisdropped
@@ -145,12 +142,12 @@ SELECT c.oid::bigint AS relation,
       SELECT coalesce(array_agg(ARRAY[x.on_relation, x.kind, quote_ident(x.name), x.mode]
                                 ORDER BY x.on_relation, x.name), '{}') AS switches
         FROM (
-            SELECT members.m[2] AS on_relation, 'TRIGGER' AS kind, t.tgname AS name,
+            SELECT format('%I.%I', mn.nspname, m.relname) AS on_relation, 'TRIGGER' AS kind, t.tgname AS name,
                    CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END AS mode
-              FROM (SELECT parts.members[g : g] AS a FROM generate_subscripts(parts.members, 1) g) z
-              CROSS JOIN LATERAL (SELECT ARRAY[z.a[1][1], z.a[1][2]] AS m) members
-              JOIN pg_trigger t ON t.tgrelid = members.m[1]::oid
-             WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
+              FROM pg_trigger t
+              JOIN pg_class m ON m.oid = t.tgrelid AND m.relkind IN ('r', 'p')
+              JOIN pg_namespace mn ON mn.oid = m.relnamespace
+             WHERE t.tgrelid = ANY (tree.relations) AND t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND t.tgname !~ '^scenarios_journal_'
             UNION ALL
             SELECT format('%I.%I', n.nspname, c.relname), 'RULE', r.rulename,
                    CASE r.ev_enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END

@@ -83,8 +83,12 @@ CREATE FUNCTION scenarios_journal.undo(which integer, since bigint, dead int8mul
     LANGUAGE plpgsql
 AS $$ BEGIN RETURN 0; END $$;
 
--- Replaced by one that lists the sequences of the database.
+-- Replaced by one that names the members of the tracked tables; see armed_once().
+CREATE FUNCTION scenarios_journal.armed_lately() RETURNS text LANGUAGE plpgsql
+AS $$ BEGIN RETURN ''; END $$;
+
+-- Replaced by one that lists the sequences of the database, always in the same order.
 CREATE FUNCTION scenarios_journal.sequences()
-    RETURNS TABLE (place integer, relation oid, last bigint, called boolean)
+    RETURNS TABLE (relation oid, last bigint, called boolean)
     LANGUAGE sql STABLE
-AS $$ SELECT 0, 0::oid, 0::bigint, false WHERE false $$;
+AS $$ SELECT 0::oid, 0::bigint, false WHERE false $$;

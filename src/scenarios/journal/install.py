@@ -283,6 +283,7 @@ def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
     statements += [
         dispatcher([*numbers.values(), *(number for number, _ in known.values())]),
         reader_of_sequences(conn),
+        _remembered_state(conn, tables),
         *(
             sql.SQL("ALTER FUNCTION scenarios_journal.restore SET {} TO {};\n").format(
                 sql.Identifier(name), sql.Literal(value)
@@ -296,7 +297,7 @@ def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
     outside = [name for table in tables for name in table.foreign]
     conn.execute(
         "UPDATE scenarios_journal.state SET path = %s, outside = %s,"
-        " armed = (SELECT a.state FROM scenarios_journal.armed a),"
+        " armed = scenarios_journal.armed(),"
         " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END",
         [path, outside],
     )
@@ -334,6 +335,19 @@ _DISARMED = b"""
 """
 
 
+def _remembered_state(conn: Connection, tables: Sequence[Table]) -> sql.Composed:
+    """Compose `armed_lately`, which names every relation with triggers of ours; see ddl_tracking.sql."""
+    names = [f"'{member.relation}'::regclass" for table in tables for member in table.members]
+    body = (
+        f"BEGIN RETURN CASE WHEN ARRAY[{', '.join(names)}]::regclass[] IS NOT NULL"
+        " THEN scenarios_journal.armed_once() END; END"
+    )
+    return sql.SQL(
+        "CREATE OR REPLACE FUNCTION scenarios_journal.armed_lately() RETURNS text LANGUAGE plpgsql"
+        " SET search_path = pg_catalog, pg_temp AS {};\n"
+    ).format(sql.Literal(body))
+
+
 def _note_what_was_not_told(conn: Connection) -> None:
     """Write down for earlier snapshots what only a comparison shows: from now on it will compare equal."""
     conn.execute(
@@ -342,7 +356,7 @@ def _note_what_was_not_told(conn: Connection) -> None:
         b" NULL, session_user, clock_timestamp(), true FROM scenarios_journal.state s"
         b" WHERE NOT s.watching AND s.catalogue <> scenarios_journal.catalogue()"
         b" OR s.armed IS NOT NULL"
-        b" AND s.armed IS DISTINCT FROM (SELECT a.state FROM scenarios_journal.armed a)"
+        b" AND s.armed IS DISTINCT FROM scenarios_journal.armed()"
     )
 
 

@@ -72,7 +72,7 @@ BEGIN
         kept := scenarios_journal.keep_views(here);
         ignored := set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
-    SELECT array_agg(q.last ORDER BY q.place), array_agg(q.called ORDER BY q.place)
+    SELECT array_agg(q.last), array_agg(q.called)
       INTO lasts, calls FROM scenarios_journal.sequences() q;
     IF new_name IS NOT NULL THEN
         UPDATE scenarios_journal.snapshots o SET name = NULL WHERE o.name = new_name;
@@ -127,7 +127,8 @@ BEGIN
            EXISTS (SELECT FROM scenarios_journal.snapshots i WHERE i.number > which) AS has_inner,
            o.large_objects IS NOT NULL OR EXISTS (SELECT FROM pg_largeobject_metadata)
            OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= o.base) OR NOT st.watching
-           OR st.armed IS DISTINCT FROM (SELECT a.state FROM scenarios_journal.armed a) AS doubtful,
+           OR st.armed IS DISTINCT FROM (
+                  SELECT e.state || scenarios_journal.armed_lately() FROM scenarios_journal.armed_events e) AS doubtful,
            st.path,
            o.server_wide IS DISTINCT FROM (SELECT array_agg(w.line) FROM scenarios_journal.server_wide w)
            AS elsewhere
@@ -180,11 +181,12 @@ BEGIN
     END IF;
     -- Sequences come last, because a roll-back does not take them back: first every lock that is needed, for
     -- which somebody may let us wait in vain, then nothing that can fail.
-    SELECT array_agg(q.relation) AS relation, array_agg(s.last_values[q.place]) AS last,
-           array_agg(s.called[q.place]) AS called, array_agg(n.seqcache) AS cached,
+    SELECT array_agg(q.relation) AS relation, array_agg(q.last) AS last, array_agg(q.called) AS called,
+           array_agg((SELECT n.seqcache FROM pg_sequence n WHERE n.seqrelid = q.relation)) AS cached,
            array_agg(pg_sequence_last_value(q.relation)) AS locked
-      INTO v FROM scenarios_journal.sequences() q JOIN pg_sequence n ON n.seqrelid = q.relation
-     WHERE q.last <> s.last_values[q.place] OR q.called <> s.called[q.place];
+      INTO v FROM ROWS FROM (scenarios_journal.sequences(), unnest(s.last_values, s.called))
+                  AS q(relation, last_now, called_now, last, called)
+     WHERE q.last_now <> q.last OR q.called_now <> q.called;
     FOR place IN 1 .. coalesce(cardinality(v.relation), 0) LOOP
         IF v.cached[place] > 1 THEN
             -- Other sessions hold numbers drawn in advance; a new file makes them forget those.
