@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
-from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.errors import CannotRestoreInPlace, out_of_memory
 from scenarios.journal.recording import recording
 from scenarios.journal.sequences import reader_of_sequences
 from scenarios.journal.session_settings import application_path, look_up, own_settings
@@ -116,7 +116,8 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
     Raises:
         SafetyError: the database is not one this project created.
         CannotRestoreInPlace: the role may neither act as a superuser nor set ``session_replication_role``,
-            without which user triggers would fire during a restore; or a table is too wide.
+            without which user triggers would fire during a restore; a table is too wide; or there are more
+            tables than the server has memory for locks.
         JournalError: the journal cannot be fitted, for the reason given.
     """
     require_idle(conn, "install the journal")
@@ -139,6 +140,8 @@ def install(conn: Connection, *, wait: float = WAIT) -> None:
                 _fit(conn, path, own)
     except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
         raise blocked(conn, "install the journal", wait, error) from error
+    except pg.OutOfMemory as error:
+        raise out_of_memory(conn, "install the journal", error) from error
 
 
 @plain_rows

@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 
 from scenarios.errors import JournalError
 from scenarios.journal.blockers import blocked
-from scenarios.journal.errors import CannotRestoreInPlace
+from scenarios.journal.errors import CannotRestoreInPlace, out_of_memory
 from scenarios.journal.install import (
     WAIT,
     Connection,
@@ -268,6 +268,8 @@ def _explained(
         return error
     if isinstance(error, (pg.LockNotAvailable, pg.DeadlockDetected)):
         return blocked(conn, action, wait, error)
+    if isinstance(error, pg.OutOfMemory):
+        return out_of_memory(conn, action, error)
     if state == "SJ004":
         return _unknown(conn, arguments[0], list_snapshots(conn))
     if function == "restore" and state[:2] not in _NOT_THE_ROWS:

@@ -45,6 +45,9 @@ THROWAWAY: Mapping[str, str] = {
     "bgwriter_lru_maxpages": "0",
     "jit": "off",
     "max_connections": "200",
+    # A journal takes several locks for each table at once, a restore for each table that was written: enough
+    # for ten thousand tables, at 20 MB.
+    "max_locks_per_transaction": "512",
     "shared_buffers": "128MB",
     # A file in the data directory goes with it; POSIX shared memory would outlive a killed server.
     "dynamic_shared_memory_type": "mmap",
