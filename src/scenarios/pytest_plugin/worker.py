@@ -96,7 +96,7 @@ class Worker:
     # --- databases
 
     def shared(self, session: pytest.Session) -> PreparedDatabase:
-        """Return the prepared database on the database whose URL stays the same for the whole run."""
+        """Return the shared database, whose URL stays the same for the whole run."""
         if self._shared is None:
             schema = self._schema if self._schema is not None else self._only_system(session)
             self._shared = PreparedDatabase(self._resources.enter_context(self._database(schema)))

@@ -138,7 +138,7 @@ def translate(error: BaseException, doing: str) -> CoachBotError:
     if isinstance(error, OSError | TimeoutError):
         return Unavailable(what, why=f"the server cannot be reached: {error}", hint="is PostgreSQL running?")
     if isinstance(error, SQLAlchemyError):
-        # A mistake in the calling code (an unknown column, say): no value of the user's is at error.
+        # A mistake in the calling code (an unknown column, say): no value of the user's is at fault.
         return CoachBotError(what, why=str(error))
     raise TypeError(f"not an error of the database: {error!r}")
 

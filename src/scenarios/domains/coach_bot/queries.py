@@ -22,7 +22,7 @@ from scenarios.domains.coach_bot.models import SEND_MESSAGE, Chat, Log, Message,
 LARGEST_PAGE: Final = 1000
 """Rows one page may have at most."""
 
-CodeGenerator = Literal["user", "coach"]
+Speaker = Literal["user", "coach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _past(
     return tuple_(time, key) > tuple_(after.time, after.id)
 
 
-def speakers(messages: Sequence[Message], logs: Sequence[Log]) -> list[CodeGenerator]:
+def speakers(messages: Sequence[Message], logs: Sequence[Log]) -> list[Speaker]:
     """Tell for each message of a chat, in order, who spoke.
 
     Args:
@@ -106,7 +106,7 @@ def speakers(messages: Sequence[Message], logs: Sequence[Log]) -> list[CodeGener
     )
 
 
-def who_spoke(sent: Sequence[datetime], logged: Iterable[datetime]) -> list[CodeGenerator]:
+def who_spoke(sent: Sequence[datetime], logged: Iterable[datetime]) -> list[Speaker]:
     """Tell for each message who spoke, from the times alone.
 
     A reply carries the user's ``sender_id`` too, so the table does not say. What a person wrote is followed
@@ -117,7 +117,7 @@ def who_spoke(sent: Sequence[datetime], logged: Iterable[datetime]) -> list[Code
         logged: when its ``send_message`` logs were written.
     """
     times = sorted(logged)
-    result: list[CodeGenerator] = []
+    result: list[Speaker] = []
     for position, moment in enumerate(sent):
         following = sent[position + 1] if position + 1 < len(sent) else None
         at = bisect_left(times, moment)

@@ -107,7 +107,7 @@ def without_rows(sections: Sections) -> set[str]:
 
 
 def add_history(conn: psycopg.Connection[Any], extraction: Extraction, sections: Sections) -> list[str]:
-    """Add what a table to which rows are only ever added says of those extraction; return notes.
+    """Add what a table to which rows are only ever added says of the rows extracted; return notes.
 
     No foreign key leads there, since such a table outlives what it tells of. Whom it names and who is not
     among those extraction is left out.

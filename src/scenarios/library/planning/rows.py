@@ -1,6 +1,6 @@
 """A row of a scenario while it is made: what the file says of it, and what is written.
 
-Reading, planning, loading and showing all speak of the same row; with a parser of its own each would have to
+Reading, planning, loading and showing all speak of the same row; with a shape of its own each would have to
 keep its place in the file, its handle and its neighbours in step with the others.
 """
 

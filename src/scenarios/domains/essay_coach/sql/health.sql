@@ -1,4 +1,4 @@
--- The state of the database itself. Every view has the same parser, so that one reader serves them all:
+-- The state of the database itself. Every view has the same shape, so that one reader serves them all:
 -- what was looked at, ok / warning / problem / not applicable, the number, and a sentence.
 CREATE VIEW health_connections AS
 SELECT 'connections' AS item,

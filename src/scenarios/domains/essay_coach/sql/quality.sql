@@ -1,4 +1,4 @@
--- What must hold across rows and cannot be a CHECK: one row for each violation of each rule. The view is the one
+-- What must hold across rows and cannot be a CHECK: one row for each breach of each rule. The view is the one
 -- place where the rules stand; the audit stores its rows, and the validators of loaded scenarios read it.
 CREATE VIEW data_quality_breaches AS
 SELECT 'completed_has_all_feedback' AS rule, 'error' AS severity, 'essays' AS table_name, e.id::text AS row_pk,
@@ -184,7 +184,7 @@ AS $$
     )
     SELECT id FROM run
 $$;
-COMMENT ON FUNCTION run_data_quality_audit() IS 'Stores every violation of the data quality rules; returns the run''s id.';
+COMMENT ON FUNCTION run_data_quality_audit() IS 'Stores every breach of the data quality rules; returns the run''s id.';
 
 -- With foreign keys in force there are no orphans, until somebody loads data with them switched off: then the
 -- constraint still claims to hold. And some rows outlive their use: tokens and reports past their date.
