@@ -91,3 +91,48 @@ def test_pages_run_no_foreign_script(ask):
     policy = ask("GET", "/api/scenarios", headers=BEARER).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self'" in policy
+
+
+@pytest.mark.parametrize(("pieces", "status"), [(16, 400), (17, 413)])
+def test_a_body_without_a_length_is_bounded_while_it_is_read(ask, pieces, status):
+    async def body():
+        for _ in range(pieces):
+            yield b"[" * (BODY_LIMIT // 16)
+
+    assert ask("POST", "/api/instances", headers=BEARER, content=body()).status_code == status
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "x", str(BODY_LIMIT + 1)])
+def test_a_length_that_is_none_or_too_large_is_refused_unread(ask, length):
+    answer = ask("POST", "/api/instances", headers={**BEARER, "content-length": length}, content=b"{}")
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("cookie", ["a b=;;", "scenarios_8585", "scenarios_8585=", "=", 'x="'])
+def test_a_cookie_that_is_none_lets_nobody_in(ask, cookie):
+    assert ask("GET", "/api/scenarios", headers={"cookie": cookie}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 400),
+        ({"origin": "http://127.0.0.1:8585"}, 400),
+        ({"origin": "http://127.0.0.1"}, 403),
+        ({"origin": "http://127.0.0.1:8585", "sec-fetch-site": "cross-site"}, 400),
+        ({"sec-fetch-site": "same-origin"}, 400),
+        ({"sec-fetch-site": "none"}, 400),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_where_a_request_to_change_something_may_come_from(ask, headers, status):
+    """Who may come in is told by the next check: this text is no JSON."""
+    answer = ask("POST", "/api/instances", headers={**BEARER, **headers}, content=b"{")
+    assert answer.status_code == status
+
+
+def test_the_oldest_of_a_hundred_sessions_makes_room(door):
+    sessions = [door.enter(door.token) for _ in range(101)]
+    assert [door.knows(session) for session in sessions] == [False] + [True] * 100
+    assert not door.knows("made-up")
