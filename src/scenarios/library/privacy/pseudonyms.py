@@ -68,8 +68,9 @@ def require_classified(tables: Iterable[sa.Table]) -> None:
     """
     found = unclassified(tables)
     if found:
+        those = "1 column holds" if len(found) == 1 else f"{len(found)} columns hold"
         raise FreezeError(
-            f"nobody said whether {len(found)} column{'' if len(found) == 1 else 's'} hold personal data",
+            f"nobody said whether {those} personal data",
             where=", ".join(found),
             why="what is not classified might leave the database as it is",
             hint='give each column info={"personal": KIND}, where KIND is one of '
@@ -91,7 +92,6 @@ class Pseudonyms:
         self._words: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._emails: dict[str, str] = {}
-        self._taken: set[str] = set()
         self.replaced = 0
 
     def _at(self, kind: str, value: str) -> Row:
