@@ -39,17 +39,19 @@ def test_each_error_has_its_status(kind: type[errors.ScenariosError], status: in
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "what"),
+    ("error", "status"),
     [
-        (psycopg.errors.LockNotAvailable("x"), 503, "somebody else has a lock on these rows"),
-        (psycopg.OperationalError("x"), 503, "the database does not answer"),
-        (psycopg.errors.UniqueViolation("x"), 422, "the database refused"),
+        (psycopg.errors.LockNotAvailable("said"), 503),
+        (psycopg.OperationalError("said"), 503),
+        (psycopg.errors.UniqueViolation("said"), 422),
     ],
 )
-def test_what_a_driver_says_is_an_error_of_ours(error: psycopg.Error, status: int, what: str) -> None:
+def test_what_a_driver_says_is_an_error_of_ours(error: psycopg.Error, status: int) -> None:
     answer = as_answer(error)
     assert answer is not None
-    assert (answer.status, answer.error.what, answer.error.why) == (status, what, "x")
+    assert answer.status == status
+    assert isinstance(answer.error, errors.ScenariosError)
+    assert "said" in str(answer.error)
 
 
 def test_what_is_listed_in_an_error_is_listed_in_the_answer() -> None:
