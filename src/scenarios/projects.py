@@ -107,13 +107,14 @@ def project_library(settings: Settings, schema: object, clone: Clone) -> Library
         return Library(settings=settings, domains=[schema])
     if schema is None or not settings["library"]:
         return Library(settings=settings)
-    return Library(settings=settings, project=project_sections(schema, clone))
+    return Library(settings=settings, project=project_sections(schema, clone, settings))
 
 
-def project_sections(schema: object, clone: Clone) -> Sections:
+def project_sections(schema: object, clone: Clone, settings: Settings | None = None) -> Sections:
     """Return the sections of *schema*: rows by table, and by model where models are known."""
     from scenarios.library.planning.sections import mappers_of
     from scenarios.library.sections import Sections, sections_of
+    from scenarios.settings import Settings
 
     if isinstance(schema, Domain):
         return sections_of(schema)
@@ -123,6 +124,10 @@ def project_sections(schema: object, clone: Clone) -> Sections:
     else:
         with clone() as database:
             tables = reflected(database)
+    from scenarios.library.privacy.classification import classify
+
+    said = (settings or Settings()).table("personal")
+    classify(tables.tables.values(), said.value, said.source)
     classes = mappers_of(schema) if hasattr(schema, "registry") else {}
     domain = Domain(NAME, "the project", tables, lambda: script(schema), schema=template_source(schema))
     return Sections(domain, classes=classes)
@@ -150,7 +155,7 @@ def own_sections(settings: Settings, database: Database | None = None) -> Sectio
         with start_server(settings=settings) as server, server.database(template_source(schema)) as made:
             yield made
 
-    return project_sections(schema, clone)
+    return project_sections(schema, clone, settings)
 
 
 def own_name(settings: Settings) -> str:

@@ -197,6 +197,55 @@ def test_a_file_that_would_load_nowhere_is_not_written(said, shop, tmp_path):
     assert (tmp_path / "two.yaml").exists()
 
 
+def test_columns_are_classified_in_the_project_and_then_replaced(said, tmp_path):
+    import tomllib
+
+    code, _, err = said("freeze", "--row", "customer:1", "-n", "one")
+    assert code == 1
+    assert "customer.email" in err
+    assert "scenarios classify" in err
+    code, out, err = said("classify")
+    assert code == 0, err
+    personal = tomllib.loads(out)["tool"]["scenarios"]["personal"]
+    assert personal["customer.email"] == "email"
+    assert personal["customer.name"] == "last_name"
+    assert personal["customer.born"] == "date_of_birth"
+    assert said("classify", "--write")[0] == 0
+    more = (tmp_path / "pyproject.toml").read_text("utf-8").partition('library = ["states"]\n')[2]
+    assert tomllib.loads(more)["tool"]["scenarios"]["personal"] == personal
+    code, out, err = said("freeze", "--row", "customer:1", "-n", "one", more=more)
+    assert code == 0, err
+    text = (tmp_path / "one.yaml").read_text("utf-8")
+    assert "Customer 1" not in text
+    assert "c1@example.org" not in text
+    code, _, err = said("classify", more=more)
+    assert (code, "is classified" in err) == (0, True)
+    wrong = '[tool.scenarios.personal]\n"customer.emial" = "email"\n'
+    assert "customer.email" in said("classify", more=wrong)[2]
+    wrong = '[tool.scenarios.personal]\n"customer.email" = "mail"\n'
+    assert "no kind of personal data" in said("classify", more=wrong)[2]
+
+
+def test_values_and_comments_tell_too(server):
+    import sqlalchemy as sa
+
+    from scenarios.library.privacy.classification import classify, propose
+
+    with server.database() as db, db.connect() as conn:
+        conn.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, contact text, remark text, seen text, up text"
+            " GENERATED ALWAYS AS (upper(remark)) STORED)"
+        )
+        conn.execute("COMMENT ON COLUMN t.remark IS 'free text; personal: text'")
+        conn.execute("INSERT INTO t SELECT n, 'a' || n || '@b.example', 'x', '' FROM generate_series(1, 5) n")
+        metadata = sa.MetaData()
+        metadata.reflect(db.engine)
+        table = metadata.tables["t"]
+        classify([table], {"t.seen": "no"}, "here")
+        assert table.columns["remark"].info == {"personal": "text"}
+        assert propose([table], conn) == {"t.contact": ("email", "its values")}
+
+
 def test_an_instance_brings_what_rows_added_to_it_refer_to(said, shop, tmp_path):
     (tmp_path / "states" / "shelf.yaml").write_text(
         "scenario: shelf\nrows:\n  country: {fr: {code: FR, name: France}}\n  store: {s: {country: fr}}\n"

@@ -1,9 +1,7 @@
-"""``scenarios freeze, catalogue, forget, anonymise``: out of a database, and out of the terminal."""
+"""``scenarios freeze, catalogue``: out of a database, and out of the terminal."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,27 +27,11 @@ from scenarios.cli.common import (
 from scenarios.cli.progress import shown
 
 if TYPE_CHECKING:
-    from scenarios.domain import Domain
     from scenarios.library.freezing.selection import Selection, Survey
-    from scenarios.library.privacy.forget import Report
-    from scenarios.postgres import Database
 
 _PANEL = "Scenarios"
 _DATA = "Instances in a database"
-_PEOPLE = "People in a database of ours"
 
-User = Annotated[str | None, typer.Argument(help="The person's e-mail address or key.", show_default=False)]
-Inactive = Annotated[
-    str | None,
-    typer.Option(
-        "--inactive-since",
-        "--older-than",
-        metavar="DATE|AGE",
-        help="Everybody who was not there since: 2024-05-01, or an age: 2y, 18mo, 90d.",
-        show_default=False,
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say who that would be.")]
 Key = Annotated[
     str,
     typer.Option(
@@ -66,8 +48,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
     app.command("freeze", rich_help_panel=_DATA)(freeze)
     app.command("catalogue", rich_help_panel=_PANEL)(catalogue)
-    app.command("forget", rich_help_panel=_PEOPLE)(forget)
-    app.command("anonymise", rich_help_panel=_PEOPLE)(anonymise)
 
 
 def freeze(
@@ -309,111 +289,3 @@ def catalogue(
         show_json([str(path) for path in written])
         return
     typer.echo(f"{out / 'index.html'}: {len(written) - 1} scenarios")
-
-
-def forget(
-    user: User = None,
-    inactive_since: Inactive = None,
-    dry_run: DryRun = False,
-    where: Where = None,
-    system: System = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Delete a person with all that is theirs, or everybody who was long away, and tell what was done.
-
-    Only in a database of ours. Where else a person is mentioned is told as well.
-
-    Example: scenarios forget beatriz@example.com --in postgresql://qa@localhost/scn_1 --yes
-    """
-    from scenarios.library.privacy.forget import forget as work
-    from scenarios.library.privacy.forget import known, require_owned
-
-    with database(where, action="forget somebody in") as db:
-        require_owned(db, "forget somebody")
-        domain = choose_system(system, db)
-        people = _people(db, user, inactive_since, domain)
-        if not dry_run and not yes and people:
-            whom = user or f"{len(people)} people"
-            typer.confirm(f"Delete {whom} and everything of theirs from {db.name}?", abort=True, err=True)
-        if dry_run:
-            people = known(db, people, domain=domain)
-        reports = [] if dry_run else [work(db, each, domain=domain) for each in people]
-    _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
-
-
-def anonymise(
-    user: User = None,
-    inactive_since: Inactive = None,
-    dry_run: DryRun = False,
-    where: Where = None,
-    system: System = None,
-    key: Key = "",
-    as_json: AsJson = False,
-) -> None:
-    """Replace a person's data by pseudonyms where it stands, or that of everybody who was long away.
-
-    Only in a database of ours. Everything else is kept.
-
-    Example: scenarios anonymise beatriz@example.com --in postgresql://qa@localhost/scn_1
-    """
-    from scenarios.library.privacy.forget import anonymise as work
-    from scenarios.library.privacy.forget import known, require_owned
-
-    with database(where, action="anonymise somebody in") as db:
-        require_owned(db, "anonymise somebody")
-        domain = choose_system(system, db)
-        people = _people(db, user, inactive_since, domain)
-        if dry_run:
-            people = known(db, people, domain=domain)
-        reports = [] if dry_run else [work(db, each, domain=domain, key=key) for each in people]
-    _outcome(people, reports, alone=user is not None and not dry_run, as_json=as_json)
-
-
-def _people(db: Database, user: str | None, since: str | None, domain: Domain) -> list[str]:
-    if (user is None) == (since is None):
-        raise typer.BadParameter("name a person, or give --inactive-since", param_hint="USER")
-    if user is not None:
-        return [user]
-    from scenarios.library.privacy.forget import inactive
-
-    return inactive(db, _moment(str(since)), domain=domain)
-
-
-def _moment(text: str) -> datetime:
-    """Return the moment of a date, or that many years, months, weeks or days ago."""
-    age = re.fullmatch(r"(\d{1,4})(y|mo|w|d)", text.strip())
-    if age is not None:
-        days = {"y": 365.25, "mo": 365.25 / 12, "w": 7, "d": 1}[age[2]] * int(age[1])
-        return datetime.now(UTC) - timedelta(days=days)
-    moment = parse_now(text)
-    assert moment is not None
-    return moment
-
-
-def _outcome(people: list[str], reports: list[Report], *, alone: bool, as_json: bool) -> None:
-    if alone:
-        _report(reports[0], as_json)
-        return
-    if as_json:
-        show_json({"people": people, "reports": [report.as_dict() for report in reports]})
-        return
-    for number, person in enumerate(people):
-        typer.echo(person)
-        for line in reports[number].lines() if reports else ():
-            typer.echo(f"  {line}")
-    typer.echo(
-        f"{len(people)} {'person' if len(people) == 1 else 'people'}"
-        + ("" if reports else "; nothing was changed")
-    )
-
-
-def _report(report: object, as_json: bool) -> None:
-    from scenarios.library.privacy.forget import Report
-
-    assert isinstance(report, Report)
-    if as_json:
-        show_json(report.as_dict())
-        return
-    for line in report.lines():
-        typer.echo(line)

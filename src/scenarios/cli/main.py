@@ -27,6 +27,7 @@ GROUPS = (
     "library",
     "instances",
     "freeze",
+    "privacy",
     "seeds",
     "snapshot",
     "generate",

@@ -40,7 +40,7 @@ def needs_classification(column: sa.Column[Any]) -> bool:
     kind: Any = column.type
     if isinstance(kind, sa.TypeDecorator):
         kind = kind.impl_instance
-    if column.primary_key or column.foreign_keys or isinstance(kind, sa.Enum):
+    if column.primary_key or column.foreign_keys or column.computed is not None or isinstance(kind, sa.Enum):
         return False
     if isinstance(kind, sa.ARRAY):
         kind = kind.item_type
@@ -73,7 +73,8 @@ def require_classified(tables: Iterable[sa.Table]) -> None:
             f"nobody said whether {those} personal data",
             where=", ".join(found),
             why="what is not classified might leave the database as it is",
-            hint='give each column info={"personal": KIND}, where KIND is one of '
+            hint="scenarios classify proposes a table for pyproject.toml where you have a schema; or give "
+            'each column info={"personal": KIND}, where KIND is one of '
             + ", ".join(KINDS)
             + ", or None for not personal",
         )
