@@ -27,7 +27,7 @@ test-lowest: $(VENV)-lowest/.dev ## what meets a model, with the oldest versions
 	@$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not thorough" \
 		tests/graph tests/factories tests/builders tests/journal tests/schema $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no system in generic code, what pages name
+lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports and no circles, no system in generic code, what pages name
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -36,6 +36,7 @@ lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports, no syst
 	@$(BIN)/python scripts/check_pages.py
 	@if [ -f .importlinter ]; then $(BIN)/lint-imports --no-logo; fi
 	@$(BIN)/python scripts/names_no_system.py
+	@$(BIN)/python scripts/import_circles.py
 
 bench: $(VENV)-bench/.bench ## every benchmark side by side with the peers; writes docs/performance.md
 	@$(VENV)-bench/bin/python -m benchmarks

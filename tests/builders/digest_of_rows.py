@@ -13,7 +13,7 @@ from scenarios.factories.dev_coach import UserFactory
 from scenarios.graph import Graph
 from scenarios.graph.graph import collect
 from scenarios.graph.planner import plan
-from scenarios.graph.steps import CopyIn, InsertTogether
+from scenarios.graph.writing_steps import CopyIn, InsertTogether
 from scenarios.values import DEFAULT_ANCHOR
 from scenarios.volume import Part, recipe
 

@@ -12,11 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_SPEC = spec_from_file_location("names_no_system", ROOT / "scripts" / "names_no_system.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-names_no_system = module_from_spec(_SPEC)
-_SPEC.loader.exec_module(names_no_system)
+
+
+def script(name):
+    spec = spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+names_no_system = script("names_no_system")
+import_circles = script("import_circles")
 LINT = Path(sys.executable).with_name("lint-imports")
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
@@ -86,3 +94,26 @@ def test_every_room_is_on_the_page():
     rooms = {path.parent.name for path in (ROOT / "src" / "scenarios").glob("*/__init__.py")}
     for room in rooms:
         assert re.search(rf"\b{room}\b", PAGE), room
+
+
+def test_no_circle_of_imports_hides_in_functions_and_types(tmp_path):
+    assert import_circles.forbidden(ROOT / "src", ["dev_coach"]) == []
+    texts = {
+        "a": "from scenarios import b",
+        "b": "def later():\n    from scenarios.c import thing",
+        "c": "if TYPE_CHECKING:\n    import scenarios.a\n    from scenarios import d",
+        "d": "import scenarios.e",
+        "e": "import scenarios.d, scenarios.free",
+        "free": "",
+    }
+    (tmp_path / "scenarios" / "domains" / "shop").mkdir(parents=True)
+    for name, text in texts.items():
+        (tmp_path / "scenarios" / f"{name}.py").write_text(text)
+    for name, other in (("orders", "lines"), ("lines", "orders")):
+        path = tmp_path / "scenarios" / "domains" / "shop" / f"{name}.py"
+        path.write_text(f"def f():\n    import scenarios.domains.shop.{other}")
+    assert sorted(import_circles.forbidden(tmp_path, ["shop"])) == [
+        "a circle of imports: scenarios.a, scenarios.b, scenarios.c",
+        "a circle of imports: scenarios.d, scenarios.e",
+    ]
+    assert len(import_circles.forbidden(tmp_path, [])) == 3

@@ -64,12 +64,11 @@ def django_db_setup(
 
 
 @pytest.fixture
-def _scenario_django_aside(request: pytest.FixtureRequest, django_db_setup: None) -> None:
+def _scenario_django_aside(django_db_setup: None, _scenario_copied: bool) -> None:
     """Django's connection out of the way: PostgreSQL copies no database somebody is connected to."""
     from django.db import connections
 
-    mark = request.node.get_closest_marker("scenario_isolation")
-    if mark is not None and mark.args[0] == "clone":
+    if _scenario_copied:
         connections.close_all()
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import types as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import Column
 
+from scenarios.column_types import type_of
 from scenarios.factories.demands import CannotFill, Demands
 from scenarios.factories.named_texts import WORDS, marked, matching, named
 from scenarios.graph.encoding import DIALECT
@@ -26,6 +27,10 @@ WIDE = 1 << 62
 """The size of a space nobody exhausts."""
 
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+Step = Callable[[Row, str, int], tuple[Any, Any]]
+"""Gives the two ends of a range; another turn gives another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,10 @@ class Kind:
 
     draw: Callable[[Row, str, int], Any]
     size: int = WIDE
+
+
+Draw = Callable[[Any, str, Demands, bool], Kind]
+"""Gets a column's type, its name, its demands and whether it is unique, and returns how to fill it."""
 
 
 def kind_of(column: Column[Any], demands: Demands, *, unique: bool = False) -> Kind:
@@ -64,9 +73,10 @@ def _kind(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) 
         return _options(values)
     if demands.options is not None and not isinstance(type_, (pg.JSON, sa.JSON)):
         return _options(demands.options)
-    for kind, make in _MAKERS:
-        if isinstance(type_, kind):
-            return make(type_, name, demands, unique)
+    make = type_of(type_).draw
+    if make is not None:
+        kind: Kind = make(type_, name, demands, unique)
+        return kind
     raise CannotFill(
         f"its type {type_!r} is unknown" if not isinstance(type_, sa.NullType) else "its type is unknown"
     )
@@ -120,7 +130,8 @@ def _bounds(demands: Demands, low: Any, high: Any, step: Any) -> tuple[Any, Any]
     return low, lowest_high
 
 
-def _integer(bits: int) -> Callable[[sa.TypeEngine[Any], str, Demands, bool], Kind]:
+def integer(bits: int) -> Draw:
+    """Return how to fill integers of so many bits."""
     top = (1 << (bits - 1)) - 1
 
     def make(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
@@ -141,7 +152,8 @@ def _integer(bits: int) -> Callable[[sa.TypeEngine[Any], str, Demands, bool], Ki
     return make
 
 
-def _numeric(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+def numeric(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of numbers."""
     scale = getattr(type_, "scale", None)
     precision = getattr(type_, "precision", None)
     as_float = not getattr(type_, "asdecimal", True) or isinstance(type_, (sa.Float, sa.Double))
@@ -171,7 +183,8 @@ def _as_decimal(demands: Demands) -> Demands:
     return Demands(exact(demands.low), exact(demands.high), exact(demands.above), exact(demands.below))
 
 
-def _text(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+def texts(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of texts, by its name."""
     length = getattr(type_, "length", None)
     longest = min(x for x in (length, demands.longest, 10_000) if x is not None)
     shortest = max(demands.shortest or 0, 1 if longest else 0)
@@ -192,7 +205,8 @@ def _text(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) 
     return Kind(lambda row, field, turn: matching(row, field, turn, draw, demands, longest), WIDE)
 
 
-def _datetime(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+def moments(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of moments."""
     aware = bool(getattr(type_, "timezone", False))
     low, high = _time_bounds(demands, _EPOCH, _EPOCH + timedelta(days=700))
     span = (high - low) // timedelta(seconds=1)
@@ -223,7 +237,8 @@ def _time_bounds(demands: Demands, low: datetime, high: datetime) -> tuple[datet
     return low, high
 
 
-def _date(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+def days(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of days."""
     start = datetime(1975, 1, 1, tzinfo=UTC) if "birth" in name.lower() else _EPOCH
     low, high = _time_bounds(demands, start, start + timedelta(days=9000 if "birth" in name.lower() else 700))
     span = (high - low).days
@@ -251,7 +266,9 @@ def _array(type_: sa.ARRAY[Any], name: str, demands: Demands) -> Kind:
     return Kind(draw)
 
 
-def _json(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+def documents(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of JSON."""
+
     def draw(row: Row, field: str, turn: int) -> Any:
         word, number = row.choice(field, WORDS), row.integer(f"{field}.value", 0, 99) + turn
         made: dict[str, Any] = {"array": [word, number], "string": word, "number": number}
@@ -262,7 +279,9 @@ def _json(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) 
     return Kind(draw)
 
 
-def _range(step: Callable[[Row, str, int], tuple[Any, Any]], many: bool) -> Callable[..., Kind]:
+def ranges(step: Step, *, many: bool) -> Draw:
+    """Return how to fill a column of ranges, or of several each."""
+
     def make(type_: sa.TypeEngine[Any], name: str, demands: Demands, unique: bool) -> Kind:
         def draw(row: Row, field: str, turn: int) -> Any:
             low, high = step(row, field, turn)
@@ -274,25 +293,30 @@ def _range(step: Callable[[Row, str, int], tuple[Any, Any]], many: bool) -> Call
     return make
 
 
-def _whole_range(row: Row, field: str, turn: int) -> tuple[int, int]:
+def whole_range(row: Row, field: str, turn: int) -> tuple[int, int]:
+    """Return the ends of a range of integers."""
     low = row.integer(field, 0, 1_000_000) + turn * 1000
     return low, low + row.integer(f"{field}.width", 1, 99)
 
 
-def _number_range(row: Row, field: str, turn: int) -> tuple[Decimal, Decimal]:
-    low, high = _whole_range(row, field, turn)
+def number_range(row: Row, field: str, turn: int) -> tuple[Decimal, Decimal]:
+    """Return the ends of a range of numbers."""
+    low, high = whole_range(row, field, turn)
     return Decimal(low) / 100, Decimal(high) / 100
 
 
-def _day_range(row: Row, field: str, turn: int) -> tuple[date, date]:
-    low, high = _whole_range(row, field, turn)
+def day_range(row: Row, field: str, turn: int) -> tuple[date, date]:
+    """Return the ends of a range of days."""
+    low, high = whole_range(row, field, turn)
     first = _EPOCH.date() + timedelta(days=low % 20_000)
     return first, first + timedelta(days=high - low)
 
 
-def _time_range(aware: bool) -> Callable[[Row, str, int], tuple[datetime, datetime]]:
+def time_range(*, aware: bool) -> Step:
+    """Return what gives the ends of a range of moments."""
+
     def step(row: Row, field: str, turn: int) -> tuple[datetime, datetime]:
-        low, high = _whole_range(row, field, turn)
+        low, high = whole_range(row, field, turn)
         first = _EPOCH + timedelta(minutes=low)
         first = first if aware else first.replace(tzinfo=None)
         return first, first + timedelta(minutes=high - low)
@@ -300,16 +324,19 @@ def _time_range(aware: bool) -> Callable[[Row, str, int], tuple[datetime, dateti
     return step
 
 
-def _simple(draw: Callable[[Row, str, int], Any], size: int = WIDE) -> Callable[..., Kind]:
+def simple(draw: Callable[[Row, str, int], Any], size: int = WIDE) -> Draw:
+    """Return how to fill a column by *draw*, whatever is demanded of it."""
     return lambda type_, name, demands, unique: Kind(draw, size)
 
 
-def _bits(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+def bits(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of bits."""
     length = type_.length or 1
     return Kind(lambda row, field, turn: f"{(row.word(field) + turn) % 2**length:0{length}b}", 2**length)
 
 
-def _binary(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+def bytes_of(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of bytes."""
     least = demands.shortest or 0
     length = max(least, min(16, 16 if demands.longest is None else demands.longest))
     return Kind(
@@ -317,78 +344,11 @@ def _binary(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
     )
 
 
-def _uuid(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+def uuids(type_: Any, name: str, demands: Demands, unique: bool) -> Kind:
+    """Fill a column of UUIDs."""
+
     def draw(row: Row, field: str, turn: int) -> Any:
         made = row.uuid(f"{field}.{turn}" if turn else field)
         return made if getattr(type_, "as_uuid", True) else str(made)
 
     return Kind(draw)
-
-
-def _octet(row: Row, field: str, turn: int) -> int:
-    return (row.integer(field, 0, 16_000_000) + turn) % 16_777_216
-
-
-_MAKERS: tuple[tuple[Any, Callable[..., Kind]], ...] = (
-    (sa.Boolean, _simple(lambda row, field, turn: (row.word(field) + turn) % 2 == 0, 2)),
-    (sa.BigInteger, _integer(64)),
-    (sa.SmallInteger, _integer(16)),
-    (sa.Integer, _integer(32)),
-    ((sa.Numeric, sa.Float, sa.Double), _numeric),
-    (sa.Uuid, _uuid),
-    (sa.LargeBinary, _binary),
-    (sa.DateTime, _datetime),
-    (sa.Date, _date),
-    (
-        sa.Time,
-        _simple(
-            lambda row, field, turn: time(*divmod((row.integer(field, 0, 1439) + turn) % 1440, 60)), 1440
-        ),
-    ),
-    (sa.Interval, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
-    (pg.INTERVAL, _simple(lambda row, field, turn: timedelta(minutes=row.integer(field, 1, 10_000) + turn))),
-    (sa.JSON, _json),
-    (pg.HSTORE, _simple(lambda row, field, turn: {row.choice(field, WORDS): str(turn)})),
-    (pg.TSVECTOR, _simple(lambda row, field, turn: f"{row.choice(field, WORDS)} {turn}")),
-    (pg.BIT, _bits),
-    (pg.MONEY, _simple(lambda row, field, turn: f"{row.integer(field, 1, 9999) + turn}.00")),
-    (pg.OID, _simple(lambda row, field, turn: row.integer(field, 20_000, 90_000) + turn)),
-    (
-        pg.INET,
-        _simple(
-            lambda row, field, turn: (
-                f"10.{_octet(row, field, turn) >> 16}.{_octet(row, field, turn) >> 8 & 255}"
-                f".{_octet(row, field, turn) & 255}"
-            )
-        ),
-    ),
-    (
-        pg.CIDR,
-        _simple(
-            lambda row, field, turn: (
-                f"10.{_octet(row, field, turn) >> 8 & 255}.{_octet(row, field, turn) & 255}.0/24"
-            ),
-            1 << 16,
-        ),
-    ),
-    (pg.MACADDR, _simple(lambda row, field, turn: _mac(_octet(row, field, turn), "02:00:5e"))),
-    (pg.MACADDR8, _simple(lambda row, field, turn: _mac(_octet(row, field, turn), "02:00:5e:ff:fe"))),
-    (pg.INT4RANGE, _range(_whole_range, False)),
-    (pg.INT8RANGE, _range(_whole_range, False)),
-    (pg.NUMRANGE, _range(_number_range, False)),
-    (pg.DATERANGE, _range(_day_range, False)),
-    (pg.TSRANGE, _range(_time_range(False), False)),
-    (pg.TSTZRANGE, _range(_time_range(True), False)),
-    (pg.INT4MULTIRANGE, _range(_whole_range, True)),
-    (pg.INT8MULTIRANGE, _range(_whole_range, True)),
-    (pg.NUMMULTIRANGE, _range(_number_range, True)),
-    (pg.DATEMULTIRANGE, _range(_day_range, True)),
-    (pg.TSMULTIRANGE, _range(_time_range(False), True)),
-    (pg.TSTZMULTIRANGE, _range(_time_range(True), True)),
-    (pg.CITEXT, _text),
-    (sa.String, _text),
-)
-
-
-def _mac(number: int, prefix: str) -> str:
-    return f"{prefix}:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"

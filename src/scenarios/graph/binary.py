@@ -9,23 +9,20 @@ exactly one meaning, and only while everything can still be written again as tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from sqlalchemy.schema import Column
 
+from scenarios.column_types import Exact, type_of
 from scenarios.graph import encoding
 
 _SOME = 512
 """Rows that are looked at together."""
-
-Exact = Callable[[Sequence[Any]], Sequence[Any]]
-"""Returns values of one column as psycopg takes them; raises where one has not exactly one meaning."""
 
 _NOTHING = type(None)
 
@@ -34,7 +31,8 @@ class Unsuitable(Exception):
     """A value that only the text format takes."""
 
 
-def _only(*kinds: type) -> Exact:
+def only(*kinds: type) -> Exact:
+    """Return what takes values of *kinds* alone."""
     allowed = frozenset((*kinds, _NOTHING))
 
     def exact(values: Sequence[Any]) -> Sequence[Any]:
@@ -45,10 +43,11 @@ def _only(*kinds: type) -> Exact:
     return exact
 
 
-_aware_or_not = _only(datetime)
+_aware_or_not = only(datetime)
 
 
-def _moments(values: Sequence[Any]) -> Sequence[Any]:
+def aware_moments(values: Sequence[Any]) -> Sequence[Any]:
+    """Take moments that have a zone."""
     for each in _aware_or_not(values):
         if each is not None and each.tzinfo is None:
             raise Unsuitable("a time without a zone is one of the session's")
@@ -73,7 +72,7 @@ def _objects(values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-_BOOL, _TEXT, _VARCHAR, _TIMESTAMPTZ, _UUID, _JSONB = 16, 25, 1043, 1184, 2950, 3802
+_TEXT, _VARCHAR, _JSONB = 25, 1043, 3802
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,9 @@ class Binary:
             types: the oid of each column's type in the database, by name.
         """
         oids = tuple(types.get(column.name, 0) for column in columns)
-        exact = [_exact(encode, oid) for encode, oid in zip(encoders, oids, strict=True)]
+        exact = [
+            _exact(column, encode, oid) for column, encode, oid in zip(columns, encoders, oids, strict=True)
+        ]
         found = tuple(each for each in exact if each is not None)
         return cls(oids, found) if len(found) == len(exact) else None
 
@@ -128,12 +129,9 @@ class Binary:
             yield from zip(*exact, strict=True)
 
 
-def _exact(encode: encoding.Encoder, oid: int) -> Exact | None:
+def _exact(column: Column[Any], encode: encoding.Encoder, oid: int) -> Exact | None:
     if oid in {_TEXT, _VARCHAR}:
-        return (
-            _only(str) if encoding.is_text(encode) else _words(encode) if encoding.is_enum(encode) else None
-        )
+        return only(str) if encoding.is_text(encode) else _words(encode) if encoding.is_enum(encode) else None
     if oid == _JSONB:
         return _objects if encoding.is_json(encode) else None
-    plain: dict[int, Exact] = {_UUID: _only(UUID), _BOOL: _only(bool), _TIMESTAMPTZ: _moments}
-    return plain.get(oid) if encoding.is_plain(encode) else None
+    return type_of(column.type).binary.get(oid) if encoding.is_plain(encode) else None

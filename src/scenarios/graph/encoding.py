@@ -30,6 +30,8 @@ from sqlalchemy.schema import Column
 from sqlalchemy.sql.elements import ClauseElement, Null
 from sqlalchemy.types import TypeEngine
 
+from scenarios.column_types import type_of
+
 Encoder = Callable[[Any], str]
 """Turns a value that is not None into unescaped-safe COPY text."""
 
@@ -63,20 +65,20 @@ def _text(value: Any) -> str:
     return escaped(value) if type(value) is str else _other(value)
 
 
-def _uuid(value: Any) -> str:
+def uuid_text(value: Any) -> str:
     if type(value) is UUID:
         digits: str = value.hex
         return digits
     return escaped(value) if type(value) is str else _other(value)
 
 
-def _boolean(value: Any) -> str:
+def boolean_text(value: Any) -> str:
     if value is True:
         return "t"
     return "f" if value is False else _other(value)
 
 
-def _number(value: Any) -> str:
+def number_text(value: Any) -> str:
     return str(value) if type(value) is int else _other(value)
 
 
@@ -91,6 +93,11 @@ def _zoneless(value: Any) -> str:
     return _moment(value)
 
 
+def moment(kind: Any) -> Encoder:
+    """Return the encoder of times of the type *kind*, with a zone or without."""
+    return _moment if getattr(kind, "timezone", False) else _zoneless
+
+
 def _without_zones(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_zones(item) for item in value]
@@ -99,7 +106,7 @@ def _without_zones(value: Any) -> Any:
     return value
 
 
-def _bytes(value: Any) -> str:
+def bytes_text(value: Any) -> str:
     return (
         "\\\\x" + bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else _other(value)
     )
@@ -140,19 +147,9 @@ def _other(value: Any) -> str:
     if isinstance(value, str):
         return escaped(str(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _bytes(value)
+        return bytes_text(value)
     data = _adapter.get_dumper(value, PyFormat.TEXT).dump(value)
     return NULL if data is None else escaped(bytes(data).decode("utf-8"))
-
-
-_PLAIN: tuple[tuple[type[TypeEngine[Any]], Encoder], ...] = (
-    (sqltypes.Uuid, _uuid),
-    (sqltypes.Boolean, _boolean),
-    (sqltypes.Integer, _number),
-    (sqltypes.DateTime, _moment),
-    (sqltypes.Date, _moment),
-    (sqltypes.LargeBinary, _bytes),
-)
 
 
 def encoder(column: Column[Any]) -> Encoder:
@@ -165,10 +162,10 @@ def _encoder(kind: TypeEngine[Any]) -> Encoder:
     exact = type(kind)
     if exact in {sqltypes.String, sqltypes.Text, sqltypes.VARCHAR, sqltypes.TEXT}:
         return _text
-    if not isinstance(kind, sqltypes.TypeDecorator):
-        for plain, encode in _PLAIN:
-            if isinstance(kind, plain) and exact.__module__.startswith("sqlalchemy."):
-                return _zoneless if encode is _moment and not getattr(kind, "timezone", False) else encode
+    if not isinstance(kind, sqltypes.TypeDecorator) and exact.__module__.startswith("sqlalchemy."):
+        plain = type_of(kind).encode
+        if plain is not None:
+            return plain(kind)
     process = _bind_processor(kind)
     quick = _quick(kind)
     if process is None and quick is None:
@@ -309,9 +306,9 @@ def _column(encode: Encoder, values: Sequence[Any]) -> Sequence[str]:
     first = values[0]
     if all_same(values):
         return [NULL if first is None else encode(first)] * len(values)
-    if encode is _uuid:
+    if encode is uuid_text:
         return [
-            f"{each.int:032x}" if type(each) is UUID else NULL if each is None else _uuid(each)
+            f"{each.int:032x}" if type(each) is UUID else NULL if each is None else uuid_text(each)
             for each in values
         ]
     if encode is _text:
@@ -346,7 +343,7 @@ def is_text(encode: Encoder) -> bool:
 def is_plain(encode: Encoder) -> bool:
     """Return whether *encode* is that of one of SQLAlchemy's own scalar types, which a value needs no bind
     processor for."""
-    return encode in {_uuid, _boolean, _moment}
+    return encode in {uuid_text, boolean_text, _moment}
 
 
 def is_enum(encode: Encoder) -> bool:

@@ -22,7 +22,8 @@ from scenarios.graph import encoding
 from scenarios.graph.defaults import binds_in_sql, bound_in_sql
 from scenarios.graph.graph import Collected, Graph
 from scenarios.graph.rows import Batch, batches
-from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows, Step, schema_text, table_name
+from scenarios.graph.steps import Query, Rows, schema_text, table_name
+from scenarios.graph.writing_steps import CopyIn, InsertTogether, Step
 
 RowId = tuple[int, int]
 """A batch's number and a row's place in it."""

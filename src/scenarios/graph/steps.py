@@ -1,4 +1,4 @@
-"""What a plan asks of a connection: three kinds of step, whatever the driver.
+"""What is asked of a connection, whatever the driver: queries and a domain's statements.
 
 The planner is a generator that yields steps and receives rows; it never sees a connection. So the synchronous
 and the two asynchronous executors are a dozen lines each and cannot drift apart.
@@ -6,23 +6,15 @@ and the two asynchronous executors are a dozen lines each and cannot drift apart
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Table
-from sqlalchemy.exc import StatementError
 
 from scenarios.domain import Statement
-
-if TYPE_CHECKING:
-    from scenarios.graph.binary import Binary
-    from scenarios.graph.rows import Batch
-
-_UNWRITABLE = (TypeError, ValueError, AttributeError, LookupError, psycopg.Error, StatementError)
-"""What encoders and SQLAlchemy's types raise for a value that is not one of theirs."""
 
 Rows = Sequence[Sequence[Any]]
 """What a query gives back; nothing for the other steps."""
@@ -33,68 +25,6 @@ class Query:
     """A query whose rows the planner waits for."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CopyIn:
-    """A COPY of one batch, in text format where nobody knows better."""
-
-    batch: Batch
-    schema: str | None
-    table: str
-    columns: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The statement."""
-        return self._statement("COPY {} ({}) FROM STDIN")
-
-    @property
-    def binary_text(self) -> str:
-        """The statement that takes them in binary."""
-        return self._statement("COPY {} ({}) FROM STDIN (FORMAT binary)")
-
-    def _statement(self, text: LiteralString) -> str:
-        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
-        return sql.SQL(text).format(table_name(self.batch.table), columns).as_string(None)
-
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the data.
-
-        Raises:
-            GraphError: a value cannot be written; the message names its row.
-        """
-        from scenarios.graph.encoding import Unwritable, blocks
-        from scenarios.graph.refusal import unwritable
-
-        try:
-            yield from blocks(self.batch.encoders, self.batch.counted())
-        except Unwritable as found:
-            cause = found.__cause__
-            if not isinstance(cause, _UNWRITABLE):
-                raise
-            raise unwritable(self.batch, found.place, found.column, cause) from cause
-
-    def binary(self, types: Mapping[str, int] | None) -> Binary | None:
-        """Return how to write the rows in binary, given each column's type; None where they cannot be."""
-        from scenarios.graph.binary import Binary
-
-        return Binary.of(self.batch.columns, self.batch.encoders, types) if types else None
-
-
-@dataclass(frozen=True, slots=True)
-class InsertTogether:
-    """One statement that inserts rows of several tables that refer to each other in a circle.
-
-    ``$1`` is a JSON text with one list of rows for each batch.
-    """
-
-    batches: tuple[Batch, ...]
-    text: str
-    argument: str
-
-
-Step = Query | CopyIn | InsertTogether
 
 
 def asked(statements: Iterable[Statement]) -> Generator[Statement, Rows, None]:

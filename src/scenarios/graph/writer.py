@@ -28,7 +28,8 @@ from scenarios.graph.graph import Collected, Graph, Node, collect
 from scenarios.graph.planner import plan
 from scenarios.graph.refusal import Refusal, explain
 from scenarios.graph.rows import Batch
-from scenarios.graph.steps import CopyIn, InsertTogether, Query, Rows, Step, asked
+from scenarios.graph.steps import Query, Rows, asked
+from scenarios.graph.writing_steps import CopyIn, InsertTogether, Step
 
 if TYPE_CHECKING:
     import asyncpg

@@ -13,24 +13,33 @@ import inspect
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from sqlalchemy.orm import InstanceState
 
 from scenarios.importing import importable, line_in, why_failed
 from scenarios.library.files.error_list import ErrorList, Place
-from scenarios.library.files.head import COMPOSING, HEAD_KEYS
+from scenarios.library.files.head import COMPOSING, HEAD_KEYS, Head
 from scenarios.library.files.mark import ARGUMENTS
 from scenarios.library.files.signature import Marked
 from scenarios.library.files.tree import Branch, from_plain
 from scenarios.library.freezing.from_builder import from_builder, from_objects
+from scenarios.library.planning.sections import Sections
+from scenarios.settings import Settings
 from scenarios.values.clock import DEFAULT_ANCHOR
 
-if TYPE_CHECKING:
-    from scenarios.library.library import Library
+
+class Home(Protocol):
+    """What a function has to know of the library that it stands in."""
+
+    settings: Settings
+    home: Path
+
+    def sections_for(self, head: Head, tree: Branch, path: Path, errors: ErrorList) -> Sections | None: ...
 
 
-def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], errors: ErrorList) -> Branch | None:
+def tree_of(library: Home, marked: Marked, values: Mapping[str, Any], errors: ErrorList) -> Branch | None:
     """Return what a file would be that says what *marked* makes of *values*; None with errors.
 
     Args:
@@ -51,7 +60,7 @@ def tree_of(library: Library, marked: Marked, values: Mapping[str, Any], errors:
 class _Call:
     """One call of a marked function, from its file to its rows."""
 
-    def __init__(self, library: Library, marked: Marked, errors: ErrorList) -> None:
+    def __init__(self, library: Home, marked: Marked, errors: ErrorList) -> None:
         self.library = library
         self.marked = marked
         self.head = marked.said

@@ -10,12 +10,10 @@ import pytest
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.isolated_test import Test
 
 
 @pytest.fixture
 async def _scenario_anyio_session(_scenario_test: Test) -> AsyncIterator[AsyncSession]:
-    from scenarios.pytest_plugin.sessions import async_session_for
-
-    async with async_session_for(_scenario_test) as session:
+    async with _scenario_test.strategy.async_session(_scenario_test) as session:
         yield session

@@ -13,7 +13,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.isolated_test import Test
 
     Scope = Literal["function", "class", "module", "package", "session"]
     Fixture = Callable[[Test], AsyncIterator[AsyncSession]]
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 def _on_loop_of(scope: Scope) -> Fixture:
     @pytest_asyncio.fixture(loop_scope=scope, name=f"_scenario_asyncio_session_{scope}")
     async def session_on_loop(_scenario_test: Test) -> AsyncIterator[AsyncSession]:
-        from scenarios.pytest_plugin.sessions import async_session_for
-
-        async with async_session_for(_scenario_test) as session:
+        async with _scenario_test.strategy.async_session(_scenario_test) as session:
             yield session
 
     return session_on_loop

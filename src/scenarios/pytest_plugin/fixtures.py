@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scenarios.journal import Changes
     from scenarios.library import Instance, Library
     from scenarios.postgres import Database, Server
-    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.isolated_test import Test
     from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
 
@@ -198,6 +198,15 @@ def uses_shared(names: Collection[str]) -> bool:
 
 
 @pytest.fixture
+def _scenario_copied(request: pytest.FixtureRequest) -> bool:
+    """Whether the test demands a strategy for which its database is copied, with nobody connected to it."""
+    from scenarios.pytest_plugin.strategies import demanded
+
+    strategy = demanded(request.node)
+    return strategy is not None and strategy.copies
+
+
+@pytest.fixture
 def _scenario_test(
     request: pytest.FixtureRequest, _scenario_worker: Worker, scenario_schema: object
 ) -> Iterator[Test]:
@@ -251,9 +260,7 @@ def scenario_session(_scenario_test: Test) -> Iterator[Session]:
     Its commits are real unless the test uses nothing else that reaches the database: then they are
     savepoints of one transaction that is rolled back (the cheapest strategy).
     """
-    from scenarios.pytest_plugin.sessions import session_for
-
-    with session_for(_scenario_test) as session:
+    with _scenario_test.strategy.session(_scenario_test) as session:
         yield session
 
 

@@ -1,27 +1,25 @@
-"""The names under which the plugin's parts find each other, and the words of its options."""
+"""The names under which the plugin's parts find each other, and the words of its options.
+
+Who puts something under a key, and who takes it, says what it is: it is not imported here, where every run of
+pytest would pay for it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from scenarios.pytest_plugin.isolation import Test
-    from scenarios.pytest_plugin.reporter import Reporter
-    from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
-WORKER: pytest.StashKey[Worker] = pytest.StashKey()
-REPORTER: pytest.StashKey[Reporter] = pytest.StashKey()
-TEST: pytest.StashKey[Test] = pytest.StashKey()
+WORKER: pytest.StashKey[Any] = pytest.StashKey()
+REPORTER: pytest.StashKey[Any] = pytest.StashKey()
+TEST: pytest.StashKey[Any] = pytest.StashKey()
 
 OPTIONS = ("provider", "seed", "keep_failed", "report", "max_rows", "coverage")
 """Settings that have a command-line option, ``--scenarios-<name>``."""
-
-STRATEGIES = ("rollback", "restore", "clone")
-"""The isolation strategies, cheapest first."""
 
 BROADER_FIXTURES = frozenset(
     {

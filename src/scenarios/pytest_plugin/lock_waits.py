@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scenarios.errors import ScenariosError, redact
 
 if TYPE_CHECKING:
-    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.isolated_test import Test
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _OPEN = """

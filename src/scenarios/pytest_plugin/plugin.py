@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenarios.pytest_plugin import fixtures
-from scenarios.pytest_plugin.keys import OPTIONS, REPORTER, SETTINGS, STRATEGIES, TEST, WORKER
+from scenarios.pytest_plugin.keys import OPTIONS, REPORTER, SETTINGS, TEST, WORKER
 from scenarios.pytest_plugin.reporter import Reporter
 
 if TYPE_CHECKING:
+    from scenarios.pytest_plugin.isolated_test import Test
+    from scenarios.pytest_plugin.worker import Worker
     from scenarios.settings import Settings
 
 
@@ -135,6 +137,8 @@ def _wrong_markers(items: Sequence[pytest.Item]) -> list[str]:
             if len(mark.args) != 1 or not isinstance(mark.args[0], str):
                 errors.append(f"{item.nodeid}: @pytest.mark.scenario takes the name of one scenario first")
         for mark in item.iter_markers("scenario_isolation"):
+            from scenarios.pytest_plugin.strategies import STRATEGIES
+
             if len(mark.args) != 1 or mark.kwargs or mark.args[0] not in STRATEGIES:
                 errors.append(
                     f"{item.nodeid}: @pytest.mark.scenario_isolation takes one of {', '.join(STRATEGIES)}"
@@ -178,7 +182,7 @@ def pytest_fixture_setup(
 ) -> Generator[None, object, object]:
     # A class fixture of a function that stands in no class is the function's own.
     if fixturedef.scope != "function" and not isinstance(request.node, pytest.Item):
-        worker = request.config.stash.get(WORKER, None)
+        worker: Worker | None = request.config.stash.get(WORKER, None)
         if worker is not None:
             worker.before_wider_fixture()
     return (yield)
@@ -186,7 +190,7 @@ def pytest_fixture_setup(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    test = item.stash.get(TEST, None)
+    test: Test | None = item.stash.get(TEST, None)
     if test is None:
         return (yield)
     try:
@@ -204,20 +208,20 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    worker = item.config.stash.get(WORKER, None)
+    worker: Worker | None = item.config.stash.get(WORKER, None)
     if worker is not None and (nextitem is None or nextitem.parent is not item.parent):
         worker.before_wider_fixtures_end()
 
 
 def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     if fixturedef.scope != "function":
-        worker = request.config.stash.get(WORKER, None)
+        worker: Worker | None = request.config.stash.get(WORKER, None)
         if worker is not None:
             worker.wider_fixture_ended()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    worker = config.stash.get(WORKER, None)
+    worker: Worker | None = config.stash.get(WORKER, None)
     if worker is not None:
         del config.stash[WORKER]
         worker.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from scenarios.journal import Change
-    from scenarios.pytest_plugin.isolation import Test
+    from scenarios.pytest_plugin.isolated_test import Test
 
 SHOWN = 5
 """Tests named as slowest and greediest."""
@@ -45,7 +45,7 @@ def annotate(report: pytest.TestReport, test: Test) -> None:
 def describe(test: Test) -> str:
     """Return what a person wants to know of a failed test's database, bounded."""
     states = ", ".join(map(str, test.states)) or "the bare schema"
-    lines = [f"state: {states}; seed {test.seed}; isolation: {test.strategy} ({test.why_strategy})"]
+    lines = [f"state: {states}; seed {test.seed}; isolation: {test.strategy.name} ({test.strategy.why})"]
     lines += [f"clock of {name}: {instance.anchor}" for name, instance in test.instances.items()]
     if test.async_session_open:
         return "\n".join([*lines, "rows it changed: see below, after its session was closed"])

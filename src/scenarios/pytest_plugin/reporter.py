@@ -15,6 +15,9 @@ from scenarios.pytest_plugin.keys import SETTINGS, TEST, WORKER
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from scenarios.pytest_plugin.isolated_test import Test
+    from scenarios.pytest_plugin.worker import Worker
+
 _OUTPUT = "scenarios"
 
 
@@ -40,7 +43,7 @@ class Reporter:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
             self._say_once(report, call.excinfo.value)
-        test = item.stash.get(TEST, None)
+        test: Test | None = item.stash.get(TEST, None)
         if test is not None:
             from scenarios.pytest_plugin.report import annotate
 
@@ -68,7 +71,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        worker = session.config.stash.get(WORKER, None)
+        worker: Worker | None = session.config.stash.get(WORKER, None)
         if worker is None:
             return
         found = {"header": worker.header(), "used": sorted(worker.used(session)), **worker.coverage(session)}

@@ -1,22 +1,21 @@
-"""SQLAlchemy sessions on the test's database, bound so that their commits mean what the strategy says.
+"""What SQLAlchemy sessions on a test's database need, whatever undoes their effects.
 
-On the rollback strategy a session lives in one transaction and its commits are savepoints in it; otherwise
-its commits are real. The asynchronous ones are bound to the loop of the test: an engine that is carried to
-another loop hangs or fails far from the cause, so the engine here says at once what happened.
+The asynchronous ones are bound to the loop of the test: an engine that is carried to another loop hangs or
+fails far from the cause, so the engine here says at once what happened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncTransaction, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -26,35 +25,9 @@ if TYPE_CHECKING:
     import pytest
 
     from scenarios.postgres import Database
-    from scenarios.pytest_plugin.isolation import Test
 
 
-@contextmanager
-def session_for(test: Test) -> Iterator[Session]:
-    """Give the test a session; on the rollback strategy everything it did is gone afterwards."""
-    if test.strategy != "rollback":
-        session = Session(test.database.engine)
-        _note_processes(session, test, "scenario_session")
-        try:
-            yield session
-        finally:
-            _end(session.close)
-        return
-    with test.database.engine.connect() as connection:
-        outer = connection.begin()
-        session = Session(connection, join_transaction_mode="create_savepoint")
-        _note_processes(session, test, "scenario_session")
-        commit_asks_what_waits_for_it(session)
-        test.session = session
-        try:
-            yield session
-        finally:
-            test.session = None
-            _end(session.close)
-            _end(outer.rollback)
-
-
-def _end(roll_back: Callable[[], None]) -> None:
+def end(roll_back: Callable[[], None]) -> None:
     """Roll back by *roll_back*; where the test has ended the connection, the server has done it."""
     try:
         roll_back()
@@ -63,14 +36,14 @@ def _end(roll_back: Callable[[], None]) -> None:
             raise
 
 
-def _note_processes(session: Session, test: Test, fixture: str) -> None:
-    """Let the test know which server processes work for *session*, for who later waits for one of them."""
+def note_processes(session: Session, given: dict[int, str], fixture: str) -> None:
+    """Note in *given* which server processes work for *session*, for who later waits for one of them."""
 
     @event.listens_for(session, "after_begin")
     def begun(_: Session, transaction: object, connection: Connection) -> None:
         raw: Any = connection.connection.driver_connection
         pid = raw.info.backend_pid if hasattr(raw, "info") else raw.get_server_pid()
-        test.given[pid] = fixture
+        given[pid] = fixture
 
 
 _DEFERRED = """
@@ -116,43 +89,6 @@ def end_failed_transaction(session: Session) -> bool:
             return False
     session.rollback()
     return True
-
-
-@asynccontextmanager
-async def async_session_for(test: Test) -> AsyncIterator[AsyncSession]:
-    """The same on the running loop."""
-    async with async_engine_for(test.database) as engine:
-        if test.strategy != "rollback":
-            async with AsyncSession(engine, expire_on_commit=False) as session:
-                _note_processes(session.sync_session, test, "scenario_async_session")
-                yield session
-            return
-        async with engine.connect() as connection:
-            outer = await connection.begin()
-            test.async_session_open = True
-            try:
-                async with AsyncSession(
-                    connection, join_transaction_mode="create_savepoint", expire_on_commit=False
-                ) as session:
-                    _note_processes(session.sync_session, test, "scenario_async_session")
-                    commit_asks_what_waits_for_it(session.sync_session)
-                    yield session
-                    if test.failed:
-                        await _show(session, outer, test)
-            finally:
-                test.async_session_open = False
-                if outer.is_active:
-                    await outer.rollback()
-
-
-async def _show(session: AsyncSession, outer: AsyncTransaction, test: Test) -> None:
-    """Commit what a failed test did, so that the report can show it before the journal undoes it."""
-    try:
-        await session.commit()
-        await outer.commit()
-    except Exception:  # noqa: BLE001  # nothing to show then: the transaction cannot be committed
-        return
-    test.failed_unseen = True
 
 
 @asynccontextmanager

@@ -55,7 +55,7 @@ class Worker:
     @classmethod
     def of(cls, config: pytest.Config) -> Worker:
         """Return this process's worker; nothing is started by making it."""
-        worker = config.stash.get(WORKER, None)
+        worker: Worker | None = config.stash.get(WORKER, None)
         if worker is None:
             worker = config.stash[WORKER] = cls(
                 config.stash[SETTINGS], config.getoption("scenarios_rebuild", "")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,13 +15,13 @@ from scenarios import __version__
 from scenarios.errors import LibraryError, ScenariosError
 from scenarios.json_text import json_text
 from scenarios.library.instances.instance import Instance
-from scenarios.web.openapi import document
+from scenarios.web.openapi import Freeze, Load, Remove, document
 from scenarios.web.problems import Answer
 from scenarios.web.service import Loaded, Service
 
 Sent = Mapping[str, Any]
 _LOAD_SECONDS = 600
-_MISSING: Any = object()
+M = TypeVar("M", bound=BaseModel)
 
 
 class Json(JSONResponse):
@@ -64,19 +65,14 @@ class Api:
 
     def create(self, request: Request, sent: Sent) -> Response:
         """Load a scenario and wait for it."""
-        _only(sent, "scenario", "name", "now", "parameters")
-        scenario = _text(sent, "scenario")
-        parameters = sent.get("parameters", {})
-        if not isinstance(parameters, dict):
-            raise _wrong("parameters", "an object")
+        asked = _read(Load, sent)
         job = self.service.start_load(
-            scenario,
-            name=_text(sent, "name", None),
-            now=_moment(sent),
-            parameters=parameters,
+            asked.scenario, name=asked.name, now=_moment(asked.now), parameters=asked.parameters
         )
         if not job.done.wait(_LOAD_SECONDS):
-            raise Answer(504, LibraryError(f"{scenario} is still being loaded", hint="look again later"))
+            raise Answer(
+                504, LibraryError(f"{asked.scenario} is still being loaded", hint="look again later")
+            )
         if job.error is not None:
             raise job.error
         assert job.result is not None
@@ -92,19 +88,20 @@ class Api:
 
     def reset(self, request: Request, sent: Sent) -> Response:
         """Put an instance back, as ``scenarios reset --json`` reports it."""
-        with_added, dry_run = _asked(sent)
+        asked = _read(Remove, sent)
         name = request.path_params["name"]
-        report, instance = self.service.reset(name, with_added=with_added, dry_run=dry_run)
-        if dry_run:
+        report, instance = self.service.reset(name, with_added=asked.with_added, dry_run=asked.dry_run)
+        if asked.dry_run:
             return Json(report.as_dict())
         sheet = instance.sign_in_sheet().as_dict()
         return Json({**report.as_dict(), "rows": sum(instance.counts.values()), **sheet})
 
     def delete(self, request: Request, sent: Sent) -> Response:
         """Unload an instance, as ``scenarios unload --json`` reports it."""
-        with_added, dry_run = _asked(sent)
+        asked = _read(Remove, sent)
         name = request.path_params["name"]
-        return Json(self.service.unload(name, with_added=with_added, dry_run=dry_run).as_dict())
+        report = self.service.unload(name, with_added=asked.with_added, dry_run=asked.dry_run)
+        return Json(report.as_dict())
 
     def changes(self, request: Request, sent: Sent) -> Response:
         """What changed in an instance since it was loaded."""
@@ -112,17 +109,15 @@ class Api:
 
     def freeze(self, request: Request, sent: Sent) -> Response:
         """Freeze an instance; with ``save`` into the library."""
-        _only(sent, "name", "title", "anonymise", "save", "with_added")
-        for flag in ("anonymise", "save", "with_added"):
-            _flag(sent, flag)
+        asked = _read(Freeze, sent)
         _, frozen = self.service.freeze(
             request.path_params["name"],
-            as_name=_text(sent, "name"),
-            anonymise=bool(sent.get("anonymise", False)),
-            with_added=bool(sent.get("with_added", False)),
-            title=_text(sent, "title", "") or "",
+            as_name=asked.name,
+            anonymise=asked.anonymise,
+            with_added=asked.with_added,
+            title=asked.title,
         )
-        path = self.service.save(frozen) if sent.get("save") else None
+        path = self.service.save(frozen) if asked.save else None
         return Json(
             {
                 "scenario": frozen.definition.name,
@@ -139,41 +134,27 @@ def _described(found: Loaded, instance: Instance) -> dict[str, Any]:
     return {**found.as_dict(), "id": instance.id, "rows": instance.counts, "people": sheet["people"]}
 
 
-def _asked(sent: Sent) -> tuple[bool, bool]:
-    """Return how an instance is to be reset or unloaded: with others' rows, and whether only to tell."""
-    _only(sent, "with_added", "dry_run")
-    return _flag(sent, "with_added"), _flag(sent, "dry_run")
+def _read(model: type[M], sent: Sent) -> M:
+    """Return what was sent as *model*.
+
+    Raises:
+        Answer: it is not what the model says.
+    """
+    try:
+        return model.model_validate(dict(sent))
+    except ValidationError as error:
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        key = first["loc"][0]
+        if first["type"] == "extra_forbidden":
+            hint = f"it may have {', '.join(model.model_fields)}"
+            raise Answer(422, ScenariosError(f"the request has no {key!r}", hint=hint)) from None
+        if first["type"] == "missing":
+            raise Answer(422, ScenariosError(f"the request lacks {key!r}")) from None
+        wanted = {"bool_type": "true or false", "dict_type": "an object"}.get(first["type"], "a text")
+        raise Answer(422, ScenariosError(f"{key!r} has to be {wanted}")) from None
 
 
-def _flag(sent: Sent, key: str) -> bool:
-    value = sent.get(key, False)
-    if not isinstance(value, bool):
-        raise _wrong(key, "true or false")
-    return value
-
-
-def _wrong(key: str, wanted: str) -> Answer:
-    return Answer(422, ScenariosError(f"{key!r} has to be {wanted}"))
-
-
-def _only(sent: Sent, *known: str) -> None:
-    for key in sent:
-        if key not in known:
-            words = ", ".join(known) or "nothing"
-            raise Answer(422, ScenariosError(f"the request has no {key!r}", hint=f"it may have {words}"))
-
-
-def _text(sent: Sent, key: str, default: Any = _MISSING) -> Any:
-    value = sent.get(key, default)
-    if value is _MISSING:
-        raise Answer(422, ScenariosError(f"the request lacks {key!r}"))
-    if value is not default and not isinstance(value, str):
-        raise _wrong(key, "a text")
-    return value
-
-
-def _moment(sent: Sent) -> datetime | None:
-    text = _text(sent, "now", None)
+def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     if text == "now":

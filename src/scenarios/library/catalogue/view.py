@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
+from scenarios.column_types import written
 from scenarios.library.files.times import format_offset
 from scenarios.library.planning.sections import visible
 
@@ -103,19 +103,14 @@ def readable(value: Any, plan: Plan) -> Any:
     """Return *value* as JSON can hold it and people read it."""
     if isinstance(value, datetime):
         return format_offset(value - plan.anchor)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return format_offset(value, forward=True).removeprefix("+")
-    if isinstance(value, UUID):
-        return str(value)
     if isinstance(value, dict):
         return {key: readable(item, plan) for key, item in value.items()}
     if isinstance(value, list):
         return [readable(item, plan) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return str(value)
+    text = str(written(value))
+    return text.removeprefix("+") if isinstance(value, timedelta) else text
 
 
 def tree(plan: Plan, row: Row) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from scenarios.errors import FreezeError
 from scenarios.graph.mapped import column_named
 from scenarios.library.closure.exact import fetch
 from scenarios.library.closure.reach import Reach, name_of, shown
-from scenarios.library.files.column_parsers import ColumnParser, EnumText, ListOf, RawText
 from scenarios.library.files.times import of_one_kind
 from scenarios.library.planning.columns import key_columns, specs
 from scenarios.library.planning.extracted import ExtractedRow, Extraction, to_empty
@@ -153,7 +152,7 @@ def rows_of(
     conn: psycopg.Connection[Any], table: sa.Table, condition: sql.Composable, notes: list[str]
 ) -> list[dict[str, Any]]:
     columns = specs(table)
-    names = [_read_as(spec.parser).format(sql.Identifier(name)) for name, spec in columns.items()]
+    names = [sql.SQL(spec.parser.selected).format(sql.Identifier(name)) for name, spec in columns.items()]
     # Rows without a key come as they lie there, which is mostly as they were written.
     order = sql.SQL(", ").join(map(sql.Identifier, key_columns(table) or ["ctid"]))
     query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
@@ -174,18 +173,6 @@ def rows_of(
 
 def _of_one_kind(value: Any) -> Any:
     return of_one_kind(value) if isinstance(value, list) else value
-
-
-def _read_as(parser: ColumnParser) -> sql.SQL:
-    """Return how to select a column such that its values come as its parser reads them."""
-    if isinstance(parser, RawText):
-        return sql.SQL("{}::text")
-    # psycopg takes an array of a type it does not know (an enumeration's) for one text.
-    while isinstance(parser, ListOf):
-        parser = parser.element
-        if isinstance(parser, RawText | EnumText):
-            return sql.SQL("{}::text[]")
-    return sql.SQL("{}")
 
 
 def arrange(

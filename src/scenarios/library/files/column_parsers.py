@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from scenarios.library.files.error_list import ErrorList, suggest
 from scenarios.library.files.tree import Branch, Leaf, Node, Series, kind_of, shortened
@@ -57,6 +57,12 @@ class ColumnParser:
     """Reads one node. Subclasses set ``name``, what a person would call such a value."""
 
     name = "a value"
+    example = "VALUE"
+    """A value that a message suggests."""
+    selected: LiteralString = "{}"
+    """How SQL selects a column, such that its values come as they are read here."""
+    selected_list: LiteralString = "{}"
+    """The same for an array of them."""
 
     def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         """Return the value, or ``INVALID`` after adding an error."""
@@ -78,6 +84,7 @@ class Text(ColumnParser):
     """A text of at most *limit* characters (None: what PostgreSQL holds)."""
 
     name = "a text"
+    example = "TEXT"
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = limit
@@ -110,11 +117,15 @@ class Text(ColumnParser):
 class EnumText(Text):
     """One of a vocabulary."""
 
+    # psycopg takes an array of a type it does not know (an enumeration's) for one text.
+    selected_list = "{}::text[]"
+
     def __init__(self, words: Sequence[str], what: str = "value") -> None:
         super().__init__()
         self.words = tuple(words)
         self.name = f"one of {', '.join(self.words)}"
         self.what = what
+        self.example = self.words[0] if self.words else Text.example
 
     def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = super().read(node, path, errors)
@@ -187,6 +198,7 @@ class Bool(ColumnParser):
     """true or false."""
 
     name = "true or false"
+    example = "true"
 
     def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         value = node.value if isinstance(node, Leaf) else None
@@ -244,6 +256,7 @@ class ListOf(ColumnParser):
         self.element = element
         self.deep = deep
         self.name = "a list"
+        self.selected = self.selected_list = element.selected_list
 
     def read(self, node: Node, path: str, errors: ErrorList) -> Any:
         if not isinstance(node, Series):
@@ -295,6 +308,9 @@ class Anything(ColumnParser):
 
 class RawText(ColumnParser):
     """A type without a parser of its own (ranges, networks, vectors): its text form, read by PostgreSQL."""
+
+    selected = "{}::text"
+    selected_list = "{}::text[]"
 
     def __init__(self, type_name: str) -> None:
         self.name = f"a {type_name} as PostgreSQL writes it"

@@ -42,6 +42,7 @@ class When(ColumnParser):
     """A moment, usually relative to the clock."""
 
     name = "a time"
+    example = "-1d 2h"
 
     def __init__(self, kind: type = datetime) -> None:
         self.kind = kind

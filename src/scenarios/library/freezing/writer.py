@@ -6,18 +6,16 @@ so that what is read back is what was found.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from scenarios.column_types import written
 from scenarios.errors import FreezeError
-from scenarios.json_text import number_word
 from scenarios.library.files.compose import escape_key
 from scenarios.library.files.expressions import escape
 from scenarios.library.files.times import format_offset
@@ -194,17 +192,7 @@ class Writer:
             return {escape_key(key): self.plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.plain(item) for item in value]
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
-        if isinstance(value, date | time):
-            return value.isoformat()
-        if isinstance(value, timedelta):
-            return format_offset(value, forward=True)
-        if isinstance(value, Decimal | UUID):
-            return str(value)
-        if isinstance(value, bytes | memoryview):
-            return base64.b64encode(bytes(value)).decode()
-        return number_word(value) if isinstance(value, float) else value
+        return written(value)
 
     def handles(self, text: str) -> str:
         """Return *text* with the keys of rows in it replaced by their handles."""

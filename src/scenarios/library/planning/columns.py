@@ -20,22 +20,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from scenarios.column_types import type_of
 from scenarios.domain import REFERS_TO
 from scenarios.graph.defaults import RowContext, sql_default
 from scenarios.library.files.column_parsers import (
-    Anything,
-    Bool,
-    Bytes,
     ColumnParser,
     EnumText,
     Identifier,
-    Integer,
     ListOf,
-    Number,
     RawText,
-    Text,
 )
-from scenarios.library.files.time_parsers import Duration, TimeOfDay, When
 
 
 class _Marker:
@@ -229,15 +223,11 @@ def _server_default(column: sa.Column[Any], text: str, *, quoted: bool) -> Any:
         return None if text.lower() == "null" else DATABASE
     if isinstance(type_, sa.ARRAY):
         return [] if literal == "{}" else DATABASE
-    if isinstance(type_, sa.JSON):
-        return {"{}": {}, "[]": []}.get(literal, DATABASE)
-    if isinstance(type_, sa.Boolean):
-        return {"true": True, "t": True, "false": False, "f": False}.get(literal.lower(), DATABASE)
-    if isinstance(type_, sa.Integer):
-        return int(literal) if re.fullmatch(r"-?\d+", literal) else DATABASE
-    if isinstance(type_, sa.String):  # sa.Enum is one
-        return literal
-    return DATABASE
+    known = type_of(type_).default
+    try:
+        return DATABASE if known is None else known(literal)
+    except (LookupError, ValueError):
+        return DATABASE
 
 
 def _is_serial(column: sa.Column[Any]) -> bool:
@@ -275,13 +265,6 @@ def is_json(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.JSON)
 
 
-_RANGES: Mapping[type, tuple[int, int]] = {
-    sa.SmallInteger: (-(2**15), 2**15 - 1),
-    sa.BigInteger: (-(2**63), 2**63 - 1),
-    sa.Integer: (-(2**31), 2**31 - 1),
-}
-
-
 def parser_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "value") -> ColumnParser:
     """Return the parser of a column of the SQLAlchemy type *type_*.
 
@@ -291,8 +274,8 @@ def parser_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "
         what: what such a word is called in messages.
     """
     if isinstance(type_, sa.Interval | pg.INTERVAL):
-        return Duration()  # first, since SQLAlchemy's own is a decorated DateTime
-    if isinstance(type_, sa.TypeDecorator):
+        vocabulary = None
+    elif isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
     if isinstance(type_, pg.DOMAIN):
         return parser_of(type_.data_type, vocabulary, what)
@@ -307,29 +290,10 @@ def parser_of(type_: Any, vocabulary: Sequence[str] | None = None, what: str = "
         return EnumText([str(word) for word in type_.enums], what)
     if vocabulary:
         return EnumText(vocabulary, what)
-    if isinstance(type_, sa.JSON):
-        return Anything()
-    if isinstance(type_, sa.Boolean):
-        return Bool()
-    for kind, (low, high) in _RANGES.items():
-        if isinstance(type_, kind):
-            return Integer(low, high)
-    if isinstance(type_, sa.Float):
-        return Number(exact=False)
-    if isinstance(type_, sa.Numeric):
-        return Number(exact=True)
-    if isinstance(type_, sa.DateTime):
-        return When()
-    if isinstance(type_, sa.Date):
-        return When(date)
-    if isinstance(type_, sa.Time):
-        return TimeOfDay()
-    if isinstance(type_, sa.Uuid):
-        return Identifier()
-    if isinstance(type_, sa.LargeBinary):
-        return Bytes()
-    if isinstance(type_, sa.String):
-        return Text(type_.length)
+    known = type_of(type_).parser
+    if known is not None:
+        found: ColumnParser = known(type_)
+        return found
     # What SQLAlchemy has no type for (composite types, xml, geometry) PostgreSQL reads from its text as well.
     return RawText("value" if isinstance(type_, sa.types.NullType) else type(type_).__name__.lower())
 

@@ -217,7 +217,7 @@ class Planner:
                 row.place,
                 row.path,
                 f"the {row.section.unit} lacks {label!r}",
-                f"add {label}: {_example(spec)}",
+                f"add {label}: {spec.parser.example}",
             )
             row.values[spec.name] = INVALID
         elif value is CLOCK:
@@ -248,7 +248,7 @@ class Planner:
                 row.place,
                 row.path,
                 f"the default of {label!r} cannot be made here: {error}",
-                f"it is a function that needs the application: add {label}: {_example(spec)}",
+                f"it is a function that needs the application: add {label}: {spec.parser.example}",
             )
 
     def _fits(self, row: Row, spec: ColumnSpec, value: str) -> None:
@@ -276,10 +276,3 @@ def _is_date(spec: ColumnSpec) -> bool:
 
 def _copy(value: Any) -> Any:
     return value.copy() if isinstance(value, list | dict) else value
-
-
-def _example(spec: ColumnSpec) -> str:
-    words = getattr(spec.parser, "words", None)
-    if words:
-        return str(words[0])
-    return {"a text": "TEXT", "a time": "-1d 2h", "true or false": "true"}.get(spec.parser.name, "VALUE")

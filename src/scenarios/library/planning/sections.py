@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import sqlalchemy as sa
 
@@ -22,12 +22,18 @@ from scenarios.library.planning.columns import CLOCK, ColumnSpec, specs
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
-    from scenarios.library.planning.extracted import ExtractedRow, Extraction
-    from scenarios.library.planning.rows import Row
     from scenarios.values.seeded import Row as Values
     from scenarios.values.seeded import Seeded
 
 Form = Literal["named", "list", "one", "turns"]
+
+# A row knows the section it stands in, so a section can only name what it is asked about.
+Row: TypeAlias = Any
+"""A `planning.rows.Row`."""
+ExtractedRow: TypeAlias = Any
+"""A `planning.extracted.ExtractedRow`."""
+Extraction: TypeAlias = Any
+"""A `planning.extracted.Extraction`."""
 
 
 class Situation(Protocol):
@@ -42,7 +48,7 @@ class Situation(Protocol):
     def values(self, row: Row) -> Values: ...
 
 
-Default = Callable[["Row", Situation], Any]
+Default = Callable[[Row, Situation], Any]
 """Computes a column's value from the row, whose earlier columns and ancestors are final."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scenarios.column_types import type_of
 from scenarios.domain import PERSONAL
 from scenarios.errors import FreezeError
 from scenarios.values.seeded import Row, Seeded, slug
@@ -45,9 +46,7 @@ def needs_classification(column: sa.Column[Any]) -> bool:
     if isinstance(kind, sa.ARRAY):
         kind = kind.item_type
         return isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)
-    return not isinstance(
-        kind, sa.Integer | sa.Boolean | sa.Numeric | sa.DateTime | sa.Time | sa.Interval | sa.Uuid
-    )
+    return type_of(kind).personal
 
 
 def unclassified(tables: Iterable[sa.Table]) -> list[str]:
