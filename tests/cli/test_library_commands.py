@@ -173,7 +173,7 @@ def test_forget_and_anonymise_work_in_our_database_only(db, server):
             "forget", "x@example.com", "--in", db.dsn.replace(db.name, f"stranger_{db.name}"), "--yes"
         )
         assert done.returncode == 1
-        assert "does not carry the mark" in done.stderr
+        assert "does not carry the tag" in done.stderr
     finally:
         with server.connect() as conn:
             conn.execute(f'DROP DATABASE "stranger_{db.name}"')

@@ -101,7 +101,7 @@ def ours(schema, server):
 
 @pytest.fixture
 def theirs(ours):
-    """The same in a database without our mark, where there is no journal to ask."""
+    """The same in a database without our tag, where there is no journal to ask."""
     with ours.connect() as conn:
         conn.execute(f'COMMENT ON DATABASE "{conn.info.dbname}" IS NULL'.encode())
         conn.execute("DROP SCHEMA scenarios_journal CASCADE")

@@ -115,7 +115,7 @@ def site(coach_db: Database, tmp_path) -> Iterator[Site]:
 
 @pytest.fixture
 def foreign_db(coach_db: Database) -> Database:
-    """The same database without our mark: somebody else's."""
+    """The same database without our tag: somebody else's."""
     with coach_db.connect() as conn:
         name = conn.info.dbname
         conn.execute(f'COMMENT ON DATABASE "{name}" IS NULL'.encode())
