@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from alembic import command as alembic
 from alembic.config import Config
 
+from forks import run_module
 from scenarios.postgres import Database, Server
 
 MIGRATION = """
@@ -72,9 +71,9 @@ def test_no_command_touches_what_database_url_names(
     )
     (tmp_path / "test_it.py").write_text(TEST)
     commands = {
-        "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        "pytest": ("pytest", "-q", "-p", "no:cacheprovider"),
         **{
-            words: [sys.executable, "-m", "scenarios.cli.main", *words.split()]
+            words: ("scenarios.cli.main", *words.split())
             for words in ("check", "show shelf", "load shelf", "schema check project")
         },
     }
@@ -88,11 +87,8 @@ def test_no_command_touches_what_database_url_names(
         target = databases.enter_context(server.database(Config(str(tmp_path / "alembic.ini"))))
         assert catalogue(developers) == before
         for words, line in commands.items():
-            run = subprocess.run(
-                line,
-                capture_output=True,
-                text=True,
-                timeout=120,
+            run = run_module(
+                *line,
                 cwd=tmp_path,
                 env={
                     **kept,
@@ -100,7 +96,6 @@ def test_no_command_touches_what_database_url_names(
                     "SCENARIOS_PROVIDER": server.admin_url,
                     "SCENARIOS_DATABASE": target.dsn,
                 },
-                check=False,
             )
             assert catalogue(developers) == before, words
             if words != "schema check project":

@@ -117,8 +117,8 @@ def test_processes_at_one_instance_take_turns(server, count):
         watcher.start()
         try:
             urls = {place.system: place.db.dsn for place in places}
-            with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as pool:
-                work = [pool.submit(_work, urls, seed) for seed in range(8)]
+            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+                work = [pool.submit(_work, urls, seed) for seed in range(count)]
                 refused = [what for each in work for what in each.result(timeout=300)]
         finally:
             done.set()
