@@ -144,9 +144,10 @@ def _has_word(connection: BaseDatabaseWrapper) -> bool:
 
     A thread that waits for the server has its connection to itself: it hears of the end, and we would wait.
     """
+    wrapper: Any = connection  # Django gives neither attribute a type
     try:
-        readable, _, _ = select([connection.connection], [], [], 0)
-    except (OSError, ValueError, connection.Database.Error):
+        readable, _, _ = select([wrapper.connection], [], [], 0)
+    except (OSError, ValueError, wrapper.Database.Error):
         return True
     return bool(readable)
 

@@ -58,7 +58,7 @@ class Worker:
         worker: Worker | None = config.stash.get(WORKER, None)
         if worker is None:
             worker = config.stash[WORKER] = cls(
-                config.stash[SETTINGS], config.getoption("scenarios_rebuild", "")
+                config.stash[SETTINGS], config.getoption("scenarios_rebuild", "") or ""
             )
         return worker
 

@@ -171,7 +171,7 @@ def survey(conn: psycopg.Connection[Any], sections: Sections, selection: Selecti
     needed = add_parents(conn, reach, keys, follow=lambda key: (key.name, key.child) in up, without=absent)
     for name in absent:
         reach.rows.pop(name, None)
-    decided = {
+    decided: dict[ForeignKey, Direction] = {
         key: directions[key]
         for key in keys
         if key.parent in reach.tables and reach.tables[key.parent].root in hanging
