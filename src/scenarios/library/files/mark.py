@@ -63,7 +63,7 @@ def scenario(
     breaks: Iterable[str] = (),
     **unknown: object,
 ) -> F | Callable[[F], F]:
-    """OwnershipTag a function as a scenario of the library it stands in.
+    """Mark a function as a scenario of the library it stands in.
 
     It returns a builder (``a_scenario(...)``), what a builder built, objects of mapped classes (a mapping by
     handle, or a list), or the content of a scenario file as plain data.
