@@ -27,7 +27,8 @@ from scenarios.settings import Settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-MATRIX = (15, 16, 17, 18)
+# Whoever names binaries wants to know of those, be it a version that most machines do not have yet.
+MATRIX = tuple(installed_majors(Settings())) if "SCENARIOS_POSTGRES_BIN" in os.environ else (15, 16, 17, 18)
 SUPPORTED = ("3.11", "3.12", "3.13")
 
 

@@ -30,8 +30,7 @@ def fake_binaries(home: Path, postgres: str) -> Path:
 
 WRONG_BINARIES = {
     "another program": ("echo hello", "does not tell its version: hello|exit status 0"),
-    "too old": ("echo 'postgres (PostgreSQL) 12.4'", "is PostgreSQL 12.4, supported are 15 to 18"),
-    "too new": ("echo 'postgres (PostgreSQL) 99devel'", "is PostgreSQL 99devel, supported are 15 to 18"),
+    "too old": ("echo 'postgres (PostgreSQL) 12.4'", "is PostgreSQL 12.4, supported are 15 to 19"),
     "a missing library": (
         "echo 'error while loading shared libraries: libfoo.so.1' >&2; exit 127",
         "libfoo.so.1",

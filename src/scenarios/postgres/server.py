@@ -18,6 +18,7 @@ import psycopg
 from scenarios.errors import ScenariosError, ServerError
 from scenarios.ownership import OwnershipTag
 from scenarios.postgres import registry, urls
+from scenarios.postgres.binaries import NEWEST, OLDEST
 from scenarios.postgres.connections import connect
 from scenarios.postgres.database import Database
 from scenarios.postgres.database_manager import DatabaseManager
@@ -114,6 +115,11 @@ class Server:
         ).fetchall()
         self.settings_read_back: Mapping[str, str] = dict(rows)
         self.version_text = self.settings_read_back["server_version"].split(" ")[0]
+        if self.version >= (NEWEST + 1) * 10000:
+            self.limits.append(
+                f"PostgreSQL {self.version_text} is newer than this release was tested with "
+                f"({OLDEST} to {NEWEST}); hint: look for a newer release of pg-scenarios"
+            )
         if self.provider == "external":
             self.limits += _limits(control)
         elif reap:
