@@ -247,3 +247,35 @@ def test_tables_without_columns_and_names_with_dots(server, bench, tmp_path):
         assert len(changed.of("c")) == 2
         assert journal.restore(app, before).tables == {
             '"a"."b.c"': 1, '"a.b"."c"': 2, "public.bare": 2, "public.made": 1}  # fmt: skip
+
+
+def test_tables_of_an_extension_stay_unless_they_are_its_configuration(server, bench, tmp_path):
+    """What an extension keeps for itself belongs to one database; pg_dump leaves it alone, too."""
+    schema = """
+        CREATE EXTENSION citext; CREATE TABLE plain (id serial PRIMARY KEY);
+        CREATE TABLE inner_state (id serial PRIMARY KEY, v text); CREATE TABLE chosen (id serial PRIMARY KEY);
+        ALTER EXTENSION citext ADD TABLE inner_state; ALTER EXTENSION citext ADD TABLE chosen;
+        ALTER EXTENSION citext ADD SEQUENCE inner_state_id_seq;
+        ALTER EXTENSION citext ADD SEQUENCE chosen_id_seq; SET allow_system_table_mods = on;
+        UPDATE pg_extension SET extcondition = '{"",""}',
+               extconfig = ARRAY['chosen'::regclass::oid, 'chosen_id_seq'::regclass::oid]
+         WHERE extname = 'citext'; RESET allow_system_table_mods;
+    """
+    bench.ddl(schema)
+    bench.ddl(
+        "INSERT INTO plain DEFAULT VALUES; INSERT INTO chosen VALUES (DEFAULT), (DEFAULT);"
+        "INSERT INTO inner_state (v) VALUES ('here')"
+    )
+    path = tmp_path / "extension.scn"
+    journal.save(bench.control, path)
+    with server.database(lambda conn: conn.execute(schema)) as other, other.connect() as app:
+        app.execute("INSERT INTO inner_state (v) VALUES ('there'), ('and more')")
+        journal.open_file(app, path)
+        assert app.execute("SELECT array_agg(v) FROM inner_state").fetchone() == (["there", "and more"],)
+        assert app.execute("SELECT nextval('inner_state_id_seq'), nextval('chosen_id_seq')").fetchone() == (
+            3,
+            3,
+        )
+        assert app.execute("SELECT (SELECT count(*) FROM plain), count(*) FROM chosen").fetchone() == (1, 2)
+        app.execute("SELECT setval('chosen_id_seq', 2)")
+        assert not journal.diff(path, app)

@@ -28,6 +28,10 @@ SELECT c.oid::bigint AS relation,
            OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)) AS inherits,
        EXISTS (SELECT FROM pg_subscription_rel sr WHERE sr.srrelid = ANY (tree.relations)) AS subscribed,
        c.relpersistence = 'u' AS unlogged,
+       EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+                  AND d.refclassid = 'pg_extension'::regclass AND NOT c.oid = ANY (coalesce(e.extconfig, '{}')))
+           AS inside_extension,
        c.relforcerowsecurity OR c.relrowsecurity AS row_security,
        cols.names, cols.types, cols.declared,
        made.names AS computed, made.types AS computed_types,

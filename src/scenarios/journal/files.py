@@ -56,7 +56,7 @@ def save(conn: Connection, path: str | Path) -> SnapshotFile:
             conn.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             path_of_theirs = pin(conn)
             writer = Writer(file)
-            tables = read_tables(conn)
+            tables = _tables_of_files(conn)
             writer.frame(json.dumps(_header(conn, tables), sort_keys=True).encode())
             look_up(conn, path_of_theirs)
             for table in tables:
@@ -123,7 +123,7 @@ def database_lines(conn: Connection) -> Iterator[tuple[dict[str, Any], Iterator[
     with conn.transaction():
         conn.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         path_of_theirs = pin(conn)
-        tables = read_tables(conn)
+        tables = _tables_of_files(conn)
         look_up(conn, path_of_theirs)
         for table in tables:
             yield _described(table), _lines(_copied(conn, table))
@@ -136,6 +136,15 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from whole
     if rest:
         yield rest
+
+
+def _tables_of_files(conn: Connection) -> list[Table]:
+    """The tables whose rows a file has: those of an extension only if it says that they are configuration.
+
+    It is the rule of pg_dump. An extension keeps object ids in the others, or what
+    it needs to parse a value.
+    """
+    return [table for table in read_tables(conn) if not table.inside_extension]
 
 
 def _columns(table: Table) -> sql.Composed:
@@ -164,8 +173,10 @@ def _described(table: Table) -> dict[str, Any]:
 def _header(conn: Connection, tables: list[Table]) -> dict[str, Any]:
     sequences = conn.execute(
         b"SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        b" WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname <> 'scenarios_journal' ORDER"
-        b" BY 1, 2"
+        b" WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname <> 'scenarios_journal'"
+        b" AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid"
+        b" WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'"
+        b" AND NOT c.oid = ANY (coalesce(e.extconfig, '{}'))) ORDER BY 1, 2"
     ).fetchall()
     positions = []
     for schema, name in sequences:
@@ -219,7 +230,7 @@ def _load(conn: Connection, source: Path, info: SnapshotFile, wait: float) -> No
     own = own_settings(conn)
     path_of_theirs = pin(conn)
     conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, int(wait * 1000))}ms"])
-    tables = {table.label: table for table in read_tables(conn)}
+    tables = {table.label: table for table in _tables_of_files(conn)}
     _require_schema(source, info, _schema(conn, list(tables.values())))
     conn.execute(b"SET LOCAL session_replication_role = replica")
     _switch(conn, list(tables.values()), on=False)

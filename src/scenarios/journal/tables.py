@@ -57,6 +57,7 @@ class Table:
             wants to be unique, key and exclusion constraints included, and those it is not allowed to set.
         inherits: it is part of a tree of plain inheritance.
         subscribed: a subscription brings rows to it.
+        inside_extension: an extension made it for itself, and does not say that its rows are configuration.
         loud: triggers and rules that would fire during a restore: relation, kind, name, mode.
     """
 
@@ -66,6 +67,7 @@ class Table:
     partitioned: bool
     inherits: bool
     subscribed: bool
+    inside_extension: bool
     row_security: bool
     names: Sequence[str]
     types: Sequence[str]
@@ -141,6 +143,7 @@ def read_tables(conn: psycopg.Connection[Any]) -> list[Table]:
                 partitioned=row["partitioned"],
                 inherits=row["inherits"],
                 subscribed=row["subscribed"],
+                inside_extension=row["inside_extension"],
                 row_security=row["row_security"],
                 names=row["names"],
                 types=row["types"],
