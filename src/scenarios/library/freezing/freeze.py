@@ -302,7 +302,7 @@ def _anonymise(extraction: Extraction, key: str) -> list[str]:
             kind = column.info.get(PERSONAL)
             # What is left out already stays out.
             if kind is not None and row.values.get(column.name, SECRET) is not SECRET:
-                row.values[column.name] = pseudonyms.replace(kind, row.values[column.name])
+                row.values[column.name] = pseudonyms.fitting(column, row.values[column.name])
     return [
         f"{pseudonyms.replaced} personal values replaced by pseudonyms; names of people who are not in the "
         "data, in texts, are not recognised: read the texts before you share the file"

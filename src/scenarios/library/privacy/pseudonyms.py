@@ -8,6 +8,7 @@ the same key the same address becomes the same pseudonym in every table, text an
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from ipaddress import ip_interface
@@ -20,8 +21,11 @@ from scenarios.domain import PERSONAL
 from scenarios.errors import FreezeError
 from scenarios.values.seeded import Row, Seeded, slug
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]{2,}")
 _PHONE = re.compile(r"(?<![\w.:+-])(?:\+|00)\d{1,3}[ ./-]?\(?\d{1,5}\)?(?:[ ./-]?\d{2,5}){2,4}(?!\w)")
+_ATTEMPTS = 200
+"""Pseudonyms that are tried before a column is said to be full."""
+
 KINDS = (
     "email",
     "first_name",
@@ -92,6 +96,7 @@ class Pseudonyms:
         self._words: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._emails: dict[str, str] = {}
+        self._fitted: dict[str, dict[Any, Any]] = {}
         self.replaced = 0
 
     def _at(self, kind: str, value: str) -> Row:
@@ -105,10 +110,12 @@ class Pseudonyms:
             if not isinstance(value, str) or not value.strip():
                 continue
             if kind in ("first_name", "last_name", "username"):
-                self._words[value.casefold()] = str(self.replace(kind, value))
+                stands = str(self.replace(kind, value))
+                self._words.update(dict.fromkeys(_spellings(value), stands))
                 for part in value.split():
                     if len(part) > 1:
-                        self._words.setdefault(part.casefold(), str(self.replace(kind, part)))
+                        for spelled in _spellings(part):
+                            self._words.setdefault(spelled, str(self.replace(kind, part)))
         self._pattern = None
 
     def replace(self, kind: str | None, value: Any) -> Any:
@@ -135,6 +142,54 @@ class Pseudonyms:
         found = makers[kind](value)
         self.replaced += found != value
         return found
+
+    def fitting(self, column: sa.Column[Any], value: Any) -> Any:
+        """Return what stands for *value* in *column*, as long as that allows and unique where it has to be.
+
+        Raises:
+            FreezeError: the column has no room for one more.
+        """
+        kind = column.info.get(PERSONAL)
+        if isinstance(value, list) and kind != "text":
+            return [self.replace(kind, each) for each in value]
+        found = self.replace(kind, value)
+        length = getattr(column.type, "length", None)
+        if not isinstance(found, str) or kind == "text":
+            return found
+        unique = _is_unique(column)
+        fitted = self._fitted.setdefault(str(column), {})
+        if value in fitted:
+            return fitted[value]
+        taken = set(fitted.values()) if unique else set()
+        for attempt in range(_ATTEMPTS):
+            chosen = found if attempt == 0 else self._another(str(kind), value, attempt)
+            if length is not None and len(chosen) > length:
+                chosen = self._shorter(str(kind), chosen, length)
+            if chosen not in taken and (length is None or len(chosen) <= length):
+                fitted[value] = chosen
+                return chosen
+        raise FreezeError(
+            f"{column} has too few values: no pseudonym fits that is not somebody else's",
+            why=f"it is unique, and has {len(taken)} already"
+            if unique
+            else f"it takes {length} characters, too few for {kind}",
+            hint="nothing was written; classify it as secret, or give the column more room",
+        )
+
+    def _another(self, kind: str, value: str, attempt: int) -> str:
+        if kind == "phone":
+            row = self._at("phone", f"{value} {attempt}")
+            return f"+1 {row.integer('area', 200, 999)} 555 01{row.integer('phone', 0, 99):02d}"
+        if kind in ("first_name", "last_name", "address"):
+            return f"{self.replace(kind, value)} {self._at(kind, f'{value} {attempt}').token('more', 4)}"
+        return str(self.replace(kind, f"{attempt}.{value}"))
+
+    def _shorter(self, kind: str, chosen: str, length: int) -> str:
+        if kind != "email":
+            return chosen[:length]
+        end = "@x.test"  # a name reserved for this (RFC 2606)
+        room = length - len(end)
+        return self._at("email", chosen).token("short", min(room, 12)) + end if room > 0 else chosen
 
     def _email(self, value: str) -> str:
         known = self._emails.get(value.casefold())
@@ -171,7 +226,7 @@ class Pseudonyms:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, dict):
-            return {key: self.text(item) for key, item in value.items()}
+            return {self._text(key): self.text(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.text(item) for item in value]
         return value
@@ -184,15 +239,39 @@ class Pseudonyms:
         if self._words:
             if self._pattern is None:
                 words = sorted(self._words, key=len, reverse=True)
-                self._pattern = re.compile(
-                    rf"(?<!\w)({'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE
-                )
+                self._pattern = re.compile("|".join(map(_bounded, words)), re.IGNORECASE)
             text = self._pattern.sub(self._word, text)
         return text
 
     def _word(self, match: re.Match[str]) -> str:
         word = match.group()
-        found = self._words[word.casefold()]
+        found = self._words.get(word) or self._words.get(word.casefold())
+        if found is None:  # letters that fold otherwise than Python's casefold: the Turkish dotted I
+            found = next(
+                stands
+                for known, stands in self._words.items()
+                if re.fullmatch(re.escape(known), word, re.IGNORECASE)
+            )
         if word.isupper() and len(word) > 1:
             return found.upper()
         return found.lower() if word.islower() else found
+
+
+def _spellings(word: str) -> set[str]:
+    """Return how *word* may stand in a text: in any case, its accents composed or not."""
+    forms = {unicodedata.normalize(form, word) for form in ("NFC", "NFD")}
+    return {how(each) for each in forms for how in (str, str.lower, str.upper, str.casefold, str.title)}
+
+
+def _bounded(word: str) -> str:
+    """Return the pattern of *word* as a word of its own; in scripts without case it may stand anywhere."""
+    return re.escape(word) if word.lower() == word.upper() else rf"(?<!\w){re.escape(word)}(?!\w)"
+
+
+def _is_unique(column: sa.Column[Any]) -> bool:
+    if column.unique or column.primary_key:
+        return True
+    table = column.table
+    alone = [each.columns for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+    alone += [each.columns for each in table.indexes if each.unique]
+    return any(list(columns) == [column] for columns in alone)
