@@ -237,12 +237,15 @@ def script(schema: object) -> str:
 def reflected(database: Database) -> MetaData:
     """Return the tables of *database*.
 
-    Words of enumerations and CHECK constraints are read as well, since files are checked against them.
+    Words of enumerations and CHECK constraints are read as well, since files are checked against them, and
+    what a partition takes, as a CHECK.
     """
     import warnings
 
     from sqlalchemy import CheckConstraint, MetaData, inspect
     from sqlalchemy.exc import SAWarning
+
+    from scenarios.factories.demands import PARTITION
 
     with database.engine.connect() as connection, warnings.catch_warnings():
         # A type that SQLAlchemy does not know is read and written as PostgreSQL's text.
@@ -259,4 +262,63 @@ def reflected(database: Database) -> MetaData:
                 table = metadata.tables[name if where is None else f"{where}.{name}"]
                 for check in inspector.get_check_constraints(name, schema=where):
                     table.append_constraint(CheckConstraint(check["sqltext"], name=check["name"]))
+        for namespace, name, key in connection.exec_driver_sql(_KEYS_TO_PARTITIONS):
+            found = metadata.tables.get(name if namespace == default else f"{namespace}.{name}")
+            for constraint in found.foreign_key_constraints if found is not None else ():
+                if constraint.name == key:
+                    constraint.table.constraints.discard(constraint)
+                    for element in constraint.elements:
+                        element.parent.foreign_keys.discard(element)
+                        constraint.table.foreign_keys.discard(element)
+        for namespace, name, takes, example in connection.exec_driver_sql(_PARTITIONS):
+            found = metadata.tables.get(name if namespace == default else f"{namespace}.{name}")
+            if found is not None and takes:
+                # Read only: a table made of this metadata has its bounds from its parent, if any.
+                said = CheckConstraint(takes, name=f"partition of {name}", info={PARTITION: example or takes})
+                found.append_constraint(said.ddl_if(callable_=lambda *_, **__: False))
     return metadata
+
+
+# What PostgreSQL keeps for each partition of a table that a foreign key leads to; SQLAlchemy 2.1.0 reflects
+# these as keys of their own.
+_KEYS_TO_PARTITIONS = """
+SELECT n.nspname, c.relname, k.conname
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_constraint AS declared ON declared.oid = k.conparentid AND declared.conrelid = k.conrelid
+JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE k.contype = 'f'
+"""
+
+# What a partition takes, and what a partitioned table does: what any of its leaves takes, unless all hashes
+# have one. The leaf to draw rows for is not the default one, if there is another.
+_PARTITIONS = r"""
+SELECT n.nspname, c.relname,
+  CASE WHEN c.relkind <> 'p' OR hashed.complete THEN own.takes
+       WHEN NOT leaves.bounded THEN own.takes
+       ELSE coalesce(leaves.takes, 'false') END,
+  CASE WHEN c.relkind = 'p' THEN leaves.example END
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_partition_constraintdef(c.oid) AS takes) AS own
+CROSS JOIN LATERAL (
+  SELECT string_agg('(' || leaf.takes || ')', ' OR ') AS takes,
+    coalesce(bool_and(leaf.takes IS NOT NULL), true) AS bounded,
+    (array_agg(leaf.takes ORDER BY leaf.bound = 'DEFAULT', leaf.name))[1] AS example
+  FROM (
+    SELECT p.relname AS name, pg_catalog.pg_get_expr(p.relpartbound, p.oid) AS bound,
+      pg_catalog.pg_get_partition_constraintdef(p.oid) AS takes
+    FROM pg_catalog.pg_partition_tree(c.oid) AS tree JOIN pg_catalog.pg_class AS p ON p.oid = tree.relid
+    WHERE tree.isleaf AND tree.relid <> c.oid AND c.relkind = 'p'
+  ) AS leaf
+) AS leaves
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(1.0 / (regexp_match(
+      pg_catalog.pg_get_expr(p.relpartbound, p.oid), 'modulus (\d+)'))[1]::numeric), 0) > 0.999999
+    AND bool_and(p.relkind <> 'p') AS complete
+  FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid
+  WHERE i.inhparent = c.oid AND c.relkind = 'p'
+) AS hashed
+WHERE c.relispartition OR c.relkind = 'p'
+ORDER BY 1, 2
+"""

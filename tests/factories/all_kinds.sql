@@ -41,3 +41,59 @@ CREATE TABLE commands (id serial PRIMARY KEY, lock text NOT NULL CHECK (lock = '
 CREATE TABLE wide_key (id serial PRIMARY KEY);
 CREATE TABLE narrow_reference (id serial PRIMARY KEY, w smallint NOT NULL REFERENCES wide_key);
 CREATE TABLE narrow_key (id smallserial PRIMARY KEY, name text);
+
+-- partitions
+CREATE TABLE listed (id int NOT NULL, kind text NOT NULL, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
+CREATE TABLE listed_a PARTITION OF listed FOR VALUES IN ('a');
+CREATE TABLE listed_bc PARTITION OF listed FOR VALUES IN ('b', 'c');
+CREATE TABLE child_of_listed (id serial PRIMARY KEY, listed_id int NOT NULL, kind text NOT NULL,
+    FOREIGN KEY (listed_id, kind) REFERENCES listed);
+CREATE TABLE ranged (id int NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE ranged_day PARTITION OF ranged FOR VALUES FROM ('1999-01-01') TO ('1999-01-02');
+CREATE TABLE ranged_listed PARTITION OF ranged FOR VALUES FROM ('1999-02-01') TO ('1999-03-01')
+    PARTITION BY LIST (id);
+CREATE TABLE ranged_listed_7 PARTITION OF ranged_listed FOR VALUES IN (7, 9);
+CREATE TABLE hashed (id int PRIMARY KEY, v text) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE several (a int NOT NULL, b int NOT NULL) PARTITION BY RANGE (a, b);
+CREATE TABLE several_1 PARTITION OF several FOR VALUES FROM (1, 10) TO (2, 20);
+CREATE TABLE others (a int, b text) PARTITION BY LIST (a);
+CREATE TABLE others_1 PARTITION OF others FOR VALUES IN (1, 2, NULL);
+CREATE TABLE others_d PARTITION OF others DEFAULT;
+CREATE TABLE expressed (b text NOT NULL) PARTITION BY LIST (lower(b));
+CREATE TABLE expressed_x PARTITION OF expressed FOR VALUES IN ('x', 'yy');
+
+-- optional foreign keys that a CHECK wants
+CREATE TABLE plan (id serial PRIMARY KEY);
+CREATE TABLE sub (id serial PRIMARY KEY);
+CREATE TABLE either (id serial PRIMARY KEY, plan_id int REFERENCES plan, sub_id int REFERENCES sub,
+    CHECK ((plan_id IS NOT NULL) <> (sub_id IS NOT NULL)));
+CREATE TABLE exactly_one (id serial PRIMARY KEY, plan_id int REFERENCES plan, sub_id int REFERENCES sub,
+    CHECK (num_nonnulls(plan_id, sub_id) = 1));
+CREATE TABLE implied (id serial PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('plan', 'none')),
+    plan_id int REFERENCES plan, CHECK ((kind = 'plan') = (plan_id IS NOT NULL)));
+CREATE TABLE wanted (id serial PRIMARY KEY, plan_id int REFERENCES plan CHECK (plan_id IS NOT NULL));
+CREATE TABLE different (id serial PRIMARY KEY, a int NOT NULL REFERENCES plan, b int NOT NULL REFERENCES plan,
+    CHECK (a <> b));
+
+-- keys of all kinds
+CREATE TABLE named (id serial PRIMARY KEY, name text UNIQUE);
+CREATE TABLE by_name (name text PRIMARY KEY REFERENCES named (name));
+CREATE TABLE two_keys (id int PRIMARY KEY REFERENCES plan REFERENCES sub);
+CREATE TABLE pair (t int, id int, PRIMARY KEY (t, id));
+CREATE TABLE of_pairs (t int, a int, b int, PRIMARY KEY (t, a, b), FOREIGN KEY (t, a) REFERENCES pair,
+    FOREIGN KEY (t, b) REFERENCES pair);
+CREATE TABLE itself (id serial PRIMARY KEY, parent int NOT NULL REFERENCES itself);
+CREATE TABLE store (id serial PRIMARY KEY, manager int NOT NULL);
+CREATE TABLE staff (id serial PRIMARY KEY, store int NOT NULL REFERENCES store);
+ALTER TABLE store ADD FOREIGN KEY (manager) REFERENCES staff;
+
+-- columns with the names of what a factory has
+CREATE TABLE factory_words (id serial PRIMARY KEY, model text NOT NULL, cls text NOT NULL, a__b text NOT NULL,
+    "__proto__" text NOT NULL, build text NOT NULL, "create" text NOT NULL, complete text NOT NULL,
+    handle text NOT NULL, drawn text NOT NULL, session text NOT NULL, strategy text NOT NULL, self text NOT NULL,
+    size int NOT NULL, "Meta" text NOT NULL, "Params" text NOT NULL, _meta text NOT NULL, sequence int NOT NULL);
+
+-- nothing but defaults
+CREATE TABLE defaults_only (a int DEFAULT 1, at timestamptz DEFAULT now());

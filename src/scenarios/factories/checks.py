@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -106,6 +107,28 @@ def demands(check: Check) -> Mapping[str, Demands]:
     for part in _conjuncts(check.tree) if check.tree is not None else ():
         _demand(part, lambda column: found.setdefault(column, Demands()))
     return found
+
+
+def ways(check: Check) -> Iterator[Mapping[str, Demands]]:
+    """Yield what each way of satisfying a CHECK demands of columns, ``a OR b`` being two; at most 64."""
+    for way in islice(_ways(check.tree), 64) if check.tree is not None else ():
+        found: dict[str, Demands] = {}
+        for part in way:
+            _demand(part, lambda column, found=found: found.setdefault(column, Demands()))  # type: ignore[misc]
+        yield found
+
+
+def _ways(tree: e.Expr) -> Iterator[list[e.Expr]]:
+    tree = _bare(tree)
+    if isinstance(tree, e.And):
+        for left in _ways(tree.this):
+            for right in _ways(tree.expression):
+                yield left + right
+    elif isinstance(tree, e.Or):
+        yield from _ways(tree.this)
+        yield from _ways(tree.expression)
+    else:
+        yield [tree]
 
 
 def _conjuncts(tree: e.Expr) -> Iterator[e.Expr]:

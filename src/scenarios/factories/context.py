@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -98,6 +98,8 @@ class FactoryContext:
         self._latest: dict[Any, object] = {}
         self.trail: list[str] = []
         """The tables whose parents are being derived, to notice those that need each other."""
+        self.drawing: dict[str, Mapping[str, Any]] = {}
+        """What is known of the rows of `trail`, by table."""
         self._moments: dict[tuple[UUID, str], datetime] = {}
         self._used: defaultdict[str, set[object]] = defaultdict(set)
         self.needed: set[tuple[str, str]] = set()

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+PARTITION = "scenarios_partition"
+"""In the `info` of a CHECK that says what a partition takes: the condition for one of its partitions."""
+
 
 class CannotFill(Exception):
     """Why a column cannot be filled, for the factory's message."""
@@ -47,6 +50,20 @@ class Demands:
             self.above = value if self.above is None else max(self.above, value)
         if other == "<":
             self.below = value if self.below is None else min(self.below, value)
+
+    def take(self, other: Demands) -> None:
+        """Take all that *other* demands into account."""
+        for sign, bound in ((">=", other.low), ("<=", other.high), (">", other.above), ("<", other.below)):
+            if bound is not None:
+                self.narrow(sign, bound)
+        for sign, length in ((">=", other.shortest), ("<=", other.longest)):
+            if length is not None:
+                self.narrow_length(sign, length)
+        if other.options is not None:
+            options = other.options
+            self.options = [o for o in self.options if o in options] if self.options is not None else options
+        self.patterns += other.patterns
+        self.json = other.json or self.json
 
     def narrow_length(self, other: str, value: int) -> None:
         """Take the demand ``length(column) <other> value`` into account."""

@@ -63,16 +63,23 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
                 f"{plan.label} has no column {name!r} to fill",
                 hint=f"it has {', '.join(sorted(attributes))}",
             )
-    body: dict[str, Any] = {name: _Drawn(name) for name in attributes}
+    drawn = "drawn"
+    while drawn in attributes:
+        drawn += "_"
+    # Names that mean something to a factory, or to factory_boy: no attributes of the class.
+    unlucky = {
+        name for name in attributes if "__" in name or hasattr(RowFactory, name) or name in {"Meta", "Params"}
+    }
+    body: dict[str, Any] = {name: _Drawn(name, drawn) for name in attributes - unlucky}
     declared = {name: value for name, value in fill.items() if factory.enums.get_builder_phase(value)}
-    body.update(declared)
+    body.update({name: value for name, value in declared.items() if name not in unlucky})
     said = {name: value for name, value in fill.items() if name not in declared}
     body["Meta"] = type("Meta", (), {"model": plan.model or TableRow})
-    body["Params"] = type("Params", (), {"drawn": Draw(plan, said, declared, nulls, _factory_of)})
+    body["Params"] = type("Params", (), {drawn: Draw(plan, said, declared, nulls, _factory_of)})
     if plan.model is None:
         columns = plan.columns
         body["_build"] = classmethod(
-            lambda cls, model, **values: TableRow(
+            lambda cls, model, /, **values: TableRow(
                 plan.table, {k: v for k, v in values.items() if k in columns}
             )
         )
@@ -80,18 +87,31 @@ def factory_for(target: Any, /, *, nulls: float = 0.25, **fill: Any) -> Any:
         body["complete"] = classmethod(_refer)
         if constructor_of(plan.model) is not None:
             body["_build"] = classmethod(lambda cls, model, **values: _constructed(model, values))
-    # The column of that name takes the row's handle; see RowOptions.
-    body.pop("handle", None)
+    if plan.model is not None:
+        # The attribute of that name takes the row's handle; see RowOptions.
+        body.pop("handle", None)
     name = (plan.model.__name__ if plan.model is not None else plan.table.name) + "Factory"
     # Not type(): the metaclass of factory_boy reads the body.
-    return cast(Any, type(RowFactory))(name, (RowFactory,), body)
+    made = cast(Any, type(RowFactory))(name, (RowFactory,), body)
+    for each in sorted(unlucky):
+        if "__" not in each:
+            declaration = {each: declared.get(each, _Drawn(each, drawn))}
+            made._meta.base_declarations.update(declaration)
+            made._meta.pre_declarations.update(declaration)
+    made._meta.drawn = drawn
+    made._meta.undeclared = {
+        each: drawn
+        for each in unlucky | ({"handle"} & attributes if plan.model is None else set())
+        if each not in declared
+    }
+    return made
 
 
 def _refer(cls: Any, made: Any, step: BuildStep[Any]) -> None:
     """Tell the graph of the parents that no relationship leads to."""
     graph = current_context().graph
     if graph is not None and step.builder.strategy == "create":
-        for key, parent, attribute in step.attributes["drawn"].references:
+        for key, parent, attribute in step.attributes[cls._meta.drawn].references:
             graph.refer(made, key, parent, attribute)
 
 
@@ -135,12 +155,13 @@ def _constructed(model: type[Any], values: dict[str, Any]) -> Any:
 class _Drawn(Declaration[Any]):
     """One column of what `Draw` drew; nothing where the database fills it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, drawn: str) -> None:
         super().__init__()
         self.name = name
+        self.drawn = drawn
 
     def evaluate(self, instance: Resolver[Any], step: BuildStep[Any], extra: dict[str, Any]) -> Any:
-        return instance.drawn.get(self.name, _SKIP)
+        return getattr(instance, self.drawn).get(self.name, _SKIP)
 
 
 _factories: dict[Any, type[RowFactory[Any]]] = {}

@@ -117,6 +117,9 @@ class Drawing:
             if isinstance(declaration, _ALONE) and not isinstance(declaration, factory.LazyAttributeSequence):
                 self.given[name] = getattr(resolver, name)
         self.parent_of: dict[str, Any] = {}
+        # Columns whose value a parent gave, and which parents were chosen anew for a CHECK, how often.
+        self.adopted: set[str] = set()
+        self.relinked: dict[int, int] = {}
         self.references: list[tuple[str, Any, str]] = []
         # What the call gives goes to the object by itself; what the class says is passed on from here.
         self.made: dict[str, Any] = {
@@ -135,15 +138,27 @@ class Drawing:
         for name, key in plan.keys.items():
             if key in self.given:
                 self.known[name] = self.given[key]
+        inherited = {name for foreign in plan.foreign for name in foreign.columns}
+        for name in sorted(plan.referred - inherited):
+            self._fill(name)  # before the parents: the row may be one of them, or theirs
         self._parents()
-        for name, key in plan.keys.items():
-            if key == "handle":
-                self._set(name, self.handle)
-            if name in self.known or key in self.made or key in self.declared:
-                continue
-            self._column(name)
+        for name in plan.keys:
+            self._fill(name)
         self._satisfy()
+        for foreign in plan.foreign:
+            # Two foreign keys of one column: both parents have to be there.
+            others = {name for other in plan.foreign if other is not foreign for name in other.columns}
+            columns = set(foreign.columns)
+            if columns <= others and columns & self.adopted and not self._is_there(foreign):
+                self._parent(foreign, fresh=False)
         return Drawn(self.made, self.references)
+
+    def _fill(self, name: str) -> None:
+        key = self.plan.keys[name]
+        if key == "handle" and self.plan.model is not None:
+            self._set(name, self.handle)
+        if not (name in self.known or key in self.made or key in self.declared):
+            self._column(name)
 
     # -- columns ---------------------------------------------------------------------------------------
 
@@ -153,7 +168,11 @@ class Drawing:
             self._set(name, plan.constants[name])
         elif name in plan.identity_keys:
             # A session has the database number the row at once; else above what a sequence reaches in a test.
-            if self.context.session is None or self.step.builder.strategy != "create":
+            if (
+                self.context.session is None
+                or self.step.builder.strategy != "create"
+                or name in plan.referred
+            ):
                 self._set(name, self._counted(plan.columns[name]))
         elif name in plan.kinds:
             self.drawn.append(name)
@@ -172,7 +191,8 @@ class Drawing:
     def _draw(self, name: str, turn: int) -> None:
         salt = self.salts.get(name, 0)
         field = f"{name}~{salt}" if salt else name
-        if name in self.plan.optional and self.row.chance(f"{field} is null", self.draw.nulls):
+        needed = (self.plan.table.fullname, name) in self.context.needed
+        if name in self.plan.optional and not needed and self.row.chance(f"{field} is null", self.draw.nulls):
             self._set(name, None)
             return
         try:
@@ -204,10 +224,17 @@ class Drawing:
             if broken is None:
                 break
             loose = [name for name in self.drawn if name in broken.columns]
-            if not loose:
+            links = self._loose_links(broken)
+            if not loose and not links:
                 return  # only what was given is involved: the database will say so
             # One column a round, in turn, so that the others keep what they would be without this CHECK.
-            name = loose[sum(self.salts.get(each, 0) for each in loose) % len(loose)]
+            turn = sum(self.salts.get(each, 0) for each in loose)
+            turn += sum(self.relinked.get(each, 0) for each in links)
+            place = turn % (len(loose) + len(links))
+            if place < len(links):
+                self._relink(links[place])
+                continue
+            name = loose[place - len(links)]
             self.salts[name] = self.salts.get(name, 0) + 1
             self._draw(name, 0)
         else:
@@ -227,7 +254,7 @@ class Drawing:
         if not check.columns <= self.known.keys():
             return True
         try:
-            return check.holds(self.known)
+            return check.holds({**self.known, **self.parent_of})
         except Unreadable as error:
             if all(self.plan.keys.get(column) in self.given for column in check.columns):
                 return True
@@ -309,13 +336,15 @@ class Drawing:
                 continue
             if all(key in self.given for key in keys) or all(name in self.known for name in foreign.columns):
                 continue
-            if not foreign.required:
+            needed = any((plan.table.fullname, name) in self.context.needed for name in foreign.columns)
+            if not foreign.required and not needed:
                 for name in foreign.columns:
                     if plan.columns[name].nullable and name not in self.known:
                         self._set(name, None)
                 continue
             if foreign.itself:
-                self._refuse(foreign.columns[0], "it refers to its own table and cannot be empty")
+                self._adopt_itself(foreign)
+                continue
             parent = self._parent(foreign, fresh=False)
             chosen[place] = parent
             self._adopt(foreign, parent)
@@ -338,9 +367,7 @@ class Drawing:
             if self.context.claim(label, identity):
                 continue
             foreign = self.plan.foreign[places[-1]]
-            for name in foreign.columns:
-                self.known.pop(name, None)
-                self.made.pop(self.plan.keys[name], None)
+            self._part_from(foreign)
             parent = self._parent(foreign, fresh=True)
             self._adopt(foreign, parent)
             self.context.claim(
@@ -351,6 +378,66 @@ class Drawing:
                 ),
             )
 
+    def _part_from(self, foreign: Foreign) -> None:
+        """Forget the parent, but for what other parents say of the same columns."""
+        shared = {name for other in self.plan.foreign if other is not foreign for name in other.columns}
+        if set(foreign.columns) <= shared:
+            shared = set()
+        for name in foreign.columns:
+            if name not in shared:
+                self.known.pop(name, None)
+                self.made.pop(self.plan.keys[name], None)
+                self.parent_of.pop(name, None)
+        if foreign.relationship is not None:
+            self.made.pop(foreign.relationship, None)
+
+    def _loose_links(self, broken: Check) -> list[int]:
+        """Return the foreign keys that a CHECK speaks of and the call does not."""
+        return [
+            place
+            for place, foreign in enumerate(self.plan.foreign)
+            if set(foreign.columns) & broken.columns
+            and not any(self.plan.keys[name] in self.given for name in foreign.columns)
+            and foreign.relationship not in self.given.keys() | self.declared
+        ]
+
+    def _relink(self, place: int) -> None:
+        """Give the row a parent where it has none, none where it may have none, or another."""
+        foreign = self.plan.foreign[place]
+        times = self.relinked[place] = self.relinked.get(place, 0) + 1
+        linked = any(self.known.get(name) is not None or name in self.parent_of for name in foreign.columns)
+        self._part_from(foreign)
+        if linked and not foreign.required and times % 2 == 0:
+            for name in foreign.columns:
+                if self.plan.columns[name].nullable and name not in self.known:
+                    self._set(name, None)
+        elif foreign.itself:
+            self._adopt_itself(foreign)
+        else:
+            self._adopt(foreign, self._parent(foreign, fresh=linked))
+
+    def _adopt_itself(self, foreign: Foreign) -> None:
+        """Let the row be its own parent."""
+        for name, remote in zip(foreign.columns, foreign.remote, strict=True):
+            if name not in self.known:
+                if self.known.get(remote) is None:
+                    self._refuse(name, "it refers to its own table and cannot be empty")
+                self._set(name, self.known[remote])
+
+    def _is_there(self, foreign: Foreign) -> bool:
+        """Return whether a parent with the row's values was made in this context, or a value is missing."""
+        target = _target(self.plan, foreign)
+        pairs = [
+            (self.known[name], remote) for name, remote in zip(foreign.columns, foreign.remote, strict=True)
+        ]
+        if foreign.itself or any(value is None for value, _ in pairs):
+            return True
+        return any(
+            (made.table if isinstance(made, TableRow) else type(made)) is target
+            and all(_get(made, foreign, remote) == value for value, remote in pairs)
+            for made in self.context.handles.values()
+        )
+
     def _parent(self, foreign: Foreign, *, fresh: bool) -> Any:
         target = _target(self.plan, foreign)
         fixed = {
@@ -360,9 +447,21 @@ class Drawing:
         }
         if not fresh:
             latest = self.context.latest_of(target)
-            if latest is not None and all(_get(latest, foreign, r) == value for r, value in fixed.items()):
+            if (
+                latest is not None
+                and all(_get(latest, foreign, r) == value for r, value in fixed.items())
+                and not (
+                    isinstance(latest, TableRow) and any(latest.get(r, 0) is None for r in foreign.remote)
+                )
+            ):
                 return latest
-        with _within(self.context, self.plan, foreign):
+        waiting = self.context.drawing.get(foreign.target.fullname)
+        known = waiting is not None and all(waiting.get(remote) is not None for remote in foreign.remote)
+        if self.plan.model is None and waiting is not None and known:
+            # A parent that needs this row in turn: what is known of it will do, one statement writes both.
+            return TableRow(foreign.target, waiting)
+        self.context.needed.update((foreign.target.fullname, remote) for remote in foreign.remote)
+        with _within(self.context, self.plan, foreign, self.known):
             parents = self.draw.factory_of(target)
             keys = _keys(target)
             self.context.cascade[foreign.target.name] = self.context.cascade.get(foreign.target.name, 0) + 1
@@ -375,6 +474,7 @@ class Drawing:
                 value = self._numbered(name, foreign, parent, remote)
             if value is not None and name not in self.known:
                 self._set(name, value)
+                self.adopted.add(name)
         if foreign.relationship is not None and foreign.relationship not in self.given:
             self.made[foreign.relationship] = parent
         for name in foreign.columns:
@@ -418,7 +518,9 @@ def _attribute(parent: Any, foreign: Foreign, remote: str) -> str:
 
 
 @contextmanager
-def _within(context: FactoryContext, plan: Plan, foreign: Foreign) -> Iterator[None]:
+def _within(
+    context: FactoryContext, plan: Plan, foreign: Foreign, known: Mapping[str, Any]
+) -> Iterator[None]:
     """Notice parents that need each other."""
     trail = context.trail
     if foreign.target.fullname in trail:
@@ -429,10 +531,11 @@ def _within(context: FactoryContext, plan: Plan, foreign: Foreign) -> Iterator[N
             hint=f"give one: factory_for({plan.label}, {foreign.relationship or foreign.columns[0]}=...)",
         )
     trail.append(plan.table.fullname)
+    context.drawing[plan.table.fullname] = known
     try:
         yield
     finally:
-        trail.pop()
+        del context.drawing[trail.pop()]
 
 
 def _keys(target: Any) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ common goes through factory_boy's own step, with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -121,6 +121,10 @@ class RowResolver:
 class RowOptions(Options):
     """factory_boy's options with counters and registration moved to the context."""
 
+    undeclared: Mapping[str, str] = {}
+    """Columns whose names cannot be attributes of a factory, and the parameter that has their values."""
+    drawn: str = ""
+
     def next_sequence(self) -> int:
         """Return the next number of this factory's sequence in the open context, from 0."""
         reference = self.counter_reference
@@ -170,6 +174,9 @@ class RowOptions(Options):
         model = self.get_model_class()
         context = context_of(step)
         handle = step.attributes["handle"]
+        for name, drawn in self.undeclared.items():
+            if name not in kwargs and name in step.attributes[drawn]:
+                kwargs = {**kwargs, name: step.attributes[drawn][name]}
         if self.handle_is_column:
             kwargs = {**kwargs, "handle": handle}
         if strategy == "create" and context.session is None and self.plain:

@@ -226,11 +226,14 @@ def _time_bounds(demands: Demands, low: datetime, high: datetime) -> tuple[datet
 
     lows = [moment(b) for b in (demands.low, demands.above) if b is not None]
     highs = [moment(b) for b in (demands.high, demands.below) if b is not None]
+    margin = timedelta(days=1)
+    if lows and highs:
+        margin = min(margin, abs(min(highs) - max(lows)) / 4)
     if lows:
-        low = max(lows) + timedelta(days=1)
+        low = max(lows) + margin
         high = max(high, low + timedelta(days=700))
     if highs:
-        high = min(highs) - timedelta(days=1)
+        high = min(highs) - margin
         low = low if lows else min(low, high - timedelta(days=700))
     if low > high:
         raise CannotFill(f"no time lies between {low} and {high}")

@@ -29,7 +29,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import Integer, SmallInteger, TypeDecorator, Uuid
 
 from scenarios.errors import FactoryError
-from scenarios.factories.demands import CannotFill, Demands
+from scenarios.factories.demands import PARTITION, CannotFill, Demands
 from scenarios.factories.kinds import Kind, kind_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 class Foreign:
     """A foreign key and the relationship that stands for it."""
 
+    name: str
     columns: tuple[str, ...]
     target: Table
     remote: tuple[str, ...]
@@ -71,6 +72,7 @@ class Plan:
         optional: columns that may be NULL.
         constants: columns with a plain default.
         identity_keys: keys that are numbered where the database does not do it in time.
+        referred: columns of a bare table that others, or its own rows, refer to and cannot do without.
         narrow: keys that a column of 16 bits refers to, or that have 16 bits themselves.
     """
 
@@ -88,6 +90,7 @@ class Plan:
     uniques: list[Unique] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     narrow: set[str] = field(default_factory=set)
+    referred: set[str] = field(default_factory=set)
 
 
 _plans: dict[Any, Plan] = {}
@@ -164,6 +167,7 @@ def _read_foreign(plan: Plan) -> None:
                 continue
             plan.foreign.append(
                 Foreign(
+                    str(constraint.name or ""),
                     columns,
                     target,
                     tuple(element.column.name for element in constraint.elements),
@@ -172,6 +176,7 @@ def _read_foreign(plan: Plan) -> None:
                     target is table,
                 )
             )
+    plan.foreign = [each for each in plan.foreign if not _of_partition(each, plan.foreign)]
     # The widest first: what it says of shared columns binds the narrower ones.
     plan.foreign.sort(
         key=lambda foreign: (
@@ -181,6 +186,23 @@ def _read_foreign(plan: Plan) -> None:
             foreign.target.fullname,
             foreign.remote,
         )
+    )
+
+
+def _of_partition(foreign: Foreign, every: Sequence[Foreign]) -> bool:
+    """Return whether *foreign* is what PostgreSQL keeps for each partition of the table that is referred to.
+
+    SQLAlchemy reflects these too (2.1.0): the name of the key that was declared, and a number. Our own
+    reflection leaves them out; in metadata that a project reflected, only names tell partitions.
+    """
+    declared = foreign.name.rstrip("0123456789")
+    return any(
+        other.name != foreign.name
+        and other.name.rstrip("0123456789") == declared
+        and len(other.name) < len(foreign.name)
+        and foreign.target.name.startswith(f"{other.target.name}_")
+        and (other.columns, other.remote) == (foreign.columns, foreign.remote)
+        for other in every
     )
 
 
@@ -211,7 +233,11 @@ def _condition(text: Any) -> str:
 def _read_checks(plan: Plan) -> dict[str, Demands]:
     found: dict[str, Demands] = {}
     conditions = [
-        (str(constraint.name) if constraint.name else None, _condition(constraint.sqltext))
+        (
+            str(constraint.name) if constraint.name else None,
+            _condition(constraint.sqltext),
+            constraint.info.get(PARTITION),
+        )
         for table in _tables(plan)
         for constraint in sorted(
             {*table.constraints, *(each for column in table.columns for each in column.constraints)},
@@ -223,35 +249,33 @@ def _read_checks(plan: Plan) -> dict[str, Demands]:
         kind = column.type
         if isinstance(kind, pg.DOMAIN) and kind.check is not None:
             named = f'"{column.name}"'
-            conditions.append((str(kind.name), re.sub(r"\bVALUE\b", named, _condition(kind.check))))
+            conditions.append((str(kind.name), re.sub(r"\bVALUE\b", named, _condition(kind.check)), None))
     if not conditions:
         return found
     from scenarios.factories.checks import demands, read_check
 
-    for name, text in conditions:
+    for name, text, example in conditions:
         check = read_check(name, text, plan.columns)
         plan.checks.append(check)
-        for column_name, demand in demands(check).items():
-            known = found.setdefault(column_name, Demands())
-            for other, value in (
-                (">=", demand.low),
-                ("<=", demand.high),
-                (">", demand.above),
-                ("<", demand.below),
-            ):
-                if value is not None:
-                    known.narrow(other, value)
-            for other, value in ((">=", demand.shortest), ("<=", demand.longest)):
-                if value is not None:
-                    known.narrow_length(other, value)
-            if demand.options is not None:
-                options = demand.options
-                known.options = (
-                    [o for o in known.options if o in options] if known.options is not None else options
-                )
-            known.patterns += demand.patterns
-            known.json = demand.json or known.json
+        for column_name, demand in (demands(check) if example is None else _way(plan, example)).items():
+            found.setdefault(column_name, Demands()).take(demand)
     return found
+
+
+def _way(plan: Plan, example: str) -> Mapping[str, Demands]:
+    """Return what makes rows fall into the partition that takes *example*."""
+    from scenarios.factories.checks import read_check, ways
+
+    for way in ways(read_check(None, example, plan.columns)):
+        if not way:
+            continue
+        try:
+            for name, demand in way.items():
+                kind_of(plan.columns[name], demand)
+        except (CannotFill, KeyError):
+            continue
+        return way
+    return {}
 
 
 def _read_uniques(plan: Plan) -> None:
@@ -295,6 +319,8 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
     # The database's default of one column may contradict what is drawn for another: draw both.
     related = {name for check in plan.checks if len(check.columns) > 1 for name in check.columns}
     for name, column in plan.columns.items():
+        if any(not each.nullable for each in _referring(column)) and _in_circle(plan, name):
+            plan.referred.add(name)
         if name in inherited or column.computed is not None:
             continue
         if column.primary_key and _is_uuid(column):
@@ -321,6 +347,19 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
             if column.default is not None or column.server_default is not None:
                 continue
             plan.reasons[name] = str(error)
+    if plan.model is None and not (plan.kinds or plan.constants or plan.identity_keys or plan.foreign):
+        _read_one(plan, demands)
+
+
+def _read_one(plan: Plan, demands: Mapping[str, Demands]) -> None:
+    """Draw one column though it has a default: a row of none cannot be written."""
+    for name, column in plan.columns.items():
+        if column.computed is None and name not in plan.reasons:
+            try:
+                plan.kinds[name] = kind_of(column, demands.get(name, Demands()))
+            except CannotFill:
+                continue
+            return
 
 
 def _referring(column: Column[Any]) -> list[Column[Any]]:
@@ -333,6 +372,23 @@ def _referring(column: Column[Any]) -> list[Column[Any]]:
         for key in other.foreign_keys
         if key.target_fullname == f"{table}.{column.name}"
     ]
+
+
+def _in_circle(plan: Plan, name: str) -> bool:
+    """Return whether a row of the table needs, by way of its parents, a row of the table by that column."""
+    if plan.model is not None:
+        return any(foreign.itself and foreign.required and name in foreign.remote for foreign in plan.foreign)
+    seen: set[Table] = set()
+    tables = [plan.table]
+    while tables:
+        for constraint in tables.pop().foreign_key_constraints:
+            if all(not column.nullable for column in constraint.columns):
+                if constraint.referred_table is plan.table:
+                    return True
+                if constraint.referred_table not in seen:
+                    seen.add(constraint.referred_table)
+                    tables.append(constraint.referred_table)
+    return False
 
 
 def _is_uuid(column: Column[Any]) -> bool:
