@@ -112,9 +112,13 @@ def test_an_open_transaction_is_named(any_bench, action):
     culprit = bench.database.connect(autocommit=False)
     culprit.execute("SET application_name = 'forgetful app'")
     culprit.execute("UPDATE a SET v = 'mine' WHERE id = 7")
+    reader = bench.database.connect(autocommit=False)
+    reader.execute("SELECT * FROM a")
     with pytest.raises(JournalError) as refused:
         ACTIONS[action](bench.control, taken)
     message = str(refused.value)
+    assert f"pid {reader.info.backend_pid}" not in message, "who only reads is in nobody's way"
+    reader.close()
     assert f"pid {culprit.info.backend_pid}" in message
     assert "'forgetful app'" in message
     assert "UPDATE a SET v = 'mine' WHERE id = 7" in message
@@ -173,6 +177,21 @@ def test_not_inside_a_transaction(bench):
                 action()
         conn.commit()
         assert journal.restore(conn, taken).rows == 20
+
+
+def test_a_connection_that_opens_transactions_is_left_as_it_was_by_the_tidying(bench):
+    """VACUUM is refused in a transaction, and what is written next must not be committed by itself."""
+    bench.ddl(TABLES)
+    with bench.database.connect(autocommit=False) as conn:
+        taken = journal.snapshot(conn)
+        for _ in range(2):
+            conn.execute("DELETE FROM b")
+            conn.commit()
+            assert journal.restore(conn, taken, tidy_every=1).rows == 20
+            assert not conn.autocommit
+        conn.execute("DELETE FROM b")
+        conn.rollback()
+        assert conn.execute("SELECT count(*) FROM b").fetchone() == (20,)
 
 
 def test_connections_that_like_their_rows_as_dictionaries(bench, tmp_path):
