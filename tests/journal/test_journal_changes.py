@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from scenarios import journal
 from scenarios.errors import JournalError
 from scenarios.journal import assert_changes, deleted, inserted, updated
+from scenarios.journal.tables import label_of
 
 
 class Phase(enum.Enum):
@@ -319,3 +320,10 @@ def test_true_is_not_expected_where_one_is():
     for values in ({"a": {"deep": [1]}}, {"b": 1}):
         with pytest.raises(AssertionError):
             assert_changes(found, None, {"t": inserted(**values)})
+
+
+def test_names_with_a_dot_are_told_apart():
+    assert label_of("a", "b") == "a.b"
+    assert label_of("a.b", "c") == '"a.b"."c"'
+    assert label_of("a", "b.c") == '"a"."b.c"'
+    assert label_of("a", 'b."c') == '"a"."b.""c"'
