@@ -62,6 +62,13 @@ DDL = [
     ("ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO PUBLIC", T),
 ]  # fmt: skip
 
+# What only adds is taken away again; see test_journal_ddl_undone.
+UNDONE = [
+    statement
+    for statement, _ in DDL
+    if statement.startswith(("CREATE", "SELECT")) and "INHERITS" not in statement
+]
+
 
 @pytest.mark.postgres_matrix
 @pytest.mark.parametrize(("statement", "write"), DDL, ids=[statement for statement, _ in DDL])
@@ -70,8 +77,12 @@ def test_noticed_and_not_hindered(any_bench, statement, write):
     taken = journal.snapshot(any_bench.control)
     any_bench.app.execute(statement)
     any_bench.app.execute(write)  # The application goes on, whatever became of its tables.
-    with pytest.raises(CannotRestoreInPlace, match="the schema was changed"):
-        journal.restore(any_bench.control, taken)
+    assert any("the schema was changed" in note for note in journal.changes(any_bench.control, taken).notes)
+    if statement in UNDONE:
+        assert journal.restore(any_bench.control, taken).in_place
+    else:
+        with pytest.raises(CannotRestoreInPlace, match="the schema was changed"):
+            journal.restore(any_bench.control, taken)
     any_bench.cycle("INSERT INTO other VALUES (1)")
 
 

@@ -46,6 +46,7 @@ CREATE TABLE scenarios_journal.state (
     home oid NOT NULL,            -- the database it was installed in; another one is a clone of that
     watching boolean NOT NULL,    -- event triggers tell of DDL; otherwise the catalogue is compared
     catalogue text,               -- what it was compared with, when not watching
+    fingerprint text,             -- of the whole catalogue when the journal was last fitted, when watching
     armed text,                   -- the state of our own triggers when they were last fitted
     path text NOT NULL,           -- by which functions of the application find what they call
     outside text[] NOT NULL       -- relations whose rows no trigger can see
@@ -54,7 +55,9 @@ CREATE TABLE scenarios_journal.state (
 -- becomes unlogged where there is such a publication.
 CREATE UNLOGGED TABLE scenarios_journal.ddl (
     n bigint NOT NULL, tag text NOT NULL, identity text, by_role text NOT NULL, at timestamptz NOT NULL,
-    settled boolean NOT NULL DEFAULT false
+    settled boolean NOT NULL DEFAULT false,
+    classid oid, objid oid,       -- the object, where it is known
+    made boolean NOT NULL DEFAULT false  -- it made the object, which can be dropped again
 );
 CREATE TABLE scenarios_journal.views (
     relation oid PRIMARY KEY, qualified text NOT NULL, label text NOT NULL, depth integer NOT NULL,

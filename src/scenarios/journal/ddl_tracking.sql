@@ -184,6 +184,7 @@ AS $$
 DECLARE
     command record;
     of_table integer;
+    heir boolean;
 BEGIN
     IF current_setting('scenarios_journal.restoring', true) = 'on' THEN
         RETURN;
@@ -195,7 +196,7 @@ BEGIN
                        OR NOT (command.original OR command.object_type IN ('table', 'table column'));
             INSERT INTO scenarios_journal.ddl
             VALUES (pg_sequence_last_value('scenarios_journal.clock'), TG_TAG, command.object_identity, session_user,
-                    clock_timestamp());
+                    clock_timestamp(), false, command.classid, command.objid);
             SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;
             IF command.classid = 'pg_class'::regclass AND of_table IS NOT NULL THEN
                 PERFORM scenarios_journal.untrack(of_table);
@@ -204,15 +205,27 @@ BEGIN
         RETURN;
     END IF;
     FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
-        CONTINUE WHEN command.schema_name = 'pg_temp' OR command.command_tag = 'REINDEX';
+        CONTINUE WHEN command.schema_name = 'pg_temp' OR command.command_tag = 'REINDEX'
+                   OR command.object_identity ~ ' on pg_temp(_\d+)?\.';  -- a trigger, rule or policy
         IF command.command_tag = 'REFRESH MATERIALIZED VIEW' THEN
             UPDATE scenarios_journal.views v SET version = pg_sequence_last_value('scenarios_journal.clock')
              WHERE v.relation = command.objid;
             CONTINUE;
         END IF;
+        -- What statements on a parent tell of the rows of an heir would be put back into the parent.
+        heir := command.classid = 'pg_class'::regclass AND EXISTS (
+            SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhrelid = command.objid AND NOT c.relispartition AND c.relkind IN ('r', 'p', 'f'));
         INSERT INTO scenarios_journal.ddl
         VALUES (pg_sequence_last_value('scenarios_journal.clock'), command.command_tag, command.object_identity, session_user,
-                clock_timestamp());
+                clock_timestamp(), false, CASE WHEN NOT heir THEN command.classid END,
+                CASE WHEN NOT heir THEN command.objid END,
+                NOT heir AND (command.in_extension OR command.command_tag IN (
+                    'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE SCHEMA', 'CREATE TYPE', 'CREATE DOMAIN',
+                    'CREATE SEQUENCE', 'CREATE FUNCTION', 'CREATE PROCEDURE', 'CREATE AGGREGATE', 'CREATE VIEW',
+                    'CREATE MATERIALIZED VIEW', 'CREATE INDEX', 'CREATE TRIGGER', 'CREATE POLICY', 'CREATE RULE',
+                    'CREATE STATISTICS', 'CREATE EXTENSION', 'CREATE OPERATOR', 'CREATE CAST', 'CREATE COLLATION',
+                    'CREATE PUBLICATION')));
         IF command.command_tag = 'ALTER TABLE' THEN
             SELECT m.tracked INTO of_table FROM scenarios_journal.members m WHERE m.relation = command.objid;
             IF of_table IS NOT NULL THEN
@@ -220,6 +233,94 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
+END
+$$;
+
+-- The catalogue, and who may do what with the server's own objects.
+CREATE FUNCTION scenarios_journal.fingerprint() RETURNS text LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT scenarios_journal.catalogue() || md5(string_agg(g.line, E'\n' ORDER BY g.line COLLATE "C"))
+      FROM (
+        SELECT format('c %s %s', c.oid, c.relacl) FROM pg_class c WHERE c.oid < 16384 AND c.relacl IS NOT NULL
+        UNION ALL
+        SELECT format('a %s %s %s', a.attrelid, a.attnum, a.attacl)
+          FROM pg_attribute a WHERE a.attrelid < 16384 AND a.attacl IS NOT NULL
+        UNION ALL
+        SELECT format('p %s %s', p.oid, p.proacl) FROM pg_proc p WHERE p.oid < 16384 AND p.proacl IS NOT NULL
+        UNION ALL
+        SELECT format('y %s %s', y.oid, y.typacl) FROM pg_type y WHERE y.oid < 16384 AND y.typacl IS NOT NULL
+        UNION ALL
+        SELECT format('n %s %s', n.oid, n.nspacl) FROM pg_namespace n WHERE n.nspname ~ '^(pg_catalog|information_)'
+        UNION ALL
+        SELECT format('l %s %s', l.oid, l.lanacl) FROM pg_language l
+        UNION ALL
+        SELECT format('w %s %s', w.oid, w.xmin) FROM pg_foreign_data_wrapper w
+        UNION ALL
+        SELECT format('x %s %s %s %s %s %s', i.indexrelid, i.indisclustered, i.indisreplident, i.indisvalid,
+                      i.indisprimary, i.indimmediate)
+          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid AND c.relpersistence <> 't'
+         WHERE i.indexrelid >= 16384 AND c.relnamespace NOT IN (
+               SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('scenarios_journal', 'pg_toast'))
+      ) g(line)
+$$;
+
+-- Drop what was added since a snapshot, with all that was written into it; returns what went. Nothing is taken on
+-- trust: the catalogue has to be afterwards what it was, or the restore fails and all this is rolled back.
+CREATE FUNCTION scenarios_journal.take_back(which bigint, wait_ms integer) RETURNS text[] LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    SET client_min_messages = warning
+AS $$
+DECLARE
+    since bigint := (SELECT o.base FROM scenarios_journal.snapshots o WHERE o.number = which);
+    before text := (SELECT st.fingerprint FROM scenarios_journal.state st WHERE st.watching);
+    made record;
+    object record;
+    seen text;
+    gone text[] := '{}';
+    ignored text;
+BEGIN
+    IF before IS NULL OR NOT EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= since)
+       OR EXISTS (SELECT FROM scenarios_journal.ddl d WHERE d.n >= since AND d.settled) THEN
+        RETURN gone;  -- Where the journal was fitted to it since, the fingerprint is another one.
+    END IF;
+    -- A GRANT does not say on what: on something temporary or new it leaves nothing behind.
+    SELECT string_agg(DISTINCT d.tag || coalesce(' ' || d.identity, '') || ' (by ' || d.by_role || ')', ', ')
+      INTO seen FROM scenarios_journal.ddl d
+     WHERE d.n >= since AND NOT d.made AND NOT (d.tag IN ('GRANT', 'REVOKE') AND d.objid IS NULL)
+       AND NOT EXISTS (SELECT FROM scenarios_journal.ddl m
+                        WHERE m.n >= since AND m.made AND m.classid = d.classid AND m.objid = d.objid);
+    IF seen IS NOT NULL THEN
+        RAISE EXCEPTION 'the schema was changed: %', seen USING ERRCODE = 'SJ001';
+    END IF;
+    ignored := set_config('lock_timeout', least(wait_ms, 1000)::text, true);
+    FOR made IN
+        SELECT d.classid, d.objid
+          FROM scenarios_journal.ddl d LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+         WHERE d.n >= since AND d.made AND d.objid IS NOT NULL
+         GROUP BY 1, 2
+         ORDER BY d.classid <> 'pg_namespace'::regclass, d.classid <> 'pg_extension'::regclass,
+               coalesce(bool_or(c.relkind NOT IN ('r', 'p', 'v', 'm', 'f')), true), min(d.at)
+    LOOP
+        object := pg_identify_object(made.classid, made.objid, 0);
+        -- Gone, or part of something: of a constraint, of an extension, of an index of a partition tree.
+        CONTINUE WHEN object.identity IS NULL OR EXISTS (
+            SELECT FROM pg_depend p WHERE p.classid = made.classid AND p.objid = made.objid AND p.objsubid = 0
+                                      AND p.deptype IN ('i', 'e', 'P', 'S'));
+        EXECUTE format('DROP %s %s CASCADE', replace(object.type, 'statistics object', 'statistics'), object.identity);
+        gone := gone || (object.type || ' ' || object.identity);
+    END LOOP;
+    IF scenarios_journal.fingerprint() IS DISTINCT FROM before THEN
+        RAISE EXCEPTION 'the schema was changed: %, and dropping what was added does not bring it back',
+            (SELECT string_agg(DISTINCT d.tag || coalesce(' ' || d.identity, '') || ' (by ' || d.by_role || ')', ', ')
+               FROM scenarios_journal.ddl d WHERE d.n >= since) USING ERRCODE = 'SJ001';
+    END IF;
+    DELETE FROM scenarios_journal.ddl d WHERE d.n >= since;
+    ignored := set_config('lock_timeout', wait_ms::text, true);
+    RETURN gone;
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+    RAISE EXCEPTION 'the schema was changed, and another connection has a transaction open on what was added'
+        USING ERRCODE = 'SJ001';
 END
 $$;
 

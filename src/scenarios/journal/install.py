@@ -301,7 +301,8 @@ def _fit(conn: Connection, path: str, own: Mapping[str, str]) -> None:
     conn.execute(
         "UPDATE scenarios_journal.state SET path = %s, outside = %s,"
         " armed = scenarios_journal.armed(),"
-        " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END",
+        " catalogue = CASE WHEN watching THEN NULL ELSE scenarios_journal.catalogue() END,"
+        " fingerprint = CASE WHEN watching THEN scenarios_journal.fingerprint() END",
         [path, outside],
     )
     conn.execute(

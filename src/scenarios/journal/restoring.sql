@@ -96,7 +96,7 @@ $$;
 
 -- Everything a restore does, in one call.
 CREATE FUNCTION scenarios_journal.restore(which bigint, wait_ms integer, tidy_every integer)
-    RETURNS TABLE (relations text[], counts bigint[], notes text[], tidy text[])
+    RETURNS TABLE (relations text[], counts bigint[], notes text[], tidy text[], dropped text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET session_replication_role = replica
@@ -121,7 +121,7 @@ DECLARE
     ignored text := set_config('scenarios_journal.restoring', 'on', true);
     settled boolean := scenarios_journal.settle(wait_ms);
 BEGIN
-    relations := '{}'; counts := '{}'; notes := '{}'; tidy := '{}';
+    relations := '{}'; counts := '{}'; notes := '{}'; tidy := '{}'; dropped := '{}';
     SELECT o.*,
            EXISTS (SELECT FROM scenarios_journal.touched k WHERE k.n = -9223372036854775808) AS intact,
            EXISTS (SELECT FROM scenarios_journal.snapshots i WHERE i.number > which) AS has_inner,
@@ -140,6 +140,7 @@ BEGIN
         RAISE EXCEPTION 'the server crashed since the snapshot, and the undo rows with it' USING ERRCODE = 'SJ001';
     END IF;
     IF s.doubtful THEN
+        dropped := scenarios_journal.take_back(which, wait_ms);
         reason := scenarios_journal.beyond(which);
         IF reason IS NOT NULL THEN
             RAISE EXCEPTION '%', reason USING ERRCODE = 'SJ001';

@@ -69,6 +69,7 @@ class Restored:
         ms: duration as seen by the caller, in milliseconds.
         in_place: rows were put back; otherwise the database was made anew from its template.
         why: why it was not in place.
+        dropped: what DDL had added since and is gone again, with its rows: ``table public.extra``.
         notes: what was seen but cannot be undone, such as roles, which belong to the whole server.
     """
 
@@ -78,6 +79,7 @@ class Restored:
     in_place: bool = True
     why: str | None = None
     notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 @plain_rows
@@ -120,6 +122,9 @@ def restore(
 ) -> Restored:
     """Put every row, sequence and materialized view back to what it was at the snapshot *to*.
 
+    What DDL has added since (tables with their rows, partitions, schemas, views, indexes, functions, types)
+    is dropped, if that brings the whole catalogue back to what it was.
+
     One round trip and one transaction. Later snapshots are discarded; *to* itself can be restored any number
     of times. Connections, prepared statements and listeners of others live on.
 
@@ -141,7 +146,7 @@ def restore(
     row = _call(conn, f"restore snapshot {to}", "restore", [number, _ms(wait), tidy_every], wait)
     if row is None:
         raise JournalError(f"restoring snapshot {to} gave no answer")
-    labels, counts, notes, tidy = row
+    labels, counts, notes, tidy, dropped = row
     if tidy:
         _vacuum(conn, tidy)
     tables = dict(zip(labels, counts, strict=True))
@@ -150,6 +155,7 @@ def restore(
         rows=sum(tables.values()),
         ms=(time.perf_counter() - started) * 1000,
         notes=tuple(notes or ()),
+        dropped=tuple(dropped or ()),
     )
 
 
