@@ -75,6 +75,12 @@ def _schema_in(path: Path, source: str) -> object:
             where=f"{path} (from {source})",
             hint="name a .sql file, a directory of them, an alembic.ini, or package.module:name",
         )
+    if path.suffix == ".py":
+        raise SettingsError(
+            f"the setting schema names {path.name!r}, which is code and not SQL",
+            where=f"{path} (from {source})",
+            hint=f'name what is in it, as it would be imported: schema = "{path.stem}:Base"',
+        )
     if path.suffix != ".ini":
         return path
     from alembic.config import Config

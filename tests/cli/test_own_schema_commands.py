@@ -200,6 +200,7 @@ def test_without_a_database_one_with_the_schema_is_made(home):
         ("bookshop:Bass", "has no attribute 'Bass'"),
         ("bokshop:Base", "No module named 'bokshop'"),
         ("schemas/", "which is not there"),
+        ("bookshop.py", 'schema = "bookshop:Base"'),
         ("", "schema in [tool.scenarios]"),
     ],
 )
@@ -363,3 +364,14 @@ def test_what_changed_is_printed_for_people_programs_and_reports(home, server, e
         with db.connect() as conn:
             conn.execute("DELETE FROM book")
         assert "deleted public.book(id=1)" in done("changes", "one")
+
+
+def test_a_forgotten_or_misspelt_setting_is_named(tmp_path, explicit_at):
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / "shelf.yaml").write_text(SHELF, "utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.scenarios]\n", "utf-8")
+    told = explicit_at(tmp_path, "show", "shelf")
+    assert told.returncode == 1
+    assert "`library` in [tool.scenarios]" in told.stderr
+    (tmp_path / "pyproject.toml").write_text('[tool.scenarios]\nshema = "schema.sql"\n', "utf-8")
+    assert "did you mean 'schema'?" in explicit_at(tmp_path, "show", "shelf").stderr

@@ -97,7 +97,10 @@ class Library(Index):
                 "it comes with pg-scenarios, and this project has a schema of its own; "
                 "bundled = true in [tool.scenarios] shows both"
             )
-        return suggest(name, self.names()) or "the library is empty"
+        instead = suggest(name, self.names()) or "the library is empty"
+        if any(root != bundled for root in self.roots):
+            return instead
+        return f"{instead}; your own are found where `library` in [tool.scenarios] says, or --library DIR"
 
     def names(self) -> list[str]:
         """Return the names of all scenarios that are listed, sorted."""
