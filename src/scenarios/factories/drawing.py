@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 _TURNS = 400
+_PARENTS = 6
+"""How many parents a row tries for one foreign key: those it does not take stay, and are written as well."""
 _ALONE = (
     factory.SubFactory,
     factory.Iterator,
@@ -397,6 +399,7 @@ class Drawing:
             place
             for place, foreign in enumerate(self.plan.foreign)
             if set(foreign.columns) & broken.columns
+            and self.relinked.get(place, 0) < _PARENTS
             and not any(self.plan.keys[name] in self.given for name in foreign.columns)
             and foreign.relationship not in self.given.keys() | self.declared
         ]

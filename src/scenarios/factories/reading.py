@@ -8,6 +8,7 @@ row asks SQLAlchemy nothing. What is not understood is kept with its reason, for
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -316,10 +317,11 @@ def _index_columns(index: Index, plan: Plan) -> tuple[str, ...]:
 def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
     inherited = {name for foreign in plan.foreign for name in foreign.columns}
     unique = {name for each in plan.uniques for name in each.columns}
+    referring, circular = _referring(plan), _in_circle(plan)
     # The database's default of one column may contradict what is drawn for another: draw both.
     related = {name for check in plan.checks if len(check.columns) > 1 for name in check.columns}
     for name, column in plan.columns.items():
-        if any(not each.nullable for each in _referring(column)) and _in_circle(plan, name):
+        if circular and any(not each.nullable for each in referring[name]):
             plan.referred.add(name)
         if name in inherited or column.computed is not None:
             continue
@@ -327,7 +329,7 @@ def _read_columns(plan: Plan, demands: Mapping[str, Demands]) -> None:
             plan.kinds[name] = kind_of(column, Demands())
             continue
         if column.primary_key and _numbers_itself(column):
-            if any(isinstance(each.type, SmallInteger) for each in (column, *_referring(column))):
+            if any(isinstance(each.type, SmallInteger) for each in (column, *referring[name])):
                 plan.narrow.add(name)
             # An object's number comes from the database; a bare row needs one, for others to refer to.
             if plan.model is None:
@@ -362,22 +364,22 @@ def _read_one(plan: Plan, demands: Mapping[str, Demands]) -> None:
             return
 
 
-def _referring(column: Column[Any]) -> list[Column[Any]]:
-    """Return the columns of the same metadata whose foreign keys lead to *column*."""
-    table = column.table
-    tables = table.metadata.tables.values() if isinstance(table, Table) else ()
-    return [
-        key.parent
-        for other in tables
-        for key in other.foreign_keys
-        if key.target_fullname == f"{table}.{column.name}"
-    ]
+def _referring(plan: Plan) -> defaultdict[str, list[Column[Any]]]:
+    """Return the columns of the same metadata whose foreign keys lead to each column of the table."""
+    found: defaultdict[str, list[Column[Any]]] = defaultdict(list)
+    prefix = f"{plan.table.fullname}."
+    for other in plan.table.metadata.tables.values():
+        for key in other.foreign_keys:
+            target = key.target_fullname
+            if target.startswith(prefix):
+                found[target.removeprefix(prefix)].append(key.parent)
+    return found
 
 
-def _in_circle(plan: Plan, name: str) -> bool:
-    """Return whether a row of the table needs, by way of its parents, a row of the table by that column."""
+def _in_circle(plan: Plan) -> bool:
+    """Return whether a row of the table needs, by way of its parents, a row of the table."""
     if plan.model is not None:
-        return any(foreign.itself and foreign.required and name in foreign.remote for foreign in plan.foreign)
+        return any(foreign.itself and foreign.required for foreign in plan.foreign)
     seen: set[Table] = set()
     tables = [plan.table]
     while tables:
