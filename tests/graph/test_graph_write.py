@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from graph_models import Animal, Base, Bird, Cage, Colour, Keeper, Kind, Tag, Visit
-from sqlalchemy import func, inspect, null, select
+from sqlalchemy import Column, Integer, MetaData, Table, func, inspect, null, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
@@ -180,6 +180,23 @@ def test_parents_in_the_database_are_recognised(zoo, conn):
     again.add(third.kind, existing=True)
     assert write(conn, again).tables == {"animal": 2}
     assert {first.kind_id, second.kind_id, third.kind_id} == {loaded.id}
+    later = Graph()
+    for existing in (False, True, False):
+        later.add(third.kind, existing=existing)
+    later.add(Animal(kind=third.kind))
+    assert write(conn, later).tables == {"animal": 1}, "once it exists it exists"
+
+
+@pytest.mark.parametrize("rows", [[(1, 2), (3,)], [(1,), (3,)], [(1, 2, 3), (4, 5, 6)], [(1, 2), (4, 5, 6)]])
+def test_rows_with_another_number_of_values_are_refused(conn, rows):
+    """Cut to the shortest, they would be written without a word, or with the value of another column."""
+    conn.execute("CREATE TABLE pair (a int, b int)")
+    graph = Graph()
+    graph.add_rows(Table("pair", MetaData(), Column("a", Integer), Column("b", Integer)), ["a", "b"], rows)
+    with pytest.raises((GraphError, ValueError)):
+        write(conn, graph)
+    assert conn.execute("SELECT count(*) FROM pair").fetchone() == (0,)
+    conn.execute("DROP TABLE pair")
 
 
 def test_none_leaves_a_column_to_the_database_and_null_does_not(conn):
