@@ -68,8 +68,8 @@ def remove(
     instance: Instance,
     *,
     forget: bool = False,
-    with_added: bool = False,
-    dry_run: bool = False,
+    with_added: bool,
+    dry_run: bool,
 ) -> Unloaded:
     """Remove the rows of *instance*, and those that were added to it since.
 
