@@ -62,11 +62,11 @@ def test_a_person_who_is_learnt_later_is_replaced_as_well():
     assert pseudonyms.text("Ben") == "Ben", "a text is no name"
 
 
-def test_texts_inside_json_are_replaced_and_its_shape_stays():
+def test_texts_and_names_inside_json_are_replaced_and_its_shape_stays():
     pseudonyms = knowing(first="Ana")
     name = pseudonyms.replace("first_name", "Ana")
     said = pseudonyms.text({"Ana": ["Ana", 5, None, True, {"by": "Ana"}]})
-    assert said == {"Ana": [name, 5, None, True, {"by": name}]}
+    assert said == {name: [name, 5, None, True, {"by": name}]}
 
 
 def test_addresses_and_numbers_in_texts_are_replaced_though_nobody_was_named():
