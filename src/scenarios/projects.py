@@ -285,7 +285,7 @@ def reflected(database: Database) -> MetaData:
     return metadata
 
 
-# What PostgreSQL keeps for each partition of a table that a foreign key leads to; SQLAlchemy 2.1.0 reflects
+# What PostgreSQL keeps for each partition of a table that a foreign key leads to; SQLAlchemy 2.1.9 reflects
 # these as keys of their own.
 _KEYS_TO_PARTITIONS = """
 SELECT n.nspname, c.relname, k.conname

@@ -193,7 +193,7 @@ def _read_foreign(plan: Plan) -> None:
 def _of_partition(foreign: Foreign, every: Sequence[Foreign]) -> bool:
     """Return whether *foreign* is what PostgreSQL keeps for each partition of the table that is referred to.
 
-    SQLAlchemy reflects these too (2.1.0): the name of the key that was declared, and a number. Our own
+    SQLAlchemy reflects these too (2.1.9): the name of the key that was declared, and a number. Our own
     reflection leaves them out; in metadata that a project reflected, only names tell partitions.
     """
     declared = foreign.name.rstrip("0123456789")
