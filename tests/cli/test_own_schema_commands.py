@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from forks import run_module
 from scenarios.cli.main import run
 from scenarios.domain import get_domain
 
@@ -127,18 +128,22 @@ def command(home, *arguments, **environment):
         for key, value in os.environ.items()
         if not key.startswith("SCENARIOS_") or key.endswith(("_CACHE_DIR", "_RUNTIME_DIR"))
     }
-    return subprocess.run(
-        [sys.executable, "-m", "scenarios.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=home,
-        env={**kept, "COLUMNS": "120", **environment},
-        check=False,
+    return run_module(
+        "scenarios.cli.main", *arguments, cwd=home, env={**kept, "COLUMNS": "120", **environment}
     )
 
 
-@pytest.mark.parametrize("schema", ["bookshop:Base", "schema.sql", "alembic.ini"])
+OTHER_SCHEMAS = pytest.mark.thorough("every command once more, on a schema that is given in another way")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "bookshop:Base",
+        pytest.param("schema.sql", marks=OTHER_SCHEMAS),
+        pytest.param("alembic.ini", marks=OTHER_SCHEMAS),
+    ],
+)
 def test_a_state_of_ones_own_is_loaded_changed_frozen_reset_and_unloaded(home, schema, server, monkeypatch):
     from scenarios.projects import named_schema, template_source
     from scenarios.settings import Settings

@@ -127,6 +127,7 @@ def readable_python() -> Path | None:
     return None
 
 
+@pytest.mark.thorough("a second run of the demo")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_runs_it_too(runtime: Path) -> None:
     """The user has no home directory and may not read the caller's."""

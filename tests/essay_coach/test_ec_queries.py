@@ -121,6 +121,7 @@ def missed(conn, name: str) -> list[str]:
     return found + [f"{name}: {table} is read from end to end" for table in sorted(scanned & large)]
 
 
+@pytest.mark.thorough("a database of many rows is filled")
 @pytest.mark.parametrize("name", sorted(GIVEN))
 def test_the_intended_index_is_used_on_many_rows(ec_large, name):
     with ec_large.connect() as conn:
@@ -181,6 +182,7 @@ def test_a_plan_is_made_and_run(world):
     assert "Execution Time" in plan
 
 
+@pytest.mark.thorough("a database of many rows is filled")
 def test_column_statistics_and_index_usage(ec_large):
     with ec_large.connect() as conn:
         columns = {row[2] for row in query("essay_column_statistics").run(conn)}

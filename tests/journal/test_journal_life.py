@@ -245,6 +245,7 @@ def test_pools_and_prepared_statements_live_on(bench):
     listener.close()
 
 
+@pytest.mark.thorough("two thousand cycles")
 def test_two_thousand_cycles_leave_nothing_behind(bench):
     bench.ddl(TABLES)
     journal.dedicate(bench.control)

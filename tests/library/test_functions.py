@@ -359,7 +359,16 @@ def test_what_lies_beside_pyproject_is_imported_by_every_command(tmp_path, monke
     assert (inside.stdout, inside.stderr) == ("4\n", "")
 
 
-@pytest.mark.parametrize("name", ["scenarios/__init__.py", "scenarios/counts.py", "scenarios.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scenarios/__init__.py",
+        *(
+            pytest.param(name, marks=pytest.mark.thorough("three starts of the command"))
+            for name in ("scenarios/counts.py", "scenarios.py")
+        ),
+    ],
+)
 def test_a_project_that_has_the_name_of_this_package_is_told_so(tmp_path, monkeypatch, name):
     files = {
         name: COUNTS,

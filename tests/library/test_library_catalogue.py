@@ -73,7 +73,13 @@ def test_scenario_loads_keeps_the_rules_and_leaves_nothing(system, name, server,
             assert report.rows[table] >= count
 
 
-@pytest.mark.parametrize("name", [name for _, name in NAMES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.thorough("the largest") if name == "class_over_a_term" else ())
+        for _, name in NAMES
+    ],
+)
 def test_scenario_freezes_without_loss(name, server, databases):
     definition = LIBRARY[name]
     db = database_of(definition.domain.name, server, databases)

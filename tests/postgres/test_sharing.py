@@ -9,6 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from scenarios.postgres import start_server
 from scenarios.settings import Settings
 
@@ -45,6 +47,7 @@ def test_private(own, number):
 """
 
 
+@pytest.mark.thorough("ten runs of pytest")
 def test_two_runs_and_eight_workers_share_one_server_and_one_build(own_runtime: Path, tmp_path: Path) -> None:
     project, notes = tmp_path / "project", tmp_path / "notes"
     project.mkdir()
