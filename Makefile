@@ -25,7 +25,8 @@ test-all: test ## these, then the rest: every PostgreSQL and Python here, every 
 
 test-lowest: $(VENV)-lowest/.dev ## what meets a model, with the oldest versions that pyproject.toml promises
 	@$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not thorough" \
-		tests/graph tests/factories tests/builders tests/journal tests/schema $(PYTEST_ARGS)
+		tests/graph tests/factories tests/builders tests/schema tests/library/test_any_model.py \
+		tests/library/test_every_type.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy, pyright, the one direction of imports and no circles, no system in generic code, what pages name
 	@$(BIN)/ruff check .

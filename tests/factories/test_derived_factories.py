@@ -40,6 +40,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 from scenarios.domains import coach_bot, dev_coach, essay_coach
 from scenarios.errors import FactoryError, GraphError
 from scenarios.factories import factory_context, factory_for
+from scenarios.factories.checks import read_check
 from scenarios.factories.rows import TableRow
 from scenarios.graph import Graph, write
 
@@ -337,3 +338,11 @@ def test_a_link_table_gets_different_pairs():
     with factory_context("links"):
         rows = factory_for(link).build_batch(4)
     assert len({(row["one_id"], row["two_id"]) for row in rows}) == 4
+
+
+def test_a_check_without_its_outer_parentheses_is_read():
+    """SQLAlchemy 2.0 reflects `(a IS NULL) = (b IS NULL)` like this."""
+    check = read_check(None, "a IS NULL) = (b IS NULL")
+    assert check.columns == {"a", "b"}
+    assert check.holds({"a": None, "b": None})
+    assert not check.holds({"a": 1, "b": None})

@@ -79,18 +79,31 @@ def read_check(name: str | None, text: str, columns: Collection[str] = ()) -> Ch
         text: the condition.
         columns: the columns of the table. Some have names that are commands elsewhere (``lock``, ``set``).
     """
-    quoted = _TOKENS.sub(lambda found: f'"{found["word"]}"' if found["word"] in columns else found[0], text)
+    # SQLAlchemy 2.0 reflects `(a) = (b)` without its first and its last parenthesis.
+    for condition in (text, f"({text})"):
+        tree = _parse(condition, columns)
+        if tree is not None:
+            return Check(
+                name or condition, condition, frozenset(c.name for c in tree.find_all(e.Column)), tree
+            )
+    mentioned = {found["word"] for found in _TOKENS.finditer(text) if found["word"] in columns}
+    mentioned |= {column for column in columns if f'"{column}"' in text}
+    return Check(name or text, text, frozenset(mentioned), None)
+
+
+def _parse(condition: str, columns: Collection[str]) -> e.Expr | None:
+    quoted = _TOKENS.sub(
+        lambda found: f'"{found["word"]}"' if found["word"] in columns else found[0], condition
+    )
     try:
         # As an expression of a query: by itself, `show = 'X'` would be a command.
         query = sqlglot.parse_one(f"SELECT {quoted}", dialect="postgres")
     except SqlglotError:
-        query = None
+        return None
     if isinstance(query, e.Select) and len(query.expressions) == 1 and len(query.args) and not _more(query):
-        tree = query.expressions[0]
-        return Check(name or text, text, frozenset(c.name for c in tree.find_all(e.Column)), tree)
-    mentioned = {found["word"] for found in _TOKENS.finditer(text) if found["word"] in columns}
-    mentioned |= {column for column in columns if f'"{column}"' in text}
-    return Check(name or text, text, frozenset(mentioned), None)
+        found: e.Expr = query.expressions[0]
+        return found
+    return None
 
 
 def _more(query: e.Select) -> bool:
