@@ -89,8 +89,8 @@ def test_any_order_and_distribution(project, options):
 
 def test_one_server_a_database_each_and_the_same_values(project, projects):
     server = projects[1]
-    there = set(server.manager.marked())
-    before = {name for name, mark in server.manager.marked().items() if mark.kind == "database"}
+    there = set(server.manager.tagged())
+    before = {name for name, tag in server.manager.tagged().items() if tag.kind == "database"}
     run = project(
         "-n2",
         "--dist=each",
@@ -128,13 +128,13 @@ def test_one_server_a_database_each_and_the_same_values(project, projects):
     )
     assert run.outcomes == {"passed": 2}, run.text
     assert re.findall(r"template of dev_coach (\w+)", run.text) == ["built"], run.text
-    new = [mark for name, mark in server.manager.marked().items() if name not in there]
-    assert [mark.label for mark in new if mark.ready and mark.kind == "template"] == ["dev_coach"]
+    new = [tag for name, tag in server.manager.tagged().items() if name not in there]
+    assert [tag.label for tag in new if tag.ready and tag.kind == "template"] == ["dev_coach"]
     one, two = ((run.directory / f"said_gw{n}").read_text().splitlines() for n in (0, 1))
     assert one[1] == two[1]
     assert one[2] != two[2]
     assert one[3:] == two[3:]
-    after = {name for name, mark in server.manager.marked().items() if mark.kind == "database"}
+    after = {name for name, tag in server.manager.tagged().items() if tag.kind == "database"}
     assert after == before, "databases were left behind"
 
 
@@ -158,7 +158,7 @@ def test_a_crashed_worker_leaves_nothing(project, projects):
     run.has(r"worker 'gw\d' crashed while running '.*test_crash\[2\]'")
     assert run.outcomes == {"passed": 5, "failed": 1}, run.text
     server.manager.reap()
-    assert [name for name, mark in server.manager.marked().items() if mark.kind == "database"] == []
+    assert [name for name, tag in server.manager.tagged().items() if tag.kind == "database"] == []
 
 
 def test_last_failed_and_first_failure(project):
