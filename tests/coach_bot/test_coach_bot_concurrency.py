@@ -129,7 +129,7 @@ async def test_of_two_sessions_waiting_for_each_other_one_gives_way(database, co
         await users.get(second, two, lock=True)
         waiting = asyncio.create_task(users.get(first, two, lock=True))
         await until_someone_waits(coach_bot_db, waiting)
-        results = await asyncio.extract(waiting, users.get(second, one, lock=True), return_exceptions=True)
+        results = await asyncio.gather(waiting, users.get(second, one, lock=True), return_exceptions=True)
     refused = [result for result in results if isinstance(result, ConcurrentChange)]
     assert len(refused) == 1
     assert "waited for each other" in str(refused[0])
@@ -185,7 +185,7 @@ async def test_many_requests_share_a_small_pool(coach_bot_db):
                     session, {"chat_id": chat.id, "sender_id": id, "content": f"message {number}"}
                 )
 
-        await asyncio.extract(*(say(number) for number in range(20)))
+        await asyncio.gather(*(say(number) for number in range(20)))
         async with database.transaction() as session:
             assert len(await chats.of_user(session, id)) == 20
 

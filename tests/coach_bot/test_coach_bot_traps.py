@@ -293,7 +293,7 @@ async def test_a_database_is_created_once_though_several_try(server, coach_bot_d
     name = f'{coach_bot_db.name}"odd: name'
     url = make_url(coach_bot_db.url).set(database=name)
     try:
-        made = await asyncio.extract(*(ensure_database(url) for _ in range(4)))
+        made = await asyncio.gather(*(ensure_database(url) for _ in range(4)))
         assert sorted(made) == [False, False, False, True]
         assert await ensure_database(url) is False
         async with CoachBotDatabase(url, pooled=False) as database:
