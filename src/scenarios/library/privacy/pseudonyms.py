@@ -162,7 +162,7 @@ class Pseudonyms:
             return fitted[value]
         taken = set(fitted.values()) if unique else set()
         for attempt in range(_ATTEMPTS):
-            chosen = found if attempt == 0 else self._another(str(kind), value, attempt)
+            chosen = found if attempt == 0 else self._another(str(kind), str(value), attempt)
             if length is not None and len(chosen) > length:
                 chosen = self._shorter(str(kind), chosen, length)
             if chosen not in taken and (length is None or len(chosen) <= length):
