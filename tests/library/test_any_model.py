@@ -111,17 +111,10 @@ class Label:
 Base.registry.map_imperatively(Label, Tag.__table__, include_properties=["id"])
 
 
-@pytest.fixture(scope="module")
-def database(server: Server) -> Iterator[Database]:
+@pytest.fixture
+def db(server: Server) -> Iterator[Database]:
     with server.database(Base.metadata) as made:
         yield made
-
-
-@pytest.fixture
-def db(database: Database) -> Iterator[Database]:
-    before = database.snapshot()
-    yield database
-    database.restore(before)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_it_serves_like_any_other(own_runtime: Path, own_settings: Settings) -> 
             before = db.snapshot()
             with db.connect() as conn:
                 conn.execute("CREATE TABLE things (id int PRIMARY KEY)")
-            assert db.restore(before).in_place is False
+            assert db.restore(before).dropped == ("table public.things",)
             with db.connect() as conn:
                 assert conn.execute("SELECT to_regclass('things')").fetchone() == (None,)
     assert list(own_runtime.iterdir()) == []
