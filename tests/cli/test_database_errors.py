@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -181,7 +181,8 @@ def test_time_that_ran_out_is_said_to_have(shop, said):
 def port(server):
     """A TCP port that leads to the server's socket: libpq asks for TLS over TCP alone."""
     parameters = psycopg.conninfo.conninfo_to_dict(server.admin_url)
-    listening = socket.create_server(("127.0.0.1", 0))
+    sockets = ExitStack()
+    listening = sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
 
     def copy(one, other):
         with suppress(OSError):
@@ -192,15 +193,15 @@ def port(server):
     def serve():
         with suppress(OSError):
             while True:
-                there = listening.accept()[0]
-                here = socket.socket(socket.AF_UNIX)
+                there = sockets.enter_context(listening.accept()[0])
+                here = sockets.enter_context(socket.socket(socket.AF_UNIX))
                 here.connect(f"{parameters['host']}/.s.PGSQL.{parameters['port']}")
                 for pair in ((there, here), (here, there)):
                     threading.Thread(target=copy, args=pair, daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
-    yield listening.getsockname()[1]
-    listening.close()
+    with sockets:
+        yield listening.getsockname()[1]
 
 
 @pytest.mark.parametrize(
