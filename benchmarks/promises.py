@@ -17,7 +17,7 @@ Results = dict[str, Any]
 ENTER_MOST = "enter it again after a test that changed two rows in three"
 ENTER_FEW = "enter it again after a test that changed two rows"
 """How a state is entered a second time, as `library` calls it."""
-RESTORE_RUNG = "scenarios, restore strategy"
+RESTORE_STRATEGY = "scenarios, restore strategy"
 COMPUTING = "no database, computing for as long"
 """Tests, as `pytest_overhead` calls them."""
 
@@ -216,7 +216,7 @@ PROMISES = (
         "two workers against one process",
         1.8,
         "×",
-        lambda found: found["two_workers"][RESTORE_RUNG]["times_faster"],
+        lambda found: found["two_workers"][RESTORE_STRATEGY]["times_faster"],
         "pytest_overhead",
         True,
         lambda found: f"{found['two_workers'][COMPUTING]['times_faster']} × without a database",

@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from benchmarks.plots import bars, lines, number, plain
-from benchmarks.promises import COMPUTING, PROMISES, RESTORE_RUNG, Results, shapes, wear
+from benchmarks.promises import COMPUTING, PROMISES, RESTORE_STRATEGY, Results, shapes, wear
 
 _SCRIPT = re.compile(r"<!-- measured by (\w+) -->\n")
 
@@ -236,7 +236,7 @@ def _pytest(found: dict[str, Any], images: Path) -> Slots:
         "milliseconds a test",
         {named[name]: value for name, value in per_test.items()},
     )
-    base = per_test[RESTORE_RUNG]
+    base = per_test[RESTORE_STRATEGY]
     left_out = "".join(f"\nNot measured: {name}; {why}\n" for name, why in found["left_out"].items())
     gains: dict[str, dict[str, float]] = found["two_workers"]
     return {
@@ -253,7 +253,7 @@ def _pytest(found: dict[str, Any], images: Path) -> Slots:
         "two_workers": _gains(gains),
         "xdist": number(gains[COMPUTING]["pytest_ms two workers"] - gains[COMPUTING]["pytest_ms alone"]),
         "most": f"{gains[COMPUTING]['times_faster']:.2f}",
-        "gain": f"{gains[RESTORE_RUNG]['times_faster']:.2f}",
+        "gain": f"{gains[RESTORE_STRATEGY]['times_faster']:.2f}",
     }
 
 

@@ -31,8 +31,9 @@ def test_help(script):
 def test_every_script_is_run_by_make_bench():
     helpers = {"__init__", "__main__", "figures", "machine", "plots", "promises", "report"}
     experiments = {"encoding"}  # the measurement behind one decision, quoted where the decision is explained
+    of_others = {"fill_share"}  # measures schemas that whoever runs it has at hand
     found = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert found - helpers - experiments == set(SCRIPTS)
+    assert found - helpers - experiments - of_others == set(SCRIPTS)
 
 
 def test_median_p95_and_a_contender_that_is_not_here():
