@@ -102,8 +102,9 @@ def test_factories_fill_it(stops_db):
             stops = factory_for(Stop).build_batch(3)
         graph = Graph()
         graph.add_all(stops)
+        ((before,),) = conn.execute("SELECT count(place) FROM stop").fetchall()
         write(conn, graph)
-        assert conn.execute("SELECT count(place) FROM stop").fetchone() == (3,)
+        assert conn.execute("SELECT count(place) FROM stop").fetchone() == (before + 3,)
     with pytest.raises(FactoryError, match="extent"), factory_context(seed="7"):
         factory_for(Area).build()
 
